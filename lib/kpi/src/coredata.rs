@@ -1,0 +1,110 @@
+//! What the boot driver tells the CPU driver: one page, filled before the first line of the CPU driver runs.
+//!
+//! Every address is physical unless its name says otherwise.
+
+/// Magic of [`CoreData`] on the boot core.
+pub const BOOT_MAGIC_BSP: u64 = 0xb001_b000;
+/// Magic of [`CoreData`] on a core started by PSCI.
+pub const BOOT_MAGIC_PSCI: u64 = 0xb001_b001;
+
+/// Most memory regions.
+pub const MAX_MEMORY: usize = 64;
+/// Most cores.
+pub const MAX_CORES: usize = 64;
+/// Most bytes of the kernel command line.
+pub const CMDLINE_BYTES: usize = 512;
+
+/// A physical region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Region {
+    /// First address.
+    pub base: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Region {
+    /// First address behind the region; saturates.
+    pub const fn end(self) -> u64 {
+        self.base.saturating_add(self.bytes)
+    }
+}
+
+/// How PSCI is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum PsciConduit {
+    /// Not available.
+    None = 0,
+    /// `hvc`.
+    Hvc = 1,
+    /// `smc`.
+    Smc = 2,
+}
+
+impl PsciConduit {
+    /// The conduit with that number; unknown numbers are `None`.
+    pub const fn from_u32(number: u32) -> Self {
+        match number {
+            1 => Self::Hvc,
+            2 => Self::Smc,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The record itself.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct CoreData {
+    /// [`BOOT_MAGIC_BSP`] or [`BOOT_MAGIC_PSCI`].
+    pub boot_magic: u64,
+    /// [`crate::ABI_VERSION`] of who filled this in.
+    pub abi_version: u32,
+    /// [`PsciConduit`] as a number.
+    pub psci: u32,
+    /// Counter (CNTVCT) at the boot driver's first instruction.
+    pub start_ticks: u64,
+    /// MPIDR affinity of this core.
+    pub arch_id: u64,
+    /// Root of the kernel window (TTBR1).
+    pub page_table_root: u64,
+    /// The relocated CPU driver, all of its memory.
+    pub cpu_driver: Region,
+    /// The boot archive (see crate `bootimage`): holds init and the modules in place.
+    pub archive: Region,
+    /// The device tree blob.
+    pub device_tree: Region,
+    /// Memory of the boot driver itself, the window's tables and this page: free once no other core needs them.
+    pub boot_memory: Region,
+    /// GIC distributor.
+    pub gic_distributor: Region,
+    /// GIC redistributors (all cores').
+    pub gic_redistributor: Region,
+    /// Console UART (PL011).
+    pub uart: Region,
+    /// Interrupt number of the console (32 + SPI).
+    pub uart_interrupt: u32,
+    /// Interrupt number of the EL1 physical timer.
+    pub timer_interrupt: u32,
+    /// Valid entries of `cores`.
+    pub cores_length: u32,
+    /// Valid entries of `memory`.
+    pub memory_length: u32,
+    /// Valid entries of `ram`.
+    pub ram_length: u32,
+    /// Valid bytes of `cmdline`.
+    pub cmdline_length: u32,
+    /// MPIDR affinity of every core in the device tree.
+    pub cores: [u64; MAX_CORES],
+    /// Free RAM: all RAM minus reserved memory, device tree, archive, CPU driver, boot memory. Page-aligned, ascending,
+    /// not overlapping.
+    pub memory: [Region; MAX_MEMORY],
+    /// All RAM that the window maps as Normal memory, ascending.
+    pub ram: [Region; 16],
+    /// Kernel command line: the image's arguments, then the device tree's `bootargs`.
+    pub cmdline: [u8; CMDLINE_BYTES],
+}
+
+const _: () = assert!(core::mem::size_of::<CoreData>() <= 4096);
