@@ -60,6 +60,6 @@ messages! {
         NumberTooLarge { found: String } = "number-too-large":
             "{found} does not fit in 64 bits", "write a smaller number";
         UnexpectedToken { found: String, expected: String } = "unexpected-token":
-            "found {found}", "but {expected} must stand here";
+            "{expected} must stand here, not {found}", "add or correct it";
     }
 }
