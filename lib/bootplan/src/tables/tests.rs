@@ -161,6 +161,9 @@ fn bad_ranges_and_missing_memory_are_told() {
 }
 
 proptest! {
+    // A case may have thousands of tables.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Several separate ranges, at offsets that are or are not multiples of blocks.
     #[test]
     fn leaves_are_exactly_the_ranges(
