@@ -64,8 +64,9 @@ impl Message {
                 last,
             } => {
                 let head = TAG_RECORD | u64::from(*length) << 8 | u64::from(*last) << 16;
-                let (chunks, _) = bytes.as_chunks::<8>();
-                let payload = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk));
+                let payload = bytes
+                    .chunks_exact(8)
+                    .map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
                 fill(&mut words, core::iter::once(head).chain(payload));
                 (
                     words,

@@ -66,11 +66,7 @@ impl Editor {
             limit,
             overflowed: false,
             escape: Escape::None,
-            utf8: Utf8 {
-                bytes: [0; 4],
-                length: 0,
-                wanted: 0,
-            },
+            utf8: Utf8::new(),
             after_cr: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Bytes to characters, one byte at a time; what is no UTF-8 becomes U+FFFD.
 
 /// A decoder that holds at most three bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Utf8 {
     bytes: [u8; 4],
     length: usize,
@@ -20,6 +20,15 @@ pub(crate) enum Decoded {
 }
 
 impl Utf8 {
+    /// Nothing begun.
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: [0; 4],
+            length: 0,
+            wanted: 0,
+        }
+    }
+
     /// Whether a character has begun and is not complete.
     pub(crate) const fn is_pending(&self) -> bool {
         self.length > 0
@@ -77,7 +86,7 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> String {
-        let mut utf8 = Utf8::default();
+        let mut utf8 = Utf8::new();
         let mut text = String::new();
         for &byte in bytes {
             match utf8.feed(byte) {
