@@ -127,7 +127,7 @@ fn relatives(out: &mut Writer, file: &File) {
         out.choice("self", arms(file, parent), Some("None"));
     });
     let doc = "One can be made from another of the same type.";
-    function(out, doc, "from_self(self) -> bool", |out| {
+    function(out, doc, "can_retype_from_self(self) -> bool", |out| {
         selected(out, file, |cap| cap.from_self);
     });
     let doc = "More can be made of one while earlier results live, without a look at the database.";

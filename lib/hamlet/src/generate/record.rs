@@ -58,7 +58,7 @@ impl Capability {
     /// The record as three words, for messages. The third holds, from the lowest bit up: 32 and 16 bits of fields, type, rights.
     #[inline]
     #[must_use]
-    pub const fn to_words(&self) -> [u64; 3] {
+    pub const fn to_words(self) -> [u64; 3] {
         let fields = (self.half as u64) | ((self.quarter as u64) << 32);
         let kind = ((self.objtype as u64) << 48) | ((self.rights as u64) << 56);
         [self.w0, self.w1, fields | kind]

@@ -25,7 +25,7 @@ const RELATIONS: &str = r"
 #[inline]
 #[must_use]
 pub fn is_well_founded(src: ObjType, dst: ObjType) -> bool {
-    dst.parent() == Some(src) || (src == dst && dst.from_self())
+    dst.parent() == Some(src) || (src == dst && dst.can_retype_from_self())
 }
 
 /// Is `parent` an ancestor of `child`: may its type make the child's, and does the child lie inside it? Of two capabilities of

@@ -107,7 +107,7 @@ impl ObjType {
     /// One can be made from another of the same type.
     #[inline]
     #[must_use]
-    pub const fn from_self(self) -> bool {
+    pub const fn can_retype_from_self(self) -> bool {
         matches!(self, Self::Chunk)
     }
 
@@ -215,7 +215,7 @@ impl Capability {
     /// The record as three words, for messages. The third holds, from the lowest bit up: 32 and 16 bits of fields, type, rights.
     #[inline]
     #[must_use]
-    pub const fn to_words(&self) -> [u64; 3] {
+    pub const fn to_words(self) -> [u64; 3] {
         let fields = (self.half as u64) | ((self.quarter as u64) << 32);
         let kind = ((self.objtype as u64) << 48) | ((self.rights as u64) << 56);
         [self.w0, self.w1, fields | kind]
@@ -718,7 +718,7 @@ pub fn is_copy(a: &Capability, b: &Capability) -> bool {
 #[inline]
 #[must_use]
 pub fn is_well_founded(src: ObjType, dst: ObjType) -> bool {
-    dst.parent() == Some(src) || (src == dst && dst.from_self())
+    dst.parent() == Some(src) || (src == dst && dst.can_retype_from_self())
 }
 
 /// Is `parent` an ancestor of `child`: may its type make the child's, and does the child lie inside it? Of two capabilities of
