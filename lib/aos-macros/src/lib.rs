@@ -17,7 +17,9 @@ pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
         return error("#[aos::main] takes no arguments");
     }
     let Some((name, takes_args)) = signature(item.clone()) else {
-        return error("#[aos::main] belongs on a function with at most one parameter, the arguments");
+        return error(
+            "#[aos::main] belongs on a function with at most one parameter, the arguments",
+        );
     };
     let call = if takes_args { "(args)" } else { "()" };
     let glue = format!(

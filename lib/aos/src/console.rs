@@ -10,11 +10,14 @@ const BUFFER_BYTES: usize = 256;
 struct Buffer {
     bytes: [u8; BUFFER_BYTES],
     length: usize,
+    /// Whether what was printed last ended its line.
+    at_line_start: bool,
 }
 
 static BUFFER: Mutex<Buffer> = Mutex::new(Buffer {
     bytes: [0; BUFFER_BYTES],
     length: 0,
+    at_line_start: true,
 });
 
 impl Buffer {
@@ -37,6 +40,9 @@ impl Write for Buffer {
                 self.length += 1;
             }
         }
+        if let Some(last) = text.bytes().next_back() {
+            self.at_line_start = last == b'\n';
+        }
         if text.contains('\n') {
             self.flush();
         }
@@ -52,6 +58,17 @@ pub fn write(text: fmt::Arguments<'_>) {
 /// Prints what is buffered.
 pub fn flush() {
     BUFFER.lock().flush();
+}
+
+/// Prints what is buffered and ends the line, so that whoever prints next starts a new one. For an ending domain; does
+/// nothing when it ends inside of the console itself.
+pub(crate) fn finish() {
+    if let Some(mut buffer) = BUFFER.try_lock() {
+        if !buffer.at_line_start {
+            let _ = buffer.write_str("\n");
+        }
+        buffer.flush();
+    }
 }
 
 /// Prints text at once, even from a panic inside of the console itself.

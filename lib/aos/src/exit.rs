@@ -106,7 +106,7 @@ const SENT: usize = usize::MAX;
 
 /// Ends this domain.
 pub fn exit(status: Status) -> ! {
-    console::flush();
+    console::finish();
     end(&Message::Exit { status: status.0 })
 }
 
@@ -127,6 +127,7 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
         // The end itself faults: leave it to the kernel.
         entry::give_up();
     }
+    console::finish();
     let cause = match disabled {
         true => FaultCause::WhileDisabled,
         false if entry::in_stack_guard(far) => FaultCause::StackOverflow,

@@ -40,8 +40,8 @@ pub mod event;
 pub mod exit;
 pub mod json;
 pub mod lmp;
-mod panic;
 pub mod paging;
+mod panic;
 pub mod ram;
 pub mod record;
 pub mod slot;
@@ -58,3 +58,8 @@ pub use initproto;
 pub use kpi;
 pub use menu;
 pub use testproto;
+
+/// The core that this domain runs on.
+pub fn core_id() -> kpi::addr::CoreId {
+    kpi::addr::CoreId(arch::dispatcher::core_id())
+}

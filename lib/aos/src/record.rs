@@ -16,7 +16,7 @@ use kpi::slots::task;
 /// `LIB_ERR_MSGBUF_OVERFLOW` when it is longer than [`RECORD_MAX`]; those of the invocation.
 pub fn print(json: &str) -> Result<(), Error> {
     if json.len() as u64 > RECORD_MAX {
-        return Err(Error::new(ErrorCode::LIB_ERR_MSGBUF_OVERFLOW));
+        return Err(Error::new(ErrorCode::LibMsgbufOverflow));
     }
     let kernel = CapRef::task(task::KERNELCAP);
     let command = KernelCommand::Record;
@@ -30,7 +30,7 @@ pub fn print(json: &str) -> Result<(), Error> {
 /// `LIB_ERR_MSGBUF_OVERFLOW` when it is longer than [`RECORD_MAX`]; `LIB_ERR_LMP_CHAN_SEND`.
 pub fn send(json: &str) -> Result<(), Error> {
     if json.len() as u64 > RECORD_MAX {
-        return Err(Error::new(ErrorCode::LIB_ERR_MSGBUF_OVERFLOW));
+        return Err(Error::new(ErrorCode::LibMsgbufOverflow));
     }
     crate::console::flush();
     for chunk in record_chunks(json.as_bytes()) {

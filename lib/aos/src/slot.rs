@@ -1,7 +1,7 @@
 //! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2), more when they are full.
 
-use crate::cap::{CNodeRef, CapRef, cap_retype};
-use crate::error::{Context, Error, ErrorCode, from_mm};
+use crate::cap::{CNodeRef, CapRef};
+use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram;
 use kpi::cap::ObjType;
 use kpi::layout::L2CNODE_BYTES;
@@ -33,20 +33,8 @@ impl State {
 
     /// Adds a new L2CNode. Its own slot is in the root CNode, so this needs no slot.
     fn grow(&mut self) -> Result<(), Error> {
-        let grant = ram::grant(L2CNODE_BYTES, L2CNODE_BYTES)?;
         let slot = CNodeRef::ROOT.slot(self.next_root);
-        let made = cap_retype(
-            slot,
-            grant.root,
-            grant.offset,
-            ObjType::L2CNode,
-            L2CNODE_BYTES,
-            1,
-        );
-        if let Err(error) = made {
-            ram::give_back(grant.base, grant.bytes);
-            return Err(error);
-        }
+        ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)?;
         self.slots.add(self.next_root).map_err(from_mm)?;
         self.next_root += 1;
         Ok(())
@@ -59,17 +47,15 @@ impl State {
 /// `LIB_ERR_SLOT_ALLOC` on top of why no CNode could be added.
 pub fn slot_alloc() -> Result<CapRef, Error> {
     let mut state = STATE.lock();
-    state.start().context(ErrorCode::LIB_ERR_SLOT_ALLOC)?;
+    state.start().push_err(ErrorCode::LibSlotAlloc)?;
     let taken = match state.slots.take() {
         Err(mm::MmError::Exhausted) => {
-            state.grow().context(ErrorCode::LIB_ERR_SLOT_ALLOC)?;
+            state.grow().push_err(ErrorCode::LibSlotAlloc)?;
             state.slots.take()
         }
         other => other,
     };
-    let (l1, slot) = taken
-        .map_err(from_mm)
-        .context(ErrorCode::LIB_ERR_SLOT_ALLOC)?;
+    let (l1, slot) = taken.map_err(from_mm).push_err(ErrorCode::LibSlotAlloc)?;
     Ok(CNodeRef::own(l1).slot(u32::from(slot)))
 }
 
@@ -78,7 +64,7 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
 /// # Errors
 /// `LIB_ERR_SLOT_FREE` when it did not come from [`slot_alloc`] or is free.
 pub fn slot_free(cap: CapRef) -> Result<(), Error> {
-    let code = ErrorCode::LIB_ERR_SLOT_FREE;
+    let code = ErrorCode::LibSlotFree;
     let slot = u8::try_from(cap.slot).map_err(|_| Error::new(code))?;
     if !cap.is_own() {
         return Err(Error::new(code));
@@ -88,5 +74,5 @@ pub fn slot_free(cap: CapRef) -> Result<(), Error> {
         .slots
         .free(cap.cnode.cnode.l1(), slot)
         .map_err(from_mm)
-        .context(code)
+        .push_err(code)
 }

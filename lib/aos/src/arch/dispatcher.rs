@@ -18,7 +18,9 @@ pub(crate) const FRAME_END: u32 = DISPATCHER_FRAME_BYTES as u32;
 pub(crate) fn base() -> *mut DispatcherShared {
     let address: usize;
     // SAFETY: reads a register that user code cannot write.
-    unsafe { asm!("mrs {}, tpidrro_el0", out(reg) address, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("mrs {}, tpidrro_el0", out(reg) address, options(nomem, nostack, preserves_flags))
+    };
     core::ptr::with_exposed_provenance_mut(address)
 }
 
@@ -30,23 +32,11 @@ macro_rules! word {
             unsafe { (&raw const (*base()).$field).read_volatile() }
         }
     };
-    ($(#[$doc:meta])* $field:ident, $kind:ty, $get:ident, $set:ident) => {
-        word!($(#[$doc])* $field, $kind, $get);
-        $(#[$doc])*
-        pub(crate) fn $set(value: $kind) {
-            // SAFETY: as for reading; every value of these words is legal.
-            unsafe { (&raw mut (*base()).$field).write_volatile(value) }
-        }
-    };
 }
 
 word! {
     /// Words delivered to all endpoints so far.
     lmp_delivered, u32, lmp_delivered
-}
-word! {
-    /// The value of `lmp_delivered` last acted on.
-    lmp_seen, u32, lmp_seen, set_lmp_seen
 }
 word! {
     /// Counter frequency, Hz.
@@ -59,6 +49,12 @@ word! {
 word! {
     /// The core this dispatcher runs on.
     curr_core_id, u8, core_id
+}
+
+/// Sets the value of `lmp_delivered` last acted on.
+pub(crate) fn set_lmp_seen(seen: u32) {
+    // SAFETY: the frame is mapped (module header); every value of this word is legal.
+    unsafe { (&raw mut (*base()).lmp_seen).write_volatile(seen) };
 }
 
 /// Sets the words that decide whether a yield parks the dispatcher.

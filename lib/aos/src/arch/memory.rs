@@ -3,6 +3,7 @@
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
 use kpi::bootinfo::BootInfo;
+use kpi::dispatcher::DispatcherShared;
 use kpi::layout::ARGS_BYTES;
 
 /// A mapping of a frame in the own address space, made by `paging`. Whoever has it has the only Rust view of this memory;
@@ -61,6 +62,16 @@ impl Mapped {
             }
             None => false,
         }
+    }
+
+    /// Writes a dispatcher structure at the start. Answers whether it fits.
+    pub(crate) fn write_dispatcher(&mut self, shared: &DispatcherShared) -> bool {
+        let fits = self.bytes >= size_of::<DispatcherShared>();
+        if fits {
+            // SAFETY: inside the view, page-aligned.
+            unsafe { self.pointer().cast::<DispatcherShared>().write(*shared) };
+        }
+        fits
     }
 
     fn word(&self, offset: usize) -> Option<*mut u64> {

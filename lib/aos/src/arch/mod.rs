@@ -2,6 +2,7 @@
 //!
 //! | Module | What | Why it is sound |
 //! |---|---|---|
+//! | [`cache`] | cache maintenance | changes no memory |
 //! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
 //! | [`counter`] | the counter | reads a register |
 //! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
@@ -12,6 +13,7 @@
 //! Rules: (1) a register convention is written beside the assembly that relies on it; (2) nothing here allocates; (3) what
 //! runs while the dispatcher is disabled touches only the dispatcher frame, `.data` and `.bss`, which are mapped for good.
 
+pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod counter;
 pub(crate) mod dispatcher;

@@ -1,7 +1,7 @@
 //! Dispatchers: Setup, Stop, Resume.
 
 use super::{CapRef, invoke};
-use crate::error::{Context, Error, ErrorCode};
+use crate::error::{Error, ErrorCode, ResultExt};
 use kpi::addr::CapAddr;
 use kpi::invocation::DispatcherCommand;
 
@@ -34,7 +34,7 @@ pub fn dispatcher_setup(dispatcher: CapRef, setup: &Setup) -> Result<(), Error> 
     ];
     invoke(dispatcher, command as u8, command.argc(), &args)
         .map(|_| ())
-        .context(ErrorCode::SPAWN_ERR_DISPATCHER_SETUP)
+        .push_err(ErrorCode::SpawnDispatcherSetup)
 }
 
 /// Takes a dispatcher off the scheduler.

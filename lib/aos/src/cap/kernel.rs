@@ -43,7 +43,7 @@ pub fn reboot() -> Error {
 fn refusal(result: Result<[u64; 3], Error>) -> Error {
     match result {
         Err(error) => error,
-        Ok(_) => Error::new(crate::ErrorCode::LIB_ERR_SHOULD_NOT_GET_HERE),
+        Ok(_) => Error::new(crate::ErrorCode::LibShouldNotGetHere),
     }
 }
 

@@ -17,7 +17,7 @@ pub mod kernel;
 pub mod vnode;
 
 use crate::arch::call::{self, Results};
-use crate::error::{self, Context, Error, ErrorCode};
+use crate::error::{self, Error, ErrorCode, ResultExt};
 use crate::slot;
 use core::fmt;
 use kpi::addr::{CapAddr, CapLevel, L2_BITS};
@@ -150,17 +150,13 @@ fn invoke_at(
 /// The kernel's; `LIB_ERR_CAP_INVOKE` for a capability of another CSpace, which cannot be invoked from here.
 pub fn invoke(cap: CapRef, command: u8, argc: u8, args: &[u64]) -> Result<[u64; 3], Error> {
     if !cap.is_own() {
-        return Err(Error::new(ErrorCode::LIB_ERR_CAP_INVOKE));
+        return Err(Error::new(ErrorCode::LibCapInvoke));
     }
     invoke_at(cap.addr(), cap.level(), command, argc, args)
 }
 
 /// Invokes a root CNode.
-fn invoke_root(
-    croot: CapAddr,
-    command: CNodeCommand,
-    args: &[u64],
-) -> Result<[u64; 3], Error> {
+fn invoke_root(croot: CapAddr, command: CNodeCommand, args: &[u64]) -> Result<[u64; 3], Error> {
     invoke_at(croot, CapLevel::L2, command as u8, command.argc(), args)
 }
 
@@ -181,13 +177,9 @@ fn copy_words(dest: CapRef, src: CapRef) -> [u64; 7] {
 /// # Errors
 /// `LIB_ERR_CAP_COPY` on the kernel's error.
 pub fn cap_copy(dest: CapRef, src: CapRef) -> Result<(), Error> {
-    invoke_root(
-        slots::ROOTCN,
-        CNodeCommand::Copy,
-        &copy_words(dest, src),
-    )
-    .map(|_| ())
-    .context(ErrorCode::LIB_ERR_CAP_COPY)
+    invoke_root(slots::ROOTCN, CNodeCommand::Copy, &copy_words(dest, src))
+        .map(|_| ())
+        .push_err(ErrorCode::LibCapCopy)
 }
 
 /// Copies a capability with parameters: for an LMP endpoint the buffer's offset and (interface type << 16 | words), for
@@ -203,7 +195,7 @@ pub fn cap_mint(dest: CapRef, src: CapRef, param1: u64, param2: u64) -> Result<(
         &[a, b, c, d, e, f, g, param1, param2],
     )
     .map(|_| ())
-    .context(ErrorCode::LIB_ERR_CAP_MINT)
+    .push_err(ErrorCode::LibCapMint)
 }
 
 /// Makes `count` objects of `objsize` bytes out of `src` from byte `offset` on, in slots from `dest` on.
@@ -218,11 +210,7 @@ pub fn cap_retype(
     objsize: u64,
     count: u64,
 ) -> Result<(), Error> {
-    let word = RetypeWord::new(
-        objtype as u8,
-        dest.cnode.level as u8,
-        src.level() as u8,
-    );
+    let word = RetypeWord::new(objtype as u8, dest.cnode.level as u8, src.level() as u8);
     let args = [
         u64::from(src.croot().0),
         u64::from(src.addr().0),
@@ -236,7 +224,7 @@ pub fn cap_retype(
     ];
     invoke_root(slots::ROOTCN, CNodeCommand::Retype, &args)
         .map(|_| ())
-        .context(ErrorCode::LIB_ERR_CAP_RETYPE)
+        .push_err(ErrorCode::LibCapRetype)
 }
 
 fn on_slot(cap: CapRef, command: CNodeCommand) -> Result<[u64; 3], Error> {
@@ -251,7 +239,7 @@ fn on_slot(cap: CapRef, command: CNodeCommand) -> Result<[u64; 3], Error> {
 pub fn cap_delete(cap: CapRef) -> Result<(), Error> {
     on_slot(cap, CNodeCommand::Delete)
         .map(|_| ())
-        .context(ErrorCode::LIB_ERR_CAP_DELETE)
+        .push_err(ErrorCode::LibCapDelete)
 }
 
 /// Deletes every copy and descendant of a capability, but not itself.
@@ -261,7 +249,7 @@ pub fn cap_delete(cap: CapRef) -> Result<(), Error> {
 pub fn cap_revoke(cap: CapRef) -> Result<(), Error> {
     on_slot(cap, CNodeCommand::Revoke)
         .map(|_| ())
-        .context(ErrorCode::LIB_ERR_CAP_DELETE)
+        .push_err(ErrorCode::LibCapDelete)
 }
 
 /// Deletes a capability and frees its slot.
@@ -271,7 +259,7 @@ pub fn cap_revoke(cap: CapRef) -> Result<(), Error> {
 pub fn cap_destroy(cap: CapRef) -> Result<(), Error> {
     cap_delete(cap)
         .and_then(|()| slot::slot_free(cap))
-        .context(ErrorCode::LIB_ERR_CAP_DESTROY)
+        .push_err(ErrorCode::LibCapDestroy)
 }
 
 /// What is in a slot.
@@ -280,12 +268,12 @@ pub fn cap_destroy(cap: CapRef) -> Result<(), Error> {
 /// `LIB_ERR_CAP_IDENTIFY` on the kernel's error (an empty slot is `SYS_ERR_CAP_NOT_FOUND`), or when this library does not
 /// know the capability's type.
 pub fn cap_direct_identify(cap: CapRef) -> Result<Capability, Error> {
-    identify(cap).context(ErrorCode::LIB_ERR_CAP_IDENTIFY)
+    identify(cap).push_err(ErrorCode::LibCapIdentify)
 }
 
 pub(crate) fn identify(cap: CapRef) -> Result<Capability, Error> {
     let words = on_slot(cap, CNodeCommand::CapIdentify)?;
-    Capability::from_words(words).ok_or(Error::new(ErrorCode::SYS_ERR_IDENTIFY_LOOKUP))
+    Capability::from_words(words).ok_or(Error::new(ErrorCode::SysIdentifyLookup))
 }
 
 /// State of a capability.

@@ -1,7 +1,7 @@
 //! Page tables: Map and Unmap.
 
 use super::{CapRef, invoke};
-use crate::error::{Context, Error, ErrorCode};
+use crate::error::{Error, ErrorCode, ResultExt};
 use kpi::cap::ObjType;
 use kpi::invocation::{MapWord, VNodeCommand};
 use kpi::rights::PageFlags;
@@ -27,8 +27,8 @@ pub fn vnode_map(
     entries: Entries,
     mapping: CapRef,
 ) -> Result<(), Error> {
-    let slot = u8::try_from(mapping.slot)
-        .map_err(|_| Error::new(ErrorCode::LIB_ERR_SLOT_ALLOC_WRONG_CNODE))?;
+    let slot =
+        u8::try_from(mapping.slot).map_err(|_| Error::new(ErrorCode::LibSlotAllocWrongCnode))?;
     let word = MapWord::new(
         source.level() as u8,
         mapping.cnode.level as u8,
@@ -48,7 +48,7 @@ pub fn vnode_map(
     let command = VNodeCommand::Map;
     invoke(table, command as u8, command.argc(), &args)
         .map(|_| ())
-        .context(ErrorCode::LIB_ERR_VNODE_MAP)
+        .push_err(ErrorCode::LibVnodeMap)
 }
 
 /// Takes back what `mapping` (in the own CSpace) stands for; its slot is empty afterwards.
@@ -60,7 +60,7 @@ pub fn vnode_unmap(table: CapRef, mapping: CapRef) -> Result<(), Error> {
     let args = [u64::from(mapping.addr().0), mapping.level() as u64];
     invoke(table, command as u8, command.argc(), &args)
         .map(|_| ())
-        .context(ErrorCode::LIB_ERR_VNODE_UNMAP)
+        .push_err(ErrorCode::LibVnodeUnmap)
 }
 
 /// The type of the table of a level, 0 to 3.
