@@ -125,7 +125,7 @@ impl DcbPtr {
     #[inline]
     fn slot(self, index: u64) -> CteRef {
         // SAFETY: the three slots lie at the start of a live DCB, which is in the kernel window (invariant of DcbPtr).
-        unsafe { CteRef::new_unchecked(PhysAddr(self.phys().0 + index * 64)) }
+        unsafe { CteRef::new(PhysAddr(self.phys().0 + index * 64)) }
     }
 
     /// Kernel address of the shared structure; `None` when the frame is lost.

@@ -3,7 +3,7 @@
 //! The database calls back into this while it works ([`caps::Store`], [`caps::Machine`]): to reach a slot, to zero memory, to
 //! change a table entry, and to say that an object in use is about to go.
 
-use caps::{Cte, CteRef, Machine, Store, TlbInvalidation};
+use caps::{Cte, CteRef, Machine, Store, Unmapped};
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::Capability;
 use kpi::coredata::Region;
@@ -64,19 +64,19 @@ unsafe impl Store for Env {
     #[inline]
     fn cte(&self, at: CteRef) -> &Cte {
         // SAFETY: see above.
-        unsafe { &*(window(at.phys()) as *const Cte) }
+        unsafe { &*(window(at.address()) as *const Cte) }
     }
 
     #[inline]
     fn cte_mut(&mut self, at: CteRef) -> &mut Cte {
         // SAFETY: see above.
-        unsafe { &mut *(window(at.phys()) as *mut Cte) }
+        unsafe { &mut *(window(at.address()) as *mut Cte) }
     }
 
     #[inline]
     fn slot(&self, cnode_base: PhysAddr, index: u32) -> CteRef {
         // SAFETY: the caller (the database) has checked `index` against the CNode's size.
-        unsafe { CteRef::new_unchecked(PhysAddr(cnode_base.0 + u64::from(index) * kpi::layout::SLOT_BYTES)) }
+        unsafe { CteRef::new(PhysAddr(cnode_base.0 + u64::from(index) * kpi::layout::SLOT_BYTES)) }
     }
 
     fn retire(&mut self, _base: PhysAddr, _bytes: u64) {
@@ -106,11 +106,10 @@ impl Machine for Env {
         unsafe { (window(entry) as *mut u64).write_volatile(value) }
     }
 
-    fn invalidate(&mut self, what: TlbInvalidation) {
-        match what {
-            TlbInvalidation::Barrier => hal::mmu::publish_new_entries(),
-            TlbInvalidation::All => hal::mmu::flush_all(),
-        }
+    fn unmapped(&mut self, _what: Unmapped) {
+        // A table may hang under several roots, each with its own ASID and address: everything goes. One instruction, and the only
+        // answer that needs no walk up through the database.
+        hal::mmu::flush_all();
     }
 
     fn object_lost(&mut self, holder: CteRef, _cap: &Capability) {
@@ -119,7 +118,7 @@ impl Machine for Env {
             self.notes.endpoint_lost();
             return;
         }
-        let base = holder.phys().align_down(DCB_BYTES);
+        let base = holder.address().align_down(DCB_BYTES);
         // SAFETY: every other slot that is held by an object lies in a live DCB.
         let Some(dcb) = (unsafe { DcbPtr::from_phys(base) }) else { return };
         // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.

@@ -60,7 +60,7 @@ impl Notes {
     pub fn endpoint_slot(&self) -> CteRef {
         let address = MONITOR_ENDPOINT.0.get() as u64;
         // SAFETY: a CTE of the kernel image, which lies in the window.
-        unsafe { CteRef::new_unchecked(PhysAddr(address.wrapping_sub(KERNEL_OFFSET))) }
+        unsafe { CteRef::new(PhysAddr(address.wrapping_sub(KERNEL_OFFSET))) }
     }
 
     /// Whether `slot` is the endpoint's.

@@ -5,7 +5,7 @@
 //! capability database by the same operations that users invoke.
 
 use bootimage::Archive;
-use caps::{CteRef, DestSlot, Map, Store};
+use caps::{CteRef, DestSlot, MapArgs, Store};
 use elf::ElfBytes;
 use elf::abi::{EM_AARCH64, ET_EXEC, PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE};
 use elf::endian::LittleEndian;
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
         let cnode = self.kernel.env.slot(self.l1, root::ROOT_MAPPING);
         let mapping = DestSlot { cnode, index: self.mappings };
         self.mappings += 1;
-        let request = Map { table, entry, source, offset, count, flags, mapping };
+        let request = MapArgs { table, entry, source, offset, count, flags, mapping };
         self.kernel.db.map(&mut self.kernel.env, &request).map_err(database)
     }
 

@@ -1,7 +1,7 @@
 //! Invocations of CNodes: everything that moves capabilities. The invoked CNode must be a root (L1CNode): all addresses are
 //! resolved in it.
 
-use caps::{CteRef, Retype, Step, Store};
+use caps::{CteRef, Flags, RetypeArgs, Step, Store};
 use errors::{Error, ErrorCode};
 use kpi::cap::ObjType;
 use kpi::invocation::{CNodeCommand, RetypeWord};
@@ -44,9 +44,9 @@ impl Kernel {
             CNodeCommand::GetState => {
                 let [address, level, ..] = args;
                 let slot = self.find(root, *address, *level, CapRights(0))?;
-                let state = self.db.state(&self.env, slot);
-                let foreign = state.owner != self.env.core;
-                Ok(Reply::value(u64::from(foreign) | u64::from(state.busy()) << 1))
+                let state = self.db.state_of(&self.env, slot);
+                let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
+                Ok(Reply::value(u64::from(state.owner != self.env.core) | u64::from(busy) << 1))
             }
             CNodeCommand::GetSize => match invocation.cap.objtype() {
                 ObjType::L1CNode => Ok(Reply::value(invocation.cap.size())),
@@ -55,7 +55,7 @@ impl Kernel {
             CNodeCommand::CapIdentify => {
                 let [address, level, ..] = args;
                 let slot = self.find(root, *address, *level, CapRights::READ)?;
-                Ok(Reply::Done(caps::identify(&self.env, slot).to_words()))
+                Ok(Reply::Done(self.db.identify(&self.env, slot)?.to_words()))
             }
             // Objects that are not memory (ID), and growing the root, come with the whole capability system.
             CNodeCommand::Create => Err(ErrorCode::SysTypeNotCreatable.into()),
@@ -71,10 +71,10 @@ impl Kernel {
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let dest_root = self.find_root(root, dest_root, ErrorCode::SysDestRootcnLookup)?;
         let dest = self.find_destination(dest_root, dest_cnode, dest_level, dest_slot)?;
-        match mint {
+        let _slot = match mint {
             None => self.db.copy(&mut self.env, dest, source)?,
             Some((first, second)) => self.db.mint(&mut self.env, dest, source, first, second)?,
-        }
+        };
         Ok(Reply::OK)
     }
 
@@ -88,7 +88,7 @@ impl Kernel {
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let dest_root = self.find_root(root, dest_root, ErrorCode::SysDestRootcnLookup)?;
         let dest = self.find_destination(dest_root, dest_cnode, word.dest_level(), dest_slot)?;
-        let request = Retype { source, objtype, object_bytes, count, offset, dest };
+        let request = RetypeArgs { source, objtype, object_bytes, count, offset, dest };
         Ok(stepped(self.db.retype(&mut self.env, &request)?))
     }
 

@@ -140,7 +140,7 @@ impl Kernel {
     }
 
     fn is_foreign(&self, slot: CteRef) -> bool {
-        self.db.state(&self.env, slot).owner != self.env.core
+        self.db.is_foreign(&self.env, slot)
     }
 
     fn env_is_ram(&self, cap: &kpi::cap::Capability) -> bool {

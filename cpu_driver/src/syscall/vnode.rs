@@ -1,6 +1,6 @@
 //! Invocations of page tables and Mappings.
 
-use caps::{DestSlot, Map, Step, Store};
+use caps::{DestSlot, MapArgs, Step, Store};
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
@@ -53,7 +53,7 @@ impl Kernel {
             u64::from(word.mapping_slot()),
         )?;
         let flags = PageFlags::from_word(flags).ok_or(ErrorCode::SysVmMapRights)?;
-        let request = Map { table: invocation.slot, entry: word.entry(), source, offset, count, flags, mapping };
+        let request = MapArgs { table: invocation.slot, entry: word.entry(), source, offset, count, flags, mapping };
         self.db.map(&mut self.env, &request)?;
         Ok(Reply::OK)
     }

@@ -8,7 +8,9 @@
 //! translation of before is in use), as Arm ARM D8.17 asks.
 
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable, TTBR0_EL1, Writeable};
+use aarch64_cpu::registers::{
+    ID_AA64MMFR0_EL1, MAIR_EL1, Readable, SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, Writeable,
+};
 use kpi::addr::{PhysAddr, VirtAddr};
 
 pub use crate::descriptor::MAIR;
@@ -76,6 +78,48 @@ pub fn asid_bits() -> u32 {
     } else {
         8
     }
+}
+
+/// TCR_EL1.EPD1: no walks in the kernel half.
+const TCR_NO_KERNEL_HALF: u64 = 1 << 23;
+
+/// Turns MMU and caches on, with `root` for the lower half (ASID 0) and nothing in the upper one.
+///
+/// # Safety
+/// EL1, MMU off. `root` is a level 0 table that maps this code, the stack and everything else in use at its physical
+/// address. The caches hold nothing stale of what was written while they were off.
+pub unsafe fn enable(root: PhysAddr) {
+    barrier::dsb(barrier::SY);
+    // SAFETY: with the MMU off no translation is in use, and instructions are fetched anew.
+    unsafe {
+        core::arch::asm!(
+            "tlbi vmalle1",
+            "ic iallu",
+            options(nostack, preserves_flags)
+        )
+    };
+    barrier::dsb(barrier::SY);
+    MAIR_EL1.set(MAIR);
+    TCR_EL1.set(tcr() | TCR_NO_KERNEL_HALF);
+    TTBR0_EL1.set(root.0);
+    TTBR1_EL1.set(0);
+    barrier::isb(barrier::SY);
+    SCTLR_EL1.set(SCTLR);
+    barrier::isb(barrier::SY);
+}
+
+/// Makes `root` the kernel half's table and permits walks there.
+///
+/// # Safety
+/// `root` is a level 0 table that stays one, and no code running now depends on an earlier kernel half.
+pub unsafe fn set_kernel_table(root: PhysAddr) {
+    barrier::dsb(barrier::ISHST);
+    TTBR1_EL1.set(root.0);
+    barrier::isb(barrier::SY);
+    TCR_EL1.set(tcr());
+    barrier::isb(barrier::SY);
+    // The control fields may be cached with translations.
+    flush_all();
 }
 
 /// Makes `root` the user half's table, with `asid`. TLB entries of that ASID must belong to that table: flush first
