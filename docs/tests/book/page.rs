@@ -25,15 +25,29 @@ pub struct Page {
 pub struct Block {
     /// Line of its first line of content.
     pub line: usize,
-    /// What stands behind the fence; empty for an indented block.
+    /// The first word behind the fence; empty for an indented block.
     pub kind: String,
+    /// The other words behind the fence, `name=value`.
+    pub attributes: Vec<String>,
     /// Its lines.
     pub text: String,
 }
 
+impl Block {
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+}
+
 /// The root of the repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().into()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .into()
 }
 
 /// The folder of the chapters.
@@ -92,7 +106,13 @@ impl Page {
                         CodeBlockKind::Fenced(kind) => (kind.to_string(), 1),
                         CodeBlockKind::Indented => (String::new(), 0),
                     };
-                    block = Some(Block { line: line_of(&range) + offset, kind, text: String::new() });
+                    let mut words = kind.split_whitespace().map(String::from);
+                    block = Some(Block {
+                        line: line_of(&range) + offset,
+                        kind: words.next().unwrap_or_default(),
+                        attributes: words.collect(),
+                        text: String::new(),
+                    });
                 }
                 Event::End(TagEnd::CodeBlock) => self.blocks.extend(block.take()),
                 Event::Text(part) => {
@@ -116,7 +136,10 @@ impl Page {
 
     /// `docs/src/boot.md:12`, for complaints.
     pub fn at(&self, line: usize) -> String {
-        format!("{}:{line}", self.file.strip_prefix(root()).unwrap().display())
+        format!(
+            "{}:{line}",
+            self.file.strip_prefix(root()).unwrap().display()
+        )
     }
 }
 
@@ -132,7 +155,11 @@ fn anchor(heading: &str, used: &mut BTreeMap<String, usize>) -> String {
         })
         .collect();
     let count = used.entry(id.clone()).or_insert(0);
-    let name = if *count == 0 { id.clone() } else { format!("{id}-{count}") };
+    let name = if *count == 0 {
+        id.clone()
+    } else {
+        format!("{id}-{count}")
+    };
     *count += 1;
     name
 }

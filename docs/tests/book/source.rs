@@ -18,8 +18,12 @@ pub fn read(path: &str) -> String {
 /// The documented items of the braced block whose opening line contains `opening`.
 pub fn items(path: &str, opening: &str) -> Vec<Item> {
     let text = read(path);
-    let mut lines = text.lines().skip_while(|line| !line.contains(opening) || !line.ends_with('{'));
-    let first = lines.next().unwrap_or_else(|| panic!("{path} has no `{opening}`"));
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !line.contains(opening) || !line.ends_with('{'));
+    let first = lines
+        .next()
+        .unwrap_or_else(|| panic!("{path} has no `{opening}`"));
     let indent = first.len() - first.trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
     let mut items = Vec::new();
@@ -34,11 +38,17 @@ pub fn items(path: &str, opening: &str) -> Vec<Item> {
             let text = plain(doc.trim());
             doc.clear();
             if !text.is_empty() {
-                items.push(Item { declaration: line.into(), doc: text });
+                items.push(Item {
+                    declaration: line.into(),
+                    doc: text,
+                });
             }
         }
     }
-    assert!(!items.is_empty(), "{path}: nothing documented in `{opening}`");
+    assert!(
+        !items.is_empty(),
+        "{path}: nothing documented in `{opening}`"
+    );
     items
 }
 

@@ -17,7 +17,9 @@ fn generated_tables_say_what_the_source_says() {
         let mut rest = page.text.as_str();
         while let Some((before, after)) = rest.split_once("<!-- generated: ") {
             let (name, body) = after.split_once(" -->\n").unwrap();
-            let (old, tail) = body.split_once(END).unwrap_or_else(|| panic!("{}: no {END}", page.at(1)));
+            let (old, tail) = body
+                .split_once(END)
+                .unwrap_or_else(|| panic!("{}: no {END}", page.at(1)));
             let new = format!("\n{}\n", table(name));
             if old != new {
                 complaints.push(format!(
@@ -47,8 +49,16 @@ fn table(name: &str) -> String {
         "send-flags" => constants("lib/kpi/src/syscall.rs", "impl SendFlags", "Flag"),
         "rights" => constants("lib/kpi/src/rights.rs", "impl CapRights", "Right"),
         "page-flags" => constants("lib/kpi/src/rights.rs", "impl PageFlags", "Flag"),
-        "root-slots" => constants("lib/kpi/src/slots.rs", "pub mod root", "Slot of the root CNode"),
-        "task-slots" => constants("lib/kpi/src/slots.rs", "pub mod task", "Slot of the task CNode"),
+        "root-slots" => constants(
+            "lib/kpi/src/slots.rs",
+            "pub mod root",
+            "Slot of the root CNode",
+        ),
+        "task-slots" => constants(
+            "lib/kpi/src/slots.rs",
+            "pub mod task",
+            "Slot of the task CNode",
+        ),
         "save-areas" => fields("lib/kpi/src/dispatcher.rs", "pub struct DispatcherShared"),
         "core-data" => fields("lib/kpi/src/coredata.rs", "pub struct CoreData"),
         "kernel-notes" => numbered("lib/kpi/src/lmp.rs", "pub enum KernelNote", "Note"),
@@ -66,7 +76,11 @@ fn numbered(path: &str, opening: &str, what: &str) -> String {
     let mut out = format!("| Number | {what} | Meaning |\n|---|---|---|\n");
     for item in items(path, opening) {
         let (name, number) = item.declaration.split_once(" = ").unwrap();
-        out += &format!("| {} | {name} | {} |\n", number.trim_end_matches(','), item.doc);
+        out += &format!(
+            "| {} | {name} | {} |\n",
+            number.trim_end_matches(','),
+            item.doc
+        );
     }
     out
 }
@@ -75,10 +89,17 @@ fn numbered(path: &str, opening: &str, what: &str) -> String {
 fn constants(path: &str, opening: &str, what: &str) -> String {
     let mut out = format!("| Number | {what} | Meaning |\n|---|---|---|\n");
     for item in items(path, opening) {
-        let Some(constant) = item.declaration.strip_prefix("pub const ") else { continue };
-        let Some((name, value)) = constant.split_once(" = ") else { continue };
+        let Some(constant) = item.declaration.strip_prefix("pub const ") else {
+            continue;
+        };
+        let Some((name, value)) = constant.split_once(" = ") else {
+            continue;
+        };
         let name = name.split(':').next().unwrap_or_default();
-        let value = value.trim_end_matches(';').trim_start_matches("Self(").trim_end_matches(')');
+        let value = value
+            .trim_end_matches(';')
+            .trim_start_matches("Self(")
+            .trim_end_matches(')');
         out += &format!("| {value} | {name} | {} |\n", item.doc);
     }
     out
@@ -88,7 +109,10 @@ fn constants(path: &str, opening: &str, what: &str) -> String {
 fn fields(path: &str, opening: &str) -> String {
     let mut out = String::from("| Field | Meaning |\n|---|---|\n");
     for item in items(path, opening) {
-        let declaration = item.declaration.trim_start_matches("pub ").trim_end_matches(',');
+        let declaration = item
+            .declaration
+            .trim_start_matches("pub ")
+            .trim_end_matches(',');
         out += &format!("| `{declaration}` | {} |\n", item.doc);
     }
     out
@@ -96,8 +120,13 @@ fn fields(path: &str, opening: &str) -> String {
 
 /// Rows of the `commands!` of `lib/kpi/src/invocation.rs`.
 fn commands(objtype: &str) -> String {
-    let mut out = String::from("| Number | Command | Words | Arguments (from x2 on) and results |\n|---|---|---|---|\n");
-    for item in items("lib/kpi/src/invocation.rs", &format!("    {objtype}Command {{")) {
+    let mut out = String::from(
+        "| Number | Command | Words | Arguments (from x2 on) and results |\n|---|---|---|---|\n",
+    );
+    for item in items(
+        "lib/kpi/src/invocation.rs",
+        &format!("    {objtype}Command {{"),
+    ) {
         let (name, rest) = item.declaration.split_once(" = ").unwrap();
         let (number, argc) = rest.trim_end_matches(';').split_once(", argc ").unwrap();
         out += &format!("| {number} | {name} | {argc} | {} |\n", item.doc);
@@ -108,7 +137,9 @@ fn commands(objtype: &str) -> String {
 fn capability_types() -> String {
     let file = hamlet::parse("capabilities.hl", &read("capabilities.hl"))
         .unwrap_or_else(|messages| panic!("{messages}"));
-    let mut out = String::from("| Number | Type | Made from | Object bytes | What it is |\n|---|---|---|---|---|\n");
+    let mut out = String::from(
+        "| Number | Type | Made from | Object bytes | What it is |\n|---|---|---|---|---|\n",
+    );
     for (number, cap) in file.concrete().enumerate() {
         let mut sources: Vec<String> = cap.from.iter().map(|name| format!("`{name}`")).collect();
         if cap.from_self {
@@ -125,10 +156,16 @@ fn capability_types() -> String {
         }
         let bytes = match (&cap.size, cap.name.ends_with("_Mapping")) {
             (_, true) | (None, _) => "-".into(),
-            (Some(size), _) => size.constant().map_or("chosen".into(), |bytes| bytes.to_string()),
+            (Some(size), _) => size
+                .constant()
+                .map_or("chosen".into(), |bytes| bytes.to_string()),
         };
         let doc = plain(cap.doc.trim()).replace('\n', " ");
-        out += &format!("| {number} | `{}` | {} | {bytes} | {doc} |\n", cap.name, sources.join(", "));
+        out += &format!(
+            "| {number} | `{}` | {} | {bytes} | {doc} |\n",
+            cap.name,
+            sources.join(", ")
+        );
     }
     out
 }
