@@ -49,6 +49,9 @@ pub struct Kernel {
     /// Everything else.
     pub env: Env,
     upcall_area: SaveArea,
+    /// Where a check of the database goes on.
+    #[cfg(feature = "check")]
+    pub check_cursor: caps::CheckCursor,
 }
 
 struct KernelCell(UnsafeCell<MaybeUninit<Kernel>>);
@@ -115,7 +118,13 @@ fn is_page_fault(esr: u64) -> bool {
 impl Kernel {
     /// A kernel over an empty database.
     pub fn new(db: Database, env: Env) -> Self {
-        Self { db, env, upcall_area: SaveArea::ZERO }
+        Self {
+            db,
+            env,
+            upcall_area: SaveArea::ZERO,
+            #[cfg(feature = "check")]
+            check_cursor: caps::CheckCursor::default(),
+        }
     }
 
     fn system_call(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {

@@ -132,12 +132,12 @@ impl Kernel {
                 return;
             }
             let slot = self.env.notes.endpoint_slot();
-            let Some(endpoint) = self.env.cte(slot).cap().as_endpoint_lmp() else { return };
+            let Some(endpoint) = self.env.cte(slot).cap().as_end_point_lmp() else { return };
             match self.deliver(&endpoint, &note.words, None::<fn(&mut Self) -> Result<Transfer, Error>>) {
                 Ok(_) => self.env.notes.pop(),
                 Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => return,
                 Err(error) => {
-                    say!(self.env.console, "note {:?} not delivered: {error}", note.words);
+                    say!(self.env.console, "note {:?} not delivered: {}", note.words, error.code().name());
                     self.env.notes.pop();
                 }
             }

@@ -7,8 +7,8 @@ use intrusive_collections::{KeyAdapter, LinkedList, RBTree, UnsafeRef, intrusive
 
 use crate::dcb::{Dcb, DcbPtr, DcbState};
 
-intrusive_adapter!(RunAdapter = UnsafeRef<Dcb>: Dcb { run_link: intrusive_collections::LinkedListLink });
-intrusive_adapter!(WakeupAdapter = UnsafeRef<Dcb>: Dcb { wakeup_link: intrusive_collections::RBTreeLink });
+intrusive_adapter!(RunAdapter = UnsafeRef<Dcb>: Dcb { run_link => intrusive_collections::LinkedListLink });
+intrusive_adapter!(WakeupAdapter = UnsafeRef<Dcb>: Dcb { wakeup_link => intrusive_collections::RBTreeLink });
 
 impl<'a> KeyAdapter<'a> for WakeupAdapter {
     type Key = u64;

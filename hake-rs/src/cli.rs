@@ -30,7 +30,7 @@ pub enum Command {
     Run(RunArgs),
     /// Check format, lints, host tests and QEMU tests
     Test(TestArgs),
-    /// Boot in QEMU, stopped, and start gdb with the symbols of kernel and programs
+    /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
     /// Remove all build products (the folder `build`)
     Clean(Common),
@@ -165,9 +165,9 @@ pub struct GdbArgs {
     /// What the machine is like.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// Only start QEMU and print the gdb command to run in another terminal
+    /// Start gdb, for the machine that `gdb` without this flag runs in another terminal
     #[arg(long)]
-    pub print: bool,
+    pub attach: bool,
     /// The port on 127.0.0.1
     #[arg(long, value_name = "PORT", default_value_t = 1234)]
     pub port: u16,

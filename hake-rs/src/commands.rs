@@ -1,7 +1,7 @@
 //! The commands, except for `test`.
 
 use crate::cli::{Common, ImageArgs, MachineArgs, Profile, RunArgs};
-use crate::failure::{Exit, Failure};
+use crate::failure::Exit;
 use crate::guest::{Copies, Guest, Machine, Signals, Wishes, new_nonce};
 use crate::image::{Image, MenuChoice};
 use crate::platform::Platform;
@@ -10,6 +10,7 @@ use crate::symbolise::Symboliser;
 use crate::task::Context;
 use crate::toolchain::{self, Program, Status, Task};
 use crate::ui::Ui;
+use crate::workspace::Workspace;
 use crate::{image, os_build};
 use anyhow::{Context as _, Result};
 use std::time::Duration;
@@ -63,6 +64,7 @@ pub fn build(args: &Common) -> Result<Exit> {
 ///
 /// As [`build`], and 65 for errors in the menu.
 pub fn image(args: &ImageArgs) -> Result<Exit> {
+    check_platform(&args.platform)?;
     let cx = Context::new(Ui::new(args.common.verbose), Some(Task::Build))?;
     let (_, image) = make_image(&cx, args)?;
     println!("NAME                BYTES ARGS");
@@ -129,10 +131,11 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         .as_deref()
         .map(session::read_lines)
         .transpose()?;
+    check_platform(&args.image.platform)?.qemu()?;
     let cx = Context::new(ui, Some(Task::Run))?;
-    Platform::load(&cx.workspace, &args.image.platform)?.qemu()?;
-    let signals = Signals::catch()?;
     let (platform, image) = make_image(&cx, &args.image)?;
+    // Until here Ctrl-C ends hake and the compiler at once; from here on QEMU has to be ended first.
+    let signals = Signals::catch()?;
     let wishes = wishes(&args.machine);
     let nonce = new_nonce(wishes.seed)?;
     let machine = Machine::new(&platform, qemu_file(&cx), &image, &wishes, nonce)?;
@@ -151,14 +154,14 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
     }
 }
 
-/// `clean`: removes what builds made, except for the running hake's own.
+/// `clean`: removes all that builds made, the running hake included; hake.sh builds it anew.
 ///
 /// # Errors
 ///
 /// The operating system's.
 pub fn clean(args: &Common) -> Result<Exit> {
     let ui = Ui::new(args.verbose);
-    let workspace = crate::workspace::Workspace::find()?;
+    let workspace = Workspace::find()?;
     let build = workspace.root.join("build");
     match std::fs::remove_dir_all(&build) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -171,13 +174,11 @@ pub fn clean(args: &Common) -> Result<Exit> {
     }
 }
 
-/// Fails with 64 for a platform that does not exist, before anything else is done.
+/// The platform of this name, before anything else is done.
 ///
 /// # Errors
 ///
-/// 64.
-pub fn check_platform(name: &str) -> Result<(), anyhow::Error> {
-    let workspace =
-        crate::workspace::Workspace::find().map_err(|error| Failure::usage(error.to_string()))?;
-    Platform::load(&workspace, name).map(drop)
+/// 64 if there is none.
+pub fn check_platform(name: &str) -> Result<Platform> {
+    Platform::load(&Workspace::find()?, name)
 }

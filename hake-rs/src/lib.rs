@@ -20,6 +20,7 @@ pub mod guest;
 pub mod image;
 pub mod os_build;
 pub mod platform;
+pub mod process;
 pub mod session;
 pub mod suite;
 pub mod symbolise;

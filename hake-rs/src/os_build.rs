@@ -42,7 +42,9 @@ impl Side {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Kernel, Self::User];
 
-    fn name(self) -> &'static str {
+    /// Its name, and that of its target folder.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
             Self::User => "user",

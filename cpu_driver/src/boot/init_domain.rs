@@ -79,22 +79,22 @@ impl<'a> Builder<'a> {
         ] {
             let cnode = builder.memory.take(L2CNODE_BYTES, L2CNODE_BYTES)?;
             let cap = Capability::new_l2_cnode(
-                cap::L2CNode { cnode: cnode.0, rightsmask: CapRights::ALL.0 },
+                cap::L2CNode { cnode: cnode.0, rightsmask: CapRights::ALL },
                 CapRights::ALL,
             );
             let at = builder.kernel.env.slot(l1, slot);
             builder.insert(at, cap)?;
         }
-        let root_cap = cap::L1CNode { cnode: l1.0, rightsmask: CapRights::ALL.0, allocated_bytes: L2CNODE_BYTES };
+        let root_cap = cap::L1CNode { cnode: l1.0, rightsmask: CapRights::ALL, allocated_bytes: L2CNODE_BYTES };
         builder.put(root::TASKCN, task::ROOTCN.into(), Capability::new_l1_cnode(root_cap, CapRights::ALL))?;
         let dispatcher_cap = Capability::new_dispatcher(cap::Dispatcher { dcb: dcb.0 }, CapRights::ALL);
         builder.put(root::TASKCN, task::DISPATCHER.into(), dispatcher_cap)?;
         for (slot, cap) in [
-            (task::KERNELCAP, Capability::new_kernel(cap::Kernel {}, CapRights::ALL)),
-            (task::PERF_MON, Capability::new_perf_mon(cap::PerfMon {}, CapRights::ALL)),
-            (task::IRQ, Capability::new_irq_table(cap::IrqTable {}, CapRights::ALL)),
-            (task::IPI, Capability::new_ipi(cap::Ipi {}, CapRights::ALL)),
-            (task::PROC_MNG, Capability::new_process_manager(cap::ProcessManager {}, CapRights::ALL)),
+            (task::KERNELCAP, Capability::new_kernel(CapRights::ALL)),
+            (task::PERF_MON, Capability::new_perf_mon(CapRights::ALL)),
+            (task::IRQ, Capability::new_irq_table(CapRights::ALL)),
+            (task::IPI, Capability::new_ipi(CapRights::ALL)),
+            (task::PROC_MNG, Capability::new_process_manager(CapRights::ALL)),
         ] {
             builder.put(root::TASKCN, slot.into(), cap)?;
         }
@@ -132,7 +132,7 @@ impl<'a> Builder<'a> {
 
     /// L0, L1, L2 and the L3 tables of the first 32 MiB.
     fn tables(&mut self) -> Result<(), BootError> {
-        let mut table = |builder: &mut Self, slot: u32, make: fn(u64) -> Capability| {
+        let table = |builder: &mut Self, slot: u32, make: fn(u64) -> Capability| {
             let base = builder.memory.pages(BASE_PAGE_SIZE)?;
             builder.put(root::PAGECN, slot, make(base.0))
         };
@@ -160,10 +160,11 @@ impl<'a> Builder<'a> {
         flags: PageFlags,
     ) -> Result<(), BootError> {
         let cnode = self.kernel.env.slot(self.l1, root::ROOT_MAPPING);
-        let mapping = DestSlot { cnode, index: self.mappings };
+        let dest = DestSlot { cnode, index: self.mappings };
         self.mappings += 1;
-        let request = MapArgs { table, entry, source, offset, count, flags, mapping };
-        self.kernel.db.map(&mut self.kernel.env, &request).map_err(database)
+        let request = MapArgs { source, flags: flags.0, offset, count, entry, dest };
+        self.kernel.db.map(&mut self.kernel.env, table, request).map_err(database)?;
+        Ok(())
     }
 
     /// Maps a whole frame at `address` with the tables made by [`Self::tables`].

@@ -26,11 +26,6 @@ use crate::{panic, say};
 use cmdline::Options;
 use memory::BootMemory;
 
-/// A page of zeroes: a translation table that maps nothing.
-#[repr(C, align(4096))]
-struct EmptyTable([u64; 512]);
-static EMPTY_TABLE: EmptyTable = EmptyTable([0; 512]);
-
 /// What goes wrong before there is anybody to tell: said on the console, then the core is parked.
 pub struct BootError(pub &'static str);
 
@@ -73,8 +68,6 @@ fn start(
     hal::cpu::trap_floating_point();
     hal::cpu::enable_user_cycle_counter();
     hal::timer::init();
-    // SAFETY: all zeroes, so it maps nothing; the kernel itself runs in the other half.
-    unsafe { hal::mmu::set_user_table(empty_table(), 0) };
     hal::mmu::flush_all();
 
     // SAFETY: the window maps the GIC's regions as Device, and this core's kernel alone uses them.
@@ -94,7 +87,7 @@ fn start(
         scheduler: Scheduler::new(),
         current: None,
         asids: Asids::new(hal::mmu::asid_bits()),
-        empty_table: empty_table(),
+        empty_table: PhysAddr(core_data.empty_table),
         notes: Notes::new(),
         console,
         devices: Devices {
@@ -121,8 +114,4 @@ fn start(
     init.stamp(BootStage::CpuDriver, started);
     init.finish(core_data)?;
     Ok(kernel.schedule())
-}
-
-fn empty_table() -> PhysAddr {
-    hal::window::virt_to_phys(&raw const EMPTY_TABLE.0)
 }

@@ -33,17 +33,17 @@ impl Kernel {
             CNodeCommand::Retype => self.retype(root, args),
             CNodeCommand::Delete => {
                 let [address, level, ..] = args;
-                let slot = self.find(root, *address, *level, CapRights(0))?;
+                let slot = self.find_any(root, *address, *level)?;
                 Ok(stepped(self.db.delete(&mut self.env, slot)?))
             }
             CNodeCommand::Revoke => {
                 let [address, level, ..] = args;
-                let slot = self.find(root, *address, *level, CapRights(0))?;
+                let slot = self.find_any(root, *address, *level)?;
                 Ok(stepped(self.db.revoke(&mut self.env, slot)?))
             }
             CNodeCommand::GetState => {
                 let [address, level, ..] = args;
-                let slot = self.find(root, *address, *level, CapRights(0))?;
+                let slot = self.find_any(root, *address, *level)?;
                 let state = self.db.state_of(&self.env, slot);
                 let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
                 Ok(Reply::value(u64::from(state.owner != self.env.core) | u64::from(busy) << 1))
@@ -81,15 +81,22 @@ impl Kernel {
     fn retype(&mut self, root: CteRef, args: &[u64; 10]) -> Handled {
         let [source_root, source, offset, word, object_bytes, count, dest_root, dest_cnode, dest_slot, _] = *args;
         let word = RetypeWord(word);
-        let objtype = ObjType::from_u8(word.objtype()).ok_or(ErrorCode::SysInvalidRetype)?;
         let source_root = self.find_root(root, source_root, ErrorCode::SysSourceRootcnLookup)?;
         let source = self
             .find(source_root, source, word.source_level(), CapRights::READ)
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let dest_root = self.find_root(root, dest_root, ErrorCode::SysDestRootcnLookup)?;
         let dest = self.find_destination(dest_root, dest_cnode, word.dest_level(), dest_slot)?;
-        let request = RetypeArgs { source, objtype, object_bytes, count, offset, dest };
-        Ok(stepped(self.db.retype(&mut self.env, &request)?))
+        let request = RetypeArgs {
+            source,
+            objtype: word.objtype(),
+            bytes: object_bytes,
+            count,
+            offset,
+            dest,
+            from_monitor: false,
+        };
+        Ok(stepped(self.db.retype(&mut self.env, request)?))
     }
 
     /// A root CNode named by an address in `base`, at level L2.

@@ -8,7 +8,6 @@ use kpi::rights::CapRights;
 
 use super::Invocation;
 use crate::kernel::{Handled, Kernel, Reply};
-use crate::say;
 
 impl Kernel {
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
@@ -21,7 +20,7 @@ impl Kernel {
             KernelCommand::Register => {
                 let endpoint = self.find_own(invocation.caller, first, CapRights::WRITE)?;
                 if self.env.cte(endpoint).cap().objtype() != ObjType::EndPointLmp {
-                    return Err(ErrorCode::SysLrpcNotEndpoint.into());
+                    return Err(ErrorCode::SysIrqNotEndpoint.into());
                 }
                 let slot = self.env.notes.endpoint_slot();
                 if self.env.notes.is_registered() {
@@ -74,16 +73,19 @@ impl Kernel {
         }
     }
 
+    /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.
     #[cfg(feature = "check")]
     fn check_invariants(&mut self, cursor: u64) -> Handled {
         /// Capabilities looked at in one entry.
-        const STEP: u32 = 32;
-        let cursor = usize::try_from(cursor).unwrap_or(usize::MAX);
-        let (next, violations) = self.db.check_invariants(&self.env, cursor as u64, STEP);
-        if violations > 0 {
-            say!(self.env.console, "{violations} invariants of the capability database are violated near {cursor}");
+        const STEP: u64 = 16;
+        if cursor == 0 {
+            self.check_cursor = caps::CheckCursor::default();
         }
-        Ok(Reply::Done([next, u64::from(violations), 0]))
+        let report = self.db.check_invariants(&self.env, &mut self.check_cursor, STEP);
+        if report.violations > 0 {
+            crate::say!(self.env.console, "{} invariants of the capability database are violated", report.violations);
+        }
+        Ok(Reply::Done([u64::from(!report.done), report.violations, report.entries]))
     }
 
     #[cfg(not(feature = "check"))]

@@ -8,7 +8,7 @@ mod kernel;
 mod vnode;
 mod yielding;
 
-use caps::{CteRef, DestSlot, Store, lookup};
+use caps::{CteRef, DestSlot, Store, lookup, lookup_any};
 use errors::{Error, ErrorCode};
 use kpi::addr::CapAddr;
 use kpi::cap::Capability;
@@ -56,7 +56,7 @@ impl Kernel {
         let Some(caller) = self.env.current else { return Err(ErrorCode::SysIllegalSyscall.into()) };
         let slot = lookup(&self.env, caller.cspace(), address(target)?, word.level(), CapRights::READ)?;
         let cap = *self.env.cte(slot).cap();
-        if let Some(endpoint) = cap.as_endpoint_lmp() {
+        if let Some(endpoint) = cap.as_end_point_lmp() {
             if !word.flags().contains(SendFlags::IDENTIFY) {
                 return self.send(word, &endpoint, caller, args);
             }
@@ -83,6 +83,11 @@ impl Kernel {
     /// A capability below `root`.
     pub fn find(&self, root: CteRef, word: u64, level: u64, rights: CapRights) -> Result<CteRef, Error> {
         Ok(lookup(&self.env, root, address(word)?, level, rights)?)
+    }
+
+    /// A capability below `root` in whatever state: for delete and revoke, which must reach what is half made.
+    pub fn find_any(&self, root: CteRef, word: u64, level: u64) -> Result<CteRef, Error> {
+        Ok(lookup_any(&self.env, root, address(word)?, level, CapRights::default())?)
     }
 
     /// A slot in the CNode at `word`/`level` below `root`, to be filled. The errors name the destination.

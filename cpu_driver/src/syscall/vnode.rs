@@ -1,11 +1,10 @@
 //! Invocations of page tables and Mappings.
 
-use caps::{DestSlot, MapArgs, Step, Store};
+use caps::{MapArgs, Step, Store};
 use errors::ErrorCode;
-use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
-use kpi::rights::{CapRights, PageFlags};
+use kpi::rights::CapRights;
 
 use super::Invocation;
 use crate::kernel::{Handled, Kernel, Reply};
@@ -46,15 +45,15 @@ impl Kernel {
         let mapping_root = self
             .find_own(caller, mapping_root, CapRights::READ)
             .map_err(|error| error.push(ErrorCode::SysDestRootcnLookup))?;
-        let mapping = self.find_destination(
+        let dest = self.find_destination(
             mapping_root,
             mapping_cnode,
             word.mapping_level(),
             u64::from(word.mapping_slot()),
         )?;
-        let flags = PageFlags::from_word(flags).ok_or(ErrorCode::SysVmMapRights)?;
-        let request = MapArgs { table: invocation.slot, entry: word.entry(), source, offset, count, flags, mapping };
-        self.db.map(&mut self.env, &request)?;
+        let request = MapArgs { source, flags, offset, count, entry: word.entry(), dest };
+        self.db.map(&mut self.env, invocation.slot, request)?;
+        hal::mmu::publish_new_entries();
         Ok(Reply::OK)
     }
 
@@ -64,8 +63,8 @@ impl Kernel {
         match command {
             MappingCommand::Modify => {
                 let [first, pages, flags, ..] = *invocation.args;
-                let flags = PageFlags::from_word(flags).ok_or(ErrorCode::SysVmMapRights)?;
                 self.db.modify(&mut self.env, invocation.slot, first, pages, flags)?;
+                hal::mmu::publish_new_entries();
                 Ok(Reply::OK)
             }
         }

@@ -36,7 +36,7 @@ impl Kernel {
     fn yield_target(&mut self, caller: DcbPtr, target: u64) -> Result<DcbPtr, Error> {
         let slot = self.find_own(caller, target, CapRights::READ)?;
         let cap = self.env.cte(slot).cap();
-        let base = match (cap.as_endpoint_lmp(), cap.as_dispatcher()) {
+        let base = match (cap.as_end_point_lmp(), cap.as_dispatcher()) {
             (Some(endpoint), _) => endpoint.listener,
             (_, Some(dispatcher)) => dispatcher.dcb,
             _ => return Err(ErrorCode::SysInvalidYieldTarget.into()),

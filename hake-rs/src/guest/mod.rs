@@ -1,6 +1,6 @@
 //! A running guest: QEMU, what it prints, what is typed into it.
 //!
-//! [`Guest::next`] waits for whatever comes next: console text (symbolised, records cut out), a record, a byte typed by the
+//! [`Guest::wait`] waits for whatever comes next: console text (symbolised, records cut out), a record, a byte typed by the
 //! user, a signal, the time limit, the end of QEMU. Whoever drives the guest is a loop over these [`Event`]s.
 //!
 //! # Invariants
@@ -89,7 +89,11 @@ pub struct Guest<'c> {
     listen: bool,
     show_records: bool,
     events: std::collections::VecDeque<Event>,
+    on_record: Option<RecordHook>,
 }
+
+/// Sees each record before whoever drives the guest.
+pub type RecordHook = Box<dyn Fn(&str)>;
 
 /// How long a possible beginning of a record or address is kept back before it is shown as it is.
 const KEEP_BACK: Duration = Duration::from_millis(300);
@@ -118,7 +122,13 @@ impl<'c> Guest<'c> {
             listen: false,
             show_records: ui.verbose(),
             events: std::collections::VecDeque::new(),
+            on_record: None,
         })
+    }
+
+    /// Has this called for each record.
+    pub fn on_record(&mut self, hook: RecordHook) {
+        self.on_record = Some(hook);
     }
 
     /// Whether to report what the user types.
@@ -151,7 +161,7 @@ impl<'c> Guest<'c> {
     /// # Errors
     ///
     /// The operating system's, when reading or writing a pipe fails.
-    pub fn next(&mut self) -> Result<Event> {
+    pub fn wait(&mut self) -> Result<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
@@ -262,6 +272,9 @@ impl<'c> Guest<'c> {
                     }
                     if let Some(file) = &mut self.copies.json {
                         writeln!(file, "{json}").context("the file of --json cannot be written")?;
+                    }
+                    if let Some(hook) = &self.on_record {
+                        hook(&json);
                     }
                     self.events.push_back(Event::Record(json));
                 }

@@ -169,7 +169,7 @@ impl Qemu {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        die_with_parent(&mut command);
+        crate::process::die_with_parent(&mut command);
         let mut child = command.spawn().map_err(|error| {
             Failure::missing(format!(
                 "QEMU does not start ({error}): run `apt-get install qemu-system-arm`"
@@ -287,21 +287,5 @@ impl Drop for Qemu {
         // Both fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Has the operating system kill the child when hake's main thread, which starts it, is gone: `kill -9` included.
-#[expect(
-    unsafe_code,
-    reason = "the standard library offers no safe way to run code between fork and exec"
-)]
-fn die_with_parent(command: &mut Command) {
-    // SAFETY: the closure runs in the forked child before exec. It makes one system call, which neither allocates nor takes a
-    // lock.
-    unsafe {
-        command.pre_exec(|| {
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-                .map_err(Into::into)
-        });
     }
 }

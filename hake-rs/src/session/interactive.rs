@@ -27,7 +27,7 @@ pub fn interact(ui: Ui, guest: &mut Guest<'_>) -> Result<Exit> {
     }
     guest.listen(terminal.is_some());
     loop {
-        match guest.next()? {
+        match guest.wait()? {
             Event::Text(text) => {
                 silent = false;
                 show(&text);

@@ -50,7 +50,7 @@ pub fn run_lines(ui: Ui, guest: &mut Guest<'_>, lines: Vec<Vec<u8>>) -> Result<E
     let mut rest = lines.into_iter().chain([b"shutdown".to_vec()]);
     let mut typed = 0;
     loop {
-        match guest.next()? {
+        match guest.wait()? {
             Event::Text(text) => {
                 show(&text);
                 for _ in text.iter().filter(|&&byte| prompt.push(byte)) {

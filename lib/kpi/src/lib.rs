@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`syscall`] | how a system call is packed into registers |
 //! | [`invocation`] | the commands of every capability type and their arguments |
+//! | [`cap`] | capability types and the typed capability, from `capabilities.hl` |
 //! | [`addr`] | physical and virtual addresses, capability addresses |
 //! | [`rights`] | capability rights and page flags |
 //! | [`slots`] | well-known slots of a domain's CSpace |
@@ -26,6 +27,7 @@ pub mod abinote;
 pub mod addr;
 pub mod args;
 pub mod bootinfo;
+pub mod cap;
 pub mod coredata;
 pub mod dispatcher;
 pub mod invocation;
