@@ -96,6 +96,18 @@ impl DcbPtr {
         PhysAddr((self.0.as_ptr() as u64).wrapping_sub(KERNEL_OFFSET))
     }
 
+    /// Makes the links of a dispatcher that is not set up yet say "on no queue": zeroed memory says otherwise.
+    /// Does nothing for a dispatcher that is set up.
+    pub fn init_links(self) {
+        if self.state.get() == DcbState::Empty {
+            // SAFETY: only a dispatcher that was set up is ever put on a queue, so no queue points here.
+            unsafe {
+                self.run_link.force_unlink();
+                self.wakeup_link.force_unlink();
+            }
+        }
+    }
+
     /// For the intrusive queues.
     pub fn as_non_null(self) -> NonNull<Dcb> {
         self.0

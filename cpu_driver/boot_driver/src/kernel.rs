@@ -134,7 +134,7 @@ fn place(
         LARGE_PAGE_SIZE,
         archive.end(),
     )?;
-    let pages = 2 + window::most_tables(&ram, image);
+    let pages = 2 + window::table_pages(&ram, image);
     let above = kernel.map_or(0, |kernel| kernel.end());
     let window = take(pages * BASE_PAGE_SIZE, BASE_PAGE_SIZE, above)?;
     let (Some(kernel), Some(window)) = (kernel, window) else {

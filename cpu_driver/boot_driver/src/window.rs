@@ -7,7 +7,7 @@
 use bootplan::devicetree::MAX_RAM;
 use bootplan::image::Image;
 use bootplan::regions::{RegionSet, TooManyRegions, outer_pages};
-use bootplan::tables::{MapError, TABLES_PER_RANGE, TableBuilder};
+use bootplan::tables::{MapError, TableBuilder, most_tables};
 use hal::descriptor::{Access, MemoryType, attributes};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::coredata::Region;
@@ -33,10 +33,11 @@ pub fn ram(machine: &Digest<'_>) -> Result<RegionSet<MAX_RAM>, TooManyRegions> {
 }
 
 /// Most pages that the window's tables take.
-pub fn most_tables(ram: &RegionSet<MAX_RAM>, image: &Image<'_>) -> u64 {
+pub fn table_pages(ram: &RegionSet<MAX_RAM>, image: &Image<'_>) -> u64 {
     // RAM, one more for the hole, the image's segments, the handover page, three devices; and the root.
-    let ranges = ram.as_slice().len() + 1 + image.segments().count() + 1 + 3;
-    1 + TABLES_PER_RANGE * ranges as u64
+    let small = 1 + image.segments().count() as u64 + 1 + 3;
+    let ram = ram.as_slice().iter().map(|part| most_tables(part.bytes));
+    1 + ram.sum::<u64>() + small * most_tables(0)
 }
 
 /// Builds the window; its root. `kernel` is where the CPU driver is: `image`, and the handover page behind it.

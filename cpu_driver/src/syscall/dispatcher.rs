@@ -105,6 +105,7 @@ impl Kernel {
         frame: CteRef,
         state: DcbState,
     ) -> Result<(), Error> {
+        target.init_links();
         self.adopt(target, cspace, vroot, frame)?;
         target.table.set(self.env.cte(vroot).cap().address());
         target.frame_base.set(self.env.cte(frame).cap().address());

@@ -110,11 +110,11 @@ pub fn console(tree: Fdt<'_>) -> Result<Uart, TreeError> {
     let mut found = None;
     match path {
         Some(path) => descend(tree.root(), path, &mut |node, bus| {
-            found = Some(uart(tree, node, bus));
+            found = Some(uart(node, bus));
         }),
         None => bus::visit(tree.root(), &mut |node, bus| {
             if found.is_none() && is_compatible(node, "arm,pl011") && is_usable(node) {
-                found = Some(uart(tree, node, bus));
+                found = Some(uart(node, bus));
             }
         }),
     }
@@ -134,7 +134,7 @@ fn resolve_alias<'a>(tree: Fdt<'a>, path: &'a str) -> &'a str {
         .unwrap_or(path)
 }
 
-fn uart(tree: Fdt<'_>, node: FdtNode<'_>, bus: &Bus<'_>) -> Result<Uart, TreeError> {
+fn uart(node: FdtNode<'_>, bus: &Bus<'_>) -> Result<Uart, TreeError> {
     if !is_compatible(node, "arm,pl011") {
         return Err(TreeError::Odd("console: it is not an arm,pl011"));
     }
@@ -143,7 +143,7 @@ fn uart(tree: Fdt<'_>, node: FdtNode<'_>, bus: &Bus<'_>) -> Result<Uart, TreeErr
         .next()
         .flatten()
         .ok_or(TreeError::Odd("reg of the console"))?;
-    let interrupt = interrupts(tree, node).next().unwrap_or(NO_INTERRUPT);
+    let interrupt = property(node, "interrupts").map_or(NO_INTERRUPT, interrupt);
     Ok(Uart {
         registers,
         interrupt,
@@ -251,41 +251,55 @@ fn cores(tree: Fdt<'_>, machine: &mut Machine<'_>) -> Result<(), TreeError> {
     Ok(())
 }
 
+/// What the tree's devices are looked through for.
+#[derive(Default)]
+struct Found<'a> {
+    /// Distributor, redistributors, and cells of an interrupt specifier.
+    gic: Option<(Region, Region, usize)>,
+    /// A GICv2 is there.
+    older_gic: bool,
+    timer: Option<FdtNode<'a>>,
+    psci: Option<FdtNode<'a>>,
+}
+
 fn devices(tree: Fdt<'_>, machine: &mut Machine<'_>) -> Result<(), TreeError> {
     let mut result = Ok(());
-    let mut older_gic = false;
+    let mut found = Found::default();
     bus::visit(tree.root(), &mut |node, bus| {
-        if result.is_err() || property(node, "compatible").is_none() || !is_usable(node) {
+        let Some(compatible) = property(node, "compatible") else {
             return;
-        }
-        let is = |name| is_compatible(node, name);
-        if is("arm,gic-v3") && machine.gic_distributor.bytes == 0 {
-            result = gic(node, bus, machine);
+        };
+        let is = |name: &str| lists(compatible, name);
+        if is("arm,gic-v3") && found.gic.is_none() && is_usable(node) {
+            match gic(node, bus) {
+                Ok(gic) => found.gic = Some(gic),
+                Err(error) => result = Err(error),
+            }
         } else if is("arm,cortex-a15-gic") || is("arm,gic-400") {
-            older_gic = true;
-        } else if is("arm,armv8-timer") && machine.timer_interrupt == NO_INTERRUPT {
-            result = timer(tree, node, machine);
-        } else if is("arm,psci-1.0") || is("arm,psci-0.2") {
-            result = psci(node, machine);
+            found.older_gic = true;
+        } else if is("arm,armv8-timer") && is_usable(node) {
+            found.timer = Some(node);
+        } else if (is("arm,psci-1.0") || is("arm,psci-0.2")) && is_usable(node) {
+            found.psci = Some(node);
         }
     });
     result?;
-    if machine.gic_distributor.bytes == 0 {
-        return Err(if older_gic {
-            TreeError::Odd(
-                "interrupt controller: GICv2; needed is GICv3 (QEMU: -M virt,gic-version=3)",
-            )
-        } else {
-            TreeError::Missing("interrupt controller (arm,gic-v3)")
-        });
-    }
-    if machine.timer_interrupt == NO_INTERRUPT {
-        return Err(TreeError::Missing("timer (arm,armv8-timer)"));
-    }
+    let (distributor, redistributor, cells_each) = found.gic.ok_or(if found.older_gic {
+        TreeError::Odd("interrupt controller: GICv2; needed is GICv3 (QEMU: -M virt,gic-version=3)")
+    } else {
+        TreeError::Missing("interrupt controller (arm,gic-v3)")
+    })?;
+    machine.gic_distributor = distributor;
+    machine.gic_redistributor = redistributor;
+    let node = found
+        .timer
+        .ok_or(TreeError::Missing("timer (arm,armv8-timer)"))?;
+    machine.timer_interrupt = timer(node, cells_each)?;
+    machine.psci = found.psci.map_or(Ok(PsciConduit::None), psci)?;
     Ok(())
 }
 
-fn gic(node: FdtNode<'_>, bus: &Bus<'_>, machine: &mut Machine<'_>) -> Result<(), TreeError> {
+fn gic(node: FdtNode<'_>, bus: &Bus<'_>) -> Result<(Region, Region, usize), TreeError> {
     if word(node, "#redistributor-regions").unwrap_or(1) != 1 {
         return Err(TreeError::Odd(
             "interrupt controller: only one region of redistributors is supported",
@@ -296,15 +310,20 @@ fn gic(node: FdtNode<'_>, bus: &Bus<'_>, machine: &mut Machine<'_>) -> Result<()
         registers
             .next()
             .flatten()
-            .filter(|region| region.end() <= ADDRESS_LIMIT)
+            .filter(|region| region.bytes != 0 && region.end() <= ADDRESS_LIMIT)
             .ok_or(TreeError::Odd("reg of the interrupt controller"))
     };
-    machine.gic_distributor = next()?;
-    machine.gic_redistributor = next()?;
-    Ok(())
+    let cells_each = word(node, "#interrupt-cells").unwrap_or(3);
+    if !(3..=8).contains(&cells_each) {
+        return Err(TreeError::Odd(
+            "#interrupt-cells of the interrupt controller",
+        ));
+    }
+    Ok((next()?, next()?, cells_each as usize))
 }
 
-fn timer(tree: Fdt<'_>, node: FdtNode<'_>, machine: &mut Machine<'_>) -> Result<(), TreeError> {
+/// Interrupt number of the non-secure EL1 physical timer.
+fn timer(node: FdtNode<'_>, cells_each: usize) -> Result<u32, TreeError> {
     // Without names the order is: secure physical, non-secure physical, virtual, hypervisor.
     let index = match property(node, "interrupt-names") {
         Some(names) => names
@@ -312,49 +331,40 @@ fn timer(tree: Fdt<'_>, node: FdtNode<'_>, machine: &mut Machine<'_>) -> Result<
             .position(|name| name == b"phys"),
         None => Some(1),
     };
-    machine.timer_interrupt = index
-        .and_then(|index| interrupts(tree, node).nth(index))
-        .filter(|&interrupt| (16..32).contains(&interrupt))
-        .ok_or(TreeError::Odd("interrupts of the timer"))?;
-    Ok(())
+    let specifiers = property(node, "interrupts").unwrap_or_default();
+    index
+        .and_then(|index| specifiers.chunks_exact(4 * cells_each).nth(index))
+        .map(interrupt)
+        .filter(|interrupt| (16..32).contains(interrupt))
+        .ok_or(TreeError::Odd("interrupts of the timer"))
 }
 
-fn psci(node: FdtNode<'_>, machine: &mut Machine<'_>) -> Result<(), TreeError> {
-    machine.psci = match text(node, "method") {
-        Some("hvc") => PsciConduit::Hvc,
-        Some("smc") => PsciConduit::Smc,
-        _ => return Err(TreeError::Odd("method of PSCI")),
-    };
-    Ok(())
+fn psci(node: FdtNode<'_>) -> Result<PsciConduit, TreeError> {
+    match text(node, "method") {
+        Some("hvc") => Ok(PsciConduit::Hvc),
+        Some("smc") => Ok(PsciConduit::Smc),
+        _ => Err(TreeError::Odd("method of PSCI")),
+    }
 }
 
-/// GIC interrupt numbers of a node's `interrupts`; [`NO_INTERRUPT`] for a kind that is not understood.
-fn interrupts<'a>(tree: Fdt<'a>, node: FdtNode<'a>) -> impl Iterator<Item = u32> + 'a {
-    let mut cells_each = 3;
-    bus::visit(tree.root(), &mut |node, _| {
-        if is_compatible(node, "arm,gic-v3") {
-            cells_each = word(node, "#interrupt-cells").unwrap_or(3);
-        }
-    });
-    let bytes = (cells_each.clamp(3, 8) * 4) as usize;
-    property(node, "interrupts")
-        .unwrap_or_default()
-        .chunks_exact(bytes)
-        .map(|specifier| {
-            let cell = |index: usize| specifier.get(4 * index..).and_then(|rest| cells(rest, 1));
-            match (cell(0), cell(1)) {
-                // Shared: from 32 on; private: from 16 on.
-                (Some(0), Some(number @ 0..988)) => number as u32 + 32,
-                (Some(1), Some(number @ 0..16)) => number as u32 + 16,
-                _ => NO_INTERRUPT,
-            }
-        })
+/// The GIC's number of an interrupt, given a specifier; [`NO_INTERRUPT`] for a kind that is not understood.
+fn interrupt(specifier: &[u8]) -> u32 {
+    let cell = |index: usize| specifier.get(4 * index..).and_then(|rest| cells(rest, 1));
+    match (cell(0), cell(1)) {
+        // Shared: from 32 on; private: from 16 on.
+        (Some(0), Some(number @ 0..988)) => number as u32 + 32,
+        (Some(1), Some(number @ 0..16)) => number as u32 + 16,
+        _ => NO_INTERRUPT,
+    }
 }
 
 fn is_compatible(node: FdtNode<'_>, name: &str) -> bool {
-    property(node, "compatible")
-        .unwrap_or_default()
-        .split(|&byte| byte == 0)
+    lists(property(node, "compatible").unwrap_or_default(), name)
+}
+
+/// Whether a list of strings has `name`.
+fn lists(list: &[u8], name: &str) -> bool {
+    list.split(|&byte| byte == 0)
         .any(|entry| entry == name.as_bytes())
 }
 

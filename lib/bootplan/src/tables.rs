@@ -60,8 +60,11 @@ const fn entry_bytes(level: u32) -> u64 {
     1 << (39 - 9 * level)
 }
 
-/// The most tables that mapping a range can need, besides the root.
-pub const TABLES_PER_RANGE: u64 = 6;
+/// The most tables that mapping a range of `bytes` bytes can need, besides the root, if its two addresses differ by a multiple
+/// of 1 GiB (so that blocks fit): one of each level at each end, and a level 1 table for each 512 GiB between.
+pub const fn most_tables(bytes: u64) -> u64 {
+    6 + (bytes >> 39)
+}
 
 impl<M: TableMemory> TableBuilder<M> {
     /// A builder with an empty root.

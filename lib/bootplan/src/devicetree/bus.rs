@@ -127,7 +127,8 @@ fn visit_children<'a>(
 ) {
     for child in node.children() {
         action(child, bus);
-        if depth < MAX_DEPTH {
+        // Most nodes have no children, and reading a bus's properties takes long.
+        if depth < MAX_DEPTH && child.children().next().is_some() {
             visit_children(child, &Bus::below(child, Some(bus)), depth + 1, action);
         }
     }

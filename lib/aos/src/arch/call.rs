@@ -1,0 +1,45 @@
+//! The system call instruction.
+
+use core::arch::asm;
+
+/// What a system call returns.
+#[derive(Clone, Copy, Debug)]
+pub struct Results {
+    /// 0, or a stacked error value.
+    pub error: u64,
+    /// Up to three values.
+    pub values: [u64; 3],
+}
+
+/// Makes a system call with these words in x0 to x11.
+///
+/// Not `unsafe` inside this crate, as file and device access is not in ordinary Rust: a call can take memory away from under
+/// the program only through capabilities that it names, and the functions that name those own the memory.
+pub(crate) fn call(words: [u64; 12]) -> Results {
+    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11] = words;
+    let (error, v1, v2, v3);
+    // SAFETY: the kernel changes x0 to x3 only (kpi::syscall) and memory, which an `asm!` without `nomem` may do. x18 is
+    // not used by compiled code at all.
+    unsafe {
+        asm!(
+            "svc #0",
+            inlateout("x0") w0 => error,
+            inlateout("x1") w1 => v1,
+            inlateout("x2") w2 => v2,
+            inlateout("x3") w3 => v3,
+            in("x4") w4,
+            in("x5") w5,
+            in("x6") w6,
+            in("x7") w7,
+            in("x8") w8,
+            in("x9") w9,
+            in("x10") w10,
+            in("x11") w11,
+            options(nostack),
+        );
+    }
+    Results {
+        error,
+        values: [v1, v2, v3],
+    }
+}

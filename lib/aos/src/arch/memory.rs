@@ -1,0 +1,101 @@
+//! Views of memory that this domain has mapped.
+
+use kpi::addr::VirtAddr;
+use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
+use kpi::bootinfo::BootInfo;
+use kpi::dispatcher::DispatcherShared;
+use kpi::layout::ARGS_BYTES;
+
+/// A mapping of a frame in the own address space, made by `paging`. Whoever has it has the only Rust view of this memory;
+/// it stays mapped until it is handed to `paging_unmap`.
+#[derive(Debug)]
+pub struct Mapped {
+    address: VirtAddr,
+    bytes: usize,
+}
+
+impl Mapped {
+    /// A view of `[address, address + bytes)`.
+    ///
+    /// # Safety
+    /// The range is mapped readable, and writeable if [`Mapped::bytes_mut`] is used; it stays so while the view lives, and
+    /// no other Rust reference covers it. Other domains may write it only if no slice is taken meanwhile.
+    pub(crate) const unsafe fn new(address: VirtAddr, bytes: usize) -> Self {
+        Self { address, bytes }
+    }
+
+    /// Where it is.
+    pub const fn address(&self) -> VirtAddr {
+        self.address
+    }
+
+    fn pointer(&self) -> *mut u8 {
+        core::ptr::with_exposed_provenance_mut(self.address.0 as usize)
+    }
+
+    /// The memory. Only for frames that nobody writes meanwhile.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped and not aliased by a mutable view (contract of `new`).
+        unsafe { core::slice::from_raw_parts(self.pointer(), self.bytes) }
+    }
+
+    /// The memory, to write. Only for frames mapped writeable that nobody else uses meanwhile.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped, and this is the only view (contract of `new`).
+        unsafe { core::slice::from_raw_parts_mut(self.pointer(), self.bytes) }
+    }
+
+    /// Reads a word that other domains may write. `None` outside of the view or when it is not aligned.
+    pub fn load(&self, offset: usize) -> Option<u64> {
+        let word = self.word(offset)?;
+        // SAFETY: inside the view, aligned; volatile, since others may write it.
+        Some(unsafe { word.read_volatile() })
+    }
+
+    /// Writes a word that other domains may read. Answers whether the word is in the view.
+    pub fn store(&self, offset: usize, value: u64) -> bool {
+        match self.word(offset) {
+            Some(word) => {
+                // SAFETY: inside the view, aligned; volatile, since others may read it.
+                unsafe { word.write_volatile(value) };
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Writes a dispatcher structure at the start. Answers whether it fits.
+    pub(crate) fn write_dispatcher(&mut self, shared: &DispatcherShared) -> bool {
+        let fits = self.bytes >= size_of::<DispatcherShared>();
+        if fits {
+            // SAFETY: inside the view, page-aligned.
+            unsafe { self.pointer().cast::<DispatcherShared>().write(*shared) };
+        }
+        fits
+    }
+
+    fn word(&self, offset: usize) -> Option<*mut u64> {
+        let end = offset.checked_add(8)?;
+        (end <= self.bytes && offset % 8 == 0).then(|| self.pointer().wrapping_add(offset).cast())
+    }
+}
+
+/// The arguments page: as many bytes as its header says are used.
+pub(crate) fn args_page(address: usize) -> &'static [u8] {
+    let pointer: *const u8 = core::ptr::with_exposed_provenance(address);
+    // SAFETY: who started the domain mapped the page at the address it passed; it stays mapped.
+    let header = unsafe { pointer.cast::<ArgsHeader>().read() };
+    let bytes = (header.bytes as usize).clamp(ARGS_HEADER_BYTES, ARGS_BYTES as usize);
+    // SAFETY: as above; whoever wrote the header mapped the bytes it counts, and nobody writes them afterwards.
+    unsafe { core::slice::from_raw_parts(pointer, bytes) }
+}
+
+/// The boot information at `address`.
+///
+/// # Safety
+/// A frame of boot information is mapped there, for good and read-only in effect.
+pub(crate) unsafe fn boot_info(address: VirtAddr) -> &'static BootInfo {
+    let pointer: *const BootInfo = core::ptr::with_exposed_provenance(address.0 as usize);
+    // SAFETY: the caller's promise; every bit pattern is a valid BootInfo.
+    unsafe { &*pointer }
+}

@@ -1,0 +1,22 @@
+//! Everything of the library OS that knows the processor, and nearly all of its `unsafe`.
+//!
+//! | Module | What | Why it is sound |
+//! |---|---|---|
+//! | [`cache`] | cache maintenance | changes no memory |
+//! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
+//! | [`counter`] | the counter | reads a register |
+//! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
+//! | [`entry`] | first instruction, upcalls, leaving disabled mode, blocking | the protocol in its header |
+//! | [`heap`] | the heap's arena | given away once, before `main` |
+//! | [`memory`] | views of memory that this domain has mapped | a view owns its mapping |
+//!
+//! Rules: (1) a register convention is written beside the assembly that relies on it; (2) nothing here allocates; (3) what
+//! runs while the dispatcher is disabled touches only the dispatcher frame, `.data` and `.bss`, which are mapped for good.
+
+pub(crate) mod cache;
+pub(crate) mod call;
+pub(crate) mod counter;
+pub(crate) mod dispatcher;
+pub(crate) mod entry;
+pub(crate) mod heap;
+pub(crate) mod memory;

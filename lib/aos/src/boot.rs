@@ -1,0 +1,162 @@
+//! What init is told about the machine: memory regions, boot modules, the boot's timeline.
+//!
+//! init has the boot information mapped from its first instruction; a domain that init trusts (a test program started at
+//! boot) gets the frame in its BOOTINFO slot and the module CNode, and maps it.
+
+use crate::arch::memory;
+use crate::cap::{CNodeRef, CapRef};
+use crate::error::{Error, ErrorCode, ResultExt};
+use crate::paging::{MappedFrame, paging_map_frame_attr};
+use alloc::string::{String, ToString};
+use kpi::bootinfo::{BootInfo, MemRegion, RegionType};
+use kpi::layout::{BOOTINFO_BYTES, INIT_BOOTINFO};
+use kpi::rights::PageFlags;
+use kpi::slots::{root, task};
+use spin::Once;
+
+static MAPPED: Once<Boot> = Once::new();
+
+/// The boot information, and the command lines of the modules.
+#[derive(Debug)]
+pub struct Boot {
+    info: &'static BootInfo,
+    strings: MappedFrame,
+}
+
+/// A boot module.
+#[derive(Clone, Copy, Debug)]
+pub struct Module<'a> {
+    region: &'a MemRegion,
+    command_line: &'a str,
+}
+
+impl<'a> Module<'a> {
+    /// Its command line, path first.
+    pub const fn command_line(&self) -> &'a str {
+        self.command_line
+    }
+
+    fn path(&self) -> &'a str {
+        self.command_line
+            .split_ascii_whitespace()
+            .next()
+            .unwrap_or("")
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &'a str {
+        self.path().rsplit('/').next().unwrap_or("")
+    }
+
+    /// What stands behind the path.
+    pub fn args(&self) -> &'a str {
+        let trimmed = self.command_line.trim_start();
+        trimmed.get(self.path().len()..).unwrap_or("").trim()
+    }
+
+    /// The arguments as words.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_GET_CMDLINE_ARGS` for a quote that is not closed.
+    pub fn words(&self) -> Result<alloc::vec::Vec<String>, Error> {
+        menu::split(self.args()).map_err(|_| Error::new(ErrorCode::SpawnGetCmdlineArgs))
+    }
+
+    /// Bytes of the file.
+    pub const fn bytes(&self) -> u64 {
+        self.region.module_bytes
+    }
+
+    /// Its frame.
+    pub const fn frame(&self) -> CapRef {
+        CNodeRef::own(root::MODULECN).slot(self.region.slot)
+    }
+
+    /// Maps its file to read.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_MAP_MODULE` on top of why.
+    pub fn map(&self) -> Result<MappedFrame, Error> {
+        MappedFrame::new(self.frame(), PageFlags::READ).push_err(ErrorCode::SpawnMapModule)
+    }
+}
+
+impl Boot {
+    /// init's: mapped by the kernel.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_MAP_BOOTINFO` on top of why the command lines could not be mapped.
+    pub fn of_init() -> Result<&'static Self, Error> {
+        // SAFETY: the kernel maps the boot information there before init's first instruction, and nobody writes it.
+        let info = unsafe { memory::boot_info(INIT_BOOTINFO) };
+        Self::with(info)
+    }
+
+    /// A trusted domain's: maps the frame in its BOOTINFO slot.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_MAP_BOOTINFO` on top of why.
+    pub fn of_trusted() -> Result<&'static Self, Error> {
+        if let Some(boot) = MAPPED.get() {
+            return Ok(boot);
+        }
+        let frame = CapRef::task(task::BOOTINFO);
+        let address = paging_map_frame_attr(frame, BOOTINFO_BYTES, PageFlags::READ)
+            .push_err(ErrorCode::SpawnMapBootinfo)?;
+        // SAFETY: just mapped, and stays so.
+        let info = unsafe { memory::boot_info(address) };
+        Self::with(info)
+    }
+
+    fn with(info: &'static BootInfo) -> Result<&'static Self, Error> {
+        MAPPED.try_call_once(|| {
+            let frame = CNodeRef::own(root::MODULECN).slot(0);
+            let strings =
+                MappedFrame::new(frame, PageFlags::READ).push_err(ErrorCode::SpawnMapBootinfo)?;
+            Ok(Self { info, strings })
+        })
+    }
+
+    /// The plain structure.
+    pub const fn info(&self) -> &'static BootInfo {
+        self.info
+    }
+
+    /// The memory regions.
+    pub fn regions(&self) -> impl Iterator<Item = &'static MemRegion> + use<> {
+        let count = self.info.regions_length as usize;
+        self.info.regions.iter().take(count)
+    }
+
+    /// The boot modules, in the menu's order.
+    pub fn modules(&self) -> impl Iterator<Item = Module<'_>> {
+        let strings = self.strings.view().bytes();
+        self.regions()
+            .filter(|region| RegionType::from_u32(region.kind) == Some(RegionType::Module))
+            .map(|region| {
+                let start = region.string_offset as usize;
+                let end = start.saturating_add(region.string_bytes as usize);
+                let line = strings.get(start..end).unwrap_or_default();
+                let line = core::str::from_utf8(line).unwrap_or("");
+                Module {
+                    region,
+                    command_line: line.trim_end_matches('\0'),
+                }
+            })
+    }
+
+    /// The module of that name; a path is taken by its last part.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_FIND_MODULE`.
+    pub fn module(&self, name: &str) -> Result<Module<'_>, Error> {
+        self.modules()
+            .find(|module| module.name() == name)
+            .ok_or(Error::new(ErrorCode::SpawnFindModule))
+    }
+
+    /// Name of the module as a string of its own.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.modules().map(|module| module.name().to_string())
+    }
+}

@@ -1,0 +1,86 @@
+//! The Kernel capability: what the monitor, and until it exists init, may ask of this core's kernel.
+
+use super::{CapRef, invoke};
+use crate::error::Error;
+use kpi::invocation::KernelCommand;
+use kpi::slots::task;
+
+fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
+    let cap = CapRef::task(task::KERNELCAP);
+    invoke(cap, command as u8, command.argc(), args)
+}
+
+/// Makes an endpoint the target of the kernel's notes.
+///
+/// # Errors
+/// The kernel's.
+pub fn register(endpoint: CapRef) -> Result<(), Error> {
+    kernel(KernelCommand::Register, &[u64::from(endpoint.addr().0)]).map(|_| ())
+}
+
+/// Sets the domain id that notes about a dispatcher carry.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_domain_id(dispatcher: CapRef, id: u64) -> Result<(), Error> {
+    kernel(
+        KernelCommand::DomainId,
+        &[u64::from(dispatcher.addr().0), id],
+    )
+    .map(|_| ())
+}
+
+/// Powers the machine off. Returns only to say why it could not.
+pub fn shutdown() -> Error {
+    refusal(kernel(KernelCommand::Shutdown, &[]))
+}
+
+/// Resets the machine. Returns only to say why it could not.
+pub fn reboot() -> Error {
+    refusal(kernel(KernelCommand::Reboot, &[]))
+}
+
+fn refusal(result: Result<[u64; 3], Error>) -> Error {
+    match result {
+        Err(error) => error,
+        Ok(_) => Error::new(crate::ErrorCode::LibShouldNotGetHere),
+    }
+}
+
+/// What the kernel counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Statistics {
+    /// Live capabilities.
+    pub capabilities: u64,
+    /// Dispatchers on the scheduler.
+    pub dispatchers: u64,
+}
+
+/// What the kernel counts.
+///
+/// # Errors
+/// The kernel's.
+pub fn statistics() -> Result<Statistics, Error> {
+    let [capabilities, dispatchers, _] = kernel(KernelCommand::Statistics, &[])?;
+    Ok(Statistics {
+        capabilities,
+        dispatchers,
+    })
+}
+
+/// Checks the capability database, step by step.
+///
+/// # Errors
+/// The kernel's: `SYS_ERR_ILLEGAL_INVOCATION` when it was built without the check. Otherwise the number of violated
+/// invariants.
+pub fn check_invariants() -> Result<u64, Error> {
+    let (mut cursor, mut violated) = (0, 0);
+    loop {
+        let [next, found, _] = kernel(KernelCommand::CheckInvariants, &[cursor])?;
+        violated += found;
+        if next == 0 {
+            return Ok(violated);
+        }
+        cursor = next;
+    }
+}

@@ -1,0 +1,65 @@
+//! The library OS: what a Barreleye program is linked with.
+//!
+//! A program is `#![no_std] #![no_main]` and has one function:
+//!
+//! ```ignore
+//! #[aos::main]
+//! fn main(args: aos::Args) -> Result<(), aos::Error> {
+//!     aos::println!("hello, {}", args.iter().nth(1).unwrap_or("world"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`cap`] | capability references and the operations on them |
+//! | [`slot`] | slots for capabilities |
+//! | [`ram`] | physical memory (`mm_*`) and objects made of it |
+//! | [`paging`] | mappings in the own and in new address spaces |
+//! | [`lmp`], [`event`] | messages on this core, waiting for them |
+//! | [`spawn`] | new domains |
+//! | [`boot`] | boot information and modules |
+//! | [`args`], [`console`], [`exit`], [`record`], [`time`], [`json`] | the rest of a program's surroundings |
+//! | `arch` | all that knows the processor |
+//!
+//! Policy: errors are stacked fugu codes; nothing here panics on what the kernel or another domain says. There is one thread
+//! for now; the locks around the allocators' books are there so that more can come.
+//!
+//! Barrelfish counterpart: `lib/barrelfish`, the course's `lib/aos`.
+#![no_std]
+
+extern crate alloc;
+
+mod arch;
+pub mod args;
+pub mod boot;
+pub mod cap;
+pub mod console;
+pub mod error;
+pub mod event;
+pub mod exit;
+pub mod json;
+pub mod lmp;
+pub mod paging;
+mod panic;
+pub mod ram;
+pub mod record;
+pub mod slot;
+pub mod spawn;
+mod start;
+pub mod syscall;
+pub mod time;
+
+pub use aos_macros::main;
+pub use args::Args;
+pub use error::{Error, ErrorCode};
+pub use exit::{Status, Termination};
+pub use initproto;
+pub use kpi;
+pub use menu;
+pub use testproto;
+
+/// The core that this domain runs on.
+pub fn core_id() -> kpi::addr::CoreId {
+    kpi::addr::CoreId(arch::dispatcher::core_id())
+}

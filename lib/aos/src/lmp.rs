@@ -1,0 +1,213 @@
+//! LMP: messages of up to nine words and one capability to another dispatcher of this core.
+//!
+//! An [`Endpoint`] is a buffer in the dispatcher frame, behind the part that the kernel knows, and a capability that others
+//! send to. The kernel writes `delivered`, this library `consumed`; equal means empty. Buffers are carved off the frame and
+//! stay: nobody can be sure that no copy of an endpoint is left to write there.
+//!
+//! Barrelfish counterpart: `lmp_endpoints.c`, `lmp_chan.c`.
+
+use crate::arch::call::{self, Results};
+use crate::arch::dispatcher;
+use crate::cap::{CapRef, cap_mint, cap_retype, identify};
+use crate::error::{self, Error, ErrorCode, ResultExt, is_transient};
+use crate::event;
+use crate::slot::{slot_alloc, slot_free};
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+use kpi::addr::CapAddr;
+use kpi::cap::ObjType;
+use kpi::lmp::{ENDPOINT_BUFFER_BYTES, EndpointBuffer, LMP_MESSAGE_WORDS, LMP_WORDS, LmpHeader};
+use kpi::slots::{self, task};
+use kpi::syscall::{CallWord, SendFlags};
+
+/// Least words of a buffer: one full message and the word that stays free.
+pub const MIN_BUFFER_WORDS: u32 = LMP_MESSAGE_WORDS as u32 + 1;
+/// Most words of a buffer.
+pub const MAX_BUFFER_WORDS: u32 = 4096;
+
+/// Next free byte of the frame.
+static NEXT_BUFFER: AtomicU32 = AtomicU32::new(dispatcher::PRIVATE_START);
+
+/// A place to receive messages.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Where the buffer is in the frame.
+    offset: u32,
+    /// Words of the buffer.
+    words: u32,
+    /// The capability to send to it.
+    cap: CapRef,
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    words: [u64; LMP_WORDS],
+    count: usize,
+    has_cap: bool,
+}
+
+impl Received {
+    /// The payload.
+    pub fn words(&self) -> &[u64] {
+        self.words.get(..self.count).unwrap_or_default()
+    }
+
+    /// Whether a capability came with it: it is in the slot that was armed. Arm another before the next.
+    pub const fn has_cap(&self) -> bool {
+        self.has_cap
+    }
+}
+
+/// Makes an endpoint with a buffer of so many words.
+///
+/// # Errors
+/// `LIB_ERR_LMP_BUFLEN_INVALID`, `LIB_ERR_NO_ENDPOINT_SPACE` (the frame is full), `LIB_ERR_ENDPOINT_CREATE` on top of others.
+pub fn endpoint_create(words: u32) -> Result<Endpoint, Error> {
+    if !(MIN_BUFFER_WORDS..=MAX_BUFFER_WORDS).contains(&words) {
+        return Err(Error::new(ErrorCode::LibLmpBuflenInvalid));
+    }
+    let code = ErrorCode::LibEndpointCreate;
+    ensure_self_endpoint().push_err(code)?;
+    let cap = slot_alloc().push_err(code)?;
+    let made = carve(words).and_then(|offset| {
+        let minted = cap_mint(
+            cap,
+            CapRef::task(task::SELFEP),
+            u64::from(offset),
+            u64::from(words),
+        );
+        minted.map(|()| offset)
+    });
+    match made {
+        Ok(offset) => Ok(Endpoint { offset, words, cap }),
+        Err(error) => {
+            // The slot came from the allocator and is empty.
+            let _ = slot_free(cap);
+            Err(error.push(code))
+        }
+    }
+}
+
+/// A zeroed buffer in the frame.
+fn carve(words: u32) -> Result<u32, Error> {
+    let bytes = ENDPOINT_BUFFER_BYTES as u32 + 8 * words;
+    let bytes = bytes.next_multiple_of(16);
+    let carved = NEXT_BUFFER.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+        next.checked_add(bytes)
+            .filter(|end| *end <= dispatcher::FRAME_END)
+    });
+    let offset = carved.map_err(|_| Error::new(ErrorCode::LibNoEndpointSpace))?;
+    for at in (offset..offset + ENDPOINT_BUFFER_BYTES as u32).step_by(4) {
+        dispatcher::write_u32(at, 0);
+    }
+    Ok(offset)
+}
+
+/// The endpoint that others are minted from: the spawner made it, for init nobody did.
+fn ensure_self_endpoint() -> Result<(), Error> {
+    let slot = CapRef::task(task::SELFEP);
+    if identify(slot).is_ok() {
+        return Ok(());
+    }
+    let dispatcher = CapRef::task(task::DISPATCHER);
+    cap_retype(slot, dispatcher, 0, ObjType::EndPointLmp, 0, 1)
+}
+
+impl Endpoint {
+    /// The capability to send to it.
+    pub const fn cap(&self) -> CapRef {
+        self.cap
+    }
+
+    const fn delivered_at(&self) -> u32 {
+        self.offset + offset_of!(EndpointBuffer, delivered) as u32
+    }
+
+    const fn consumed_at(&self) -> u32 {
+        self.offset + offset_of!(EndpointBuffer, consumed) as u32
+    }
+
+    /// Names the empty slot, of the own CSpace, for the next capability.
+    pub fn arm(&self, slot: CapRef) {
+        self.set_slot(slots::ROOTCN, slot.addr());
+    }
+
+    /// Accepts no capability: a message with one is refused, transiently for the sender.
+    pub fn disarm(&self) {
+        self.set_slot(CapAddr::NULL, CapAddr::NULL);
+    }
+
+    fn set_slot(&self, cspace: CapAddr, slot: CapAddr) {
+        let at = |field: usize| self.offset + field as u32;
+        dispatcher::write_u32(at(offset_of!(EndpointBuffer, recv_cspace)), cspace.0);
+        dispatcher::write_u32(at(offset_of!(EndpointBuffer, recv_slot)), slot.0);
+    }
+
+    /// The next message, if one is there.
+    pub fn receive(&self) -> Option<Received> {
+        let delivered = dispatcher::read_u32(self.delivered_at());
+        let mut consumed = dispatcher::read_u32(self.consumed_at());
+        if delivered == consumed || delivered >= self.words || consumed >= self.words {
+            return None;
+        }
+        // The kernel wrote the payload before `delivered`, on this core.
+        fence(Ordering::Acquire);
+        let header = LmpHeader(self.take_word(&mut consumed));
+        let count = header.words().min(LMP_WORDS);
+        let mut words = [0; LMP_WORDS];
+        for word in words.iter_mut().take(count) {
+            *word = self.take_word(&mut consumed);
+        }
+        fence(Ordering::Release);
+        dispatcher::write_u32(self.consumed_at(), consumed);
+        Some(Received {
+            words,
+            count,
+            has_cap: header.has_cap(),
+        })
+    }
+
+    fn take_word(&self, index: &mut u32) -> u64 {
+        let word = dispatcher::read_u64(self.offset + ENDPOINT_BUFFER_BYTES as u32 + 8 * *index);
+        *index = (*index + 1) % self.words;
+        word
+    }
+}
+
+/// Sends a message to the endpoint in `endpoint`, with the capability in `cap`, if any.
+///
+/// # Errors
+/// `LIB_ERR_MSGBUF_OVERFLOW` for more than nine words; the kernel's: see [`is_transient`].
+pub fn send(
+    endpoint: CapRef,
+    payload: &[u64],
+    cap: Option<CapRef>,
+    flags: SendFlags,
+) -> Result<(), Error> {
+    if payload.len() > LMP_WORDS {
+        return Err(Error::new(ErrorCode::LibMsgbufOverflow));
+    }
+    let (addr, level) = cap.map_or((CapAddr::NULL, 0), |cap| (cap.addr(), cap.level() as u8));
+    let word = CallWord::send(endpoint.level() as u8, level, flags, payload.len() as u8);
+    let mut words = [0; 12];
+    let head = [word.0, u64::from(endpoint.addr().0), u64::from(addr.0)];
+    for (place, value) in words.iter_mut().zip(head.iter().chain(payload)) {
+        *place = *value;
+    }
+    let Results { error, .. } = call::call(words);
+    error::check(error)
+}
+
+/// Sends a message, yielding while the receiver's buffer is full.
+///
+/// # Errors
+/// `LIB_ERR_LMP_CHAN_SEND` on top of an error that is not transient.
+pub fn send_waiting(endpoint: CapRef, payload: &[u64]) -> Result<(), Error> {
+    loop {
+        match send(endpoint, payload, None, SendFlags::DEFAULT) {
+            Err(error) if is_transient(error) => event::yield_now(),
+            result => return result.push_err(ErrorCode::LibLmpChanSend),
+        }
+    }
+}

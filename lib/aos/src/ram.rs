@@ -1,0 +1,216 @@
+//! Physical memory, and objects made of it.
+//!
+//! The allocator keeps the RAM capability of each region (its root); every object is retyped straight from a root, at the
+//! offset that the books (`mm::ram`) name. So an object's memory comes back by deleting the object and telling the books.
+//!
+//! Barrelfish counterpart: `lib/mm` with `mm_alloc` and friends, `ram_alloc`, `frame_alloc`.
+
+use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
+use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::slot::{slot_alloc, slot_free};
+use kpi::addr::PhysAddr;
+use kpi::cap::ObjType;
+use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use mm::ram::{Ram, Usage};
+use mm::ranges::Span;
+use spin::Mutex;
+
+/// Any physical address.
+const EVERYWHERE: Span = Span {
+    base: 0,
+    end: u64::MAX,
+};
+
+static RAM: Mutex<Ram<CapRef>> = Mutex::new(Ram::new());
+
+/// Adds the region of a RAM capability, which stays where it is and is not used otherwise from now on.
+///
+/// # Errors
+/// `MM_ERR_MM_ADD` on top of: no RAM capability (`SYS_ERR_INVALID_SOURCE_TYPE`), a region known already, no memory.
+pub fn mm_add(ram: CapRef) -> Result<(), Error> {
+    let code = ErrorCode::MmMmAdd;
+    let capability = cap_direct_identify(ram).push_err(code)?;
+    if capability.objtype() != ObjType::Ram {
+        return Err(Error::new(ErrorCode::SysInvalidSourceType).push(code));
+    }
+    RAM.lock()
+        .add(ram, capability.address(), capability.size())
+        .map_err(from_mm)
+        .push_err(code)
+}
+
+/// A RAM capability of `bytes` bytes (rounded up to pages), aligned to a page.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn mm_alloc(bytes: u64) -> Result<CapRef, Error> {
+    mm_alloc_aligned(bytes, BASE_PAGE_SIZE)
+}
+
+/// As [`mm_alloc`], at a multiple of `alignment`, a power of two.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn mm_alloc_aligned(bytes: u64, alignment: u64) -> Result<CapRef, Error> {
+    make_in_slot(ObjType::Ram, bytes, alignment, EVERYWHERE)
+}
+
+/// As [`mm_alloc_aligned`], between two physical addresses.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn mm_alloc_from_range_aligned(
+    base: PhysAddr,
+    limit: PhysAddr,
+    bytes: u64,
+    alignment: u64,
+) -> Result<CapRef, Error> {
+    let within = Span {
+        base: base.0,
+        end: limit.0,
+    };
+    make_in_slot(ObjType::Ram, bytes, alignment, within)
+}
+
+/// Gives back what [`mm_alloc`] or [`object_alloc`] made: deletes the capability, frees the slot and the memory. Copies
+/// elsewhere keep their object alive; then a later allocation of this memory is refused by the kernel, never shared.
+///
+/// # Errors
+/// `MM_ERR_MM_FREE` on top of what failed. Nothing is freed when the capability could not be deleted.
+pub fn mm_free(cap: CapRef) -> Result<(), Error> {
+    let code = ErrorCode::MmMmFree;
+    let capability = cap_direct_identify(cap).push_err(code)?;
+    cap_delete(cap).push_err(code)?;
+    slot_free(cap).push_err(code)?;
+    RAM.lock()
+        .free(capability.address(), capability.size())
+        .map_err(from_mm)
+        .push_err(code)
+}
+
+/// How much memory there is.
+pub fn mm_usage() -> Usage {
+    RAM.lock().usage()
+}
+
+/// Takes a grant back whose object was not made or is gone.
+fn give_back(base: u64, bytes: u64) {
+    // The range comes from the books, so they know it and it is not free.
+    let _ = RAM.lock().free(base, bytes);
+}
+
+/// Alignment of an object of this type.
+const fn alignment_of(objtype: ObjType) -> u64 {
+    match objtype {
+        ObjType::L1CNode | ObjType::L2CNode => L2CNODE_BYTES,
+        _ => BASE_PAGE_SIZE,
+    }
+}
+
+/// Most ranges that one allocation passes over because the kernel finds them in use.
+const MAX_PASSED_OVER: usize = 64;
+
+/// Makes an object in an empty slot of any CSpace.
+///
+/// The kernel refuses a range in which an object still lives (a copy of a freed capability elsewhere). Such a range stays
+/// out of the books for good, and the next one is tried.
+fn make(
+    slot: CapRef,
+    objtype: ObjType,
+    bytes: u64,
+    alignment: u64,
+    within: Span,
+) -> Result<(), Error> {
+    let bytes = objtype.fixed_size().unwrap_or(bytes);
+    let mut passed_over = 0;
+    loop {
+        let grant = RAM
+            .lock()
+            .alloc_within(bytes, alignment, within)
+            .map_err(from_mm)
+            .push_err(ErrorCode::LibRamAlloc)?;
+        let objsize = objtype.fixed_size().unwrap_or(grant.bytes);
+        match cap_retype(slot, grant.root, grant.offset, objtype, objsize, 1) {
+            Err(error)
+                if error.contains(ErrorCode::SysRevokeFirst) && passed_over < MAX_PASSED_OVER =>
+            {
+                passed_over += 1;
+            }
+            Err(error) => {
+                give_back(grant.base, grant.bytes);
+                return Err(error);
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Makes an object in a new slot.
+fn make_in_slot(
+    objtype: ObjType,
+    bytes: u64,
+    alignment: u64,
+    within: Span,
+) -> Result<CapRef, Error> {
+    let slot = slot_alloc()?;
+    match make(slot, objtype, bytes, alignment, within) {
+        Ok(()) => Ok(slot),
+        Err(error) => {
+            // The slot came from the allocator and is still empty.
+            let _ = slot_free(slot);
+            Err(error)
+        }
+    }
+}
+
+/// A new object of the type in a new slot. `bytes` counts for types of no fixed size; frames are rounded up to pages.
+///
+/// # Errors
+/// `LIB_ERR_RAM_ALLOC` (no memory), `LIB_ERR_SLOT_ALLOC`, `LIB_ERR_CAP_RETYPE`.
+pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
+    make_in_slot(objtype, bytes, alignment_of(objtype), EVERYWHERE)
+}
+
+/// As [`object_alloc`], in a given empty slot of any CSpace.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
+    make(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+}
+
+/// A zeroed frame of `bytes` bytes, rounded up to pages.
+///
+/// # Errors
+/// `LIB_ERR_FRAME_ALLOC` on top of those of [`object_alloc`].
+pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
+    object_alloc(ObjType::Frame, bytes).push_err(ErrorCode::LibFrameAlloc)
+}
+
+/// A page table of a level, 0 to 3.
+///
+/// # Errors
+/// `LIB_ERR_VNODE_CREATE` on top of those of [`object_alloc`].
+pub fn vnode_create(level: u8) -> Result<CapRef, Error> {
+    object_alloc(crate::cap::vnode::table_type(level), BASE_PAGE_SIZE)
+        .push_err(ErrorCode::LibVnodeCreate)
+}
+
+/// A root CNode of 256 slots.
+///
+/// # Errors
+/// `LIB_ERR_CNODE_CREATE` on top of those of [`object_alloc`].
+pub fn cnode_create_l1() -> Result<CapRef, Error> {
+    object_alloc(ObjType::L1CNode, L2CNODE_BYTES).push_err(ErrorCode::LibCnodeCreate)
+}
+
+/// An L2CNode in root slot `l1` of the CSpace whose root CNode is `root`.
+///
+/// # Errors
+/// `LIB_ERR_CNODE_CREATE_FOREIGN_L2` on top of those of [`object_alloc`].
+pub fn cnode_create_foreign_l2(root: CapRef, l1: u32) -> Result<CNodeRef, Error> {
+    let slot = CNodeRef::root_of(root.addr()).slot(l1);
+    object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)
+        .push_err(ErrorCode::LibCnodeCreateForeignL2)?;
+    Ok(CNodeRef::foreign(root.addr(), l1))
+}

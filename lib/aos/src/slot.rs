@@ -1,0 +1,78 @@
+//! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2), more when they are full.
+
+use crate::cap::{CNodeRef, CapRef};
+use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::ram;
+use kpi::cap::ObjType;
+use kpi::layout::L2CNODE_BYTES;
+use kpi::slots::root;
+use mm::slots::Slots;
+use spin::Mutex;
+
+struct State {
+    slots: Slots,
+    /// Next root slot for a CNode; 0 before the first use.
+    next_root: u32,
+}
+
+static STATE: Mutex<State> = Mutex::new(State {
+    slots: Slots::new(),
+    next_root: 0,
+});
+
+impl State {
+    fn start(&mut self) -> Result<(), Error> {
+        if self.next_root == 0 {
+            for l1 in [root::SLOT_ALLOC0, root::SLOT_ALLOC1, root::SLOT_ALLOC2] {
+                self.slots.add(l1).map_err(from_mm)?;
+            }
+            self.next_root = root::FIRST_FREE;
+        }
+        Ok(())
+    }
+
+    /// Adds a new L2CNode. Its own slot is in the root CNode, so this needs no slot.
+    fn grow(&mut self) -> Result<(), Error> {
+        let slot = CNodeRef::ROOT.slot(self.next_root);
+        ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)?;
+        self.slots.add(self.next_root).map_err(from_mm)?;
+        self.next_root += 1;
+        Ok(())
+    }
+}
+
+/// An empty slot of the own CSpace.
+///
+/// # Errors
+/// `LIB_ERR_SLOT_ALLOC` on top of why no CNode could be added.
+pub fn slot_alloc() -> Result<CapRef, Error> {
+    let mut state = STATE.lock();
+    state.start().push_err(ErrorCode::LibSlotAlloc)?;
+    let taken = match state.slots.take() {
+        Err(mm::MmError::Exhausted) => {
+            state.grow().push_err(ErrorCode::LibSlotAlloc)?;
+            state.slots.take()
+        }
+        other => other,
+    };
+    let (l1, slot) = taken.map_err(from_mm).push_err(ErrorCode::LibSlotAlloc)?;
+    Ok(CNodeRef::own(l1).slot(u32::from(slot)))
+}
+
+/// Gives a slot back. The capability in it is gone already.
+///
+/// # Errors
+/// `LIB_ERR_SLOT_FREE` when it did not come from [`slot_alloc`] or is free.
+pub fn slot_free(cap: CapRef) -> Result<(), Error> {
+    let code = ErrorCode::LibSlotFree;
+    let slot = u8::try_from(cap.slot).map_err(|_| Error::new(code))?;
+    if !cap.is_own() {
+        return Err(Error::new(code));
+    }
+    STATE
+        .lock()
+        .slots
+        .free(cap.cnode.cnode.l1(), slot)
+        .map_err(from_mm)
+        .push_err(code)
+}

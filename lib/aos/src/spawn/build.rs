@@ -1,0 +1,171 @@
+//! The steps of making a domain, in order.
+
+use super::cspace::CSpace;
+use super::{Domain, Program, SpawnError, image};
+use crate::cap::dispatcher::{Setup, dispatcher_setup};
+use crate::cap::{CapRef, cap_copy, cap_retype};
+use crate::error::{Error, ErrorCode, ResultExt};
+use crate::exit::DomainName;
+use crate::paging::PagingState;
+use crate::ram::{mm_free, object_alloc, vnode_create};
+use alloc::vec::Vec;
+use elfload::Plan;
+use kpi::addr::VirtAddr;
+use kpi::cap::ObjType;
+use kpi::layout::{ARGS_BASE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
+use kpi::rights::PageFlags;
+use kpi::slots::{VROOT, root, task, task_addr};
+
+/// Makes a domain. It does not run before [`Domain::start`].
+///
+/// # Errors
+/// [`SpawnError`]: the ELF file's fault, or `SPAWN_ERR_*` naming the step on top of why it failed.
+pub fn spawn_load_with_caps(program: &Program<'_>) -> Result<Domain, SpawnError> {
+    let plan = elfload::plan(program.elf).map_err(SpawnError::elf)?;
+    let (args, args_bytes) = image::args_frame(program.pid, program.args, program.env)?;
+    let mut frames = Vec::new();
+    frames.push(args);
+    let domain = match empty_domain(program) {
+        Ok(mut domain) => {
+            domain.frames = frames;
+            domain
+        }
+        Err(error) => {
+            let _ = mm_free(args);
+            return Err(error.into());
+        }
+    };
+    match fill(domain, program, &plan, args_bytes) {
+        Ok(domain) => Ok(domain),
+        Err((domain, error)) => {
+            give_back(domain);
+            Err(error.into())
+        }
+    }
+}
+
+/// A domain that never ran is taken apart: even what a running one's dispatcher would hold.
+fn give_back(mut domain: Domain) {
+    let kept = core::mem::take(&mut domain.kept);
+    domain.take_apart();
+    for object in kept {
+        // What its CSpace still names stays.
+        let _ = mm_free(object);
+    }
+}
+
+/// CSpace, L0 table, dispatcher: what is needed to have a [`Domain`] at all.
+fn empty_domain(program: &Program<'_>) -> Result<Domain, Error> {
+    let dispatcher =
+        object_alloc(ObjType::Dispatcher, 0).push_err(ErrorCode::SpawnCreateDispatcher)?;
+    let cspace = CSpace::new().push_err(ErrorCode::SpawnSetupCspace)?;
+    let table = vnode_create(0).push_err(ErrorCode::SpawnCreateVnode)?;
+    let paging = PagingState::foreign(table, cspace.root.addr())?;
+    let mut kept = Vec::new();
+    kept.push(table);
+    Ok(Domain {
+        name: DomainName::new(program.name),
+        pid: program.pid,
+        root: cspace.root,
+        dispatcher,
+        kept,
+        frames: Vec::new(),
+        copies: Vec::new(),
+        paging,
+    })
+}
+
+fn fill(
+    mut domain: Domain,
+    program: &Program<'_>,
+    plan: &Plan,
+    args_bytes: u64,
+) -> Result<Domain, (Domain, Error)> {
+    match try_fill(&mut domain, program, plan, args_bytes) {
+        Ok(()) => Ok(domain),
+        Err(error) => Err((domain, error)),
+    }
+}
+
+fn try_fill(
+    domain: &mut Domain,
+    program: &Program<'_>,
+    plan: &Plan,
+    args_bytes: u64,
+) -> Result<(), Error> {
+    let cspace = CSpace { root: domain.root };
+    let vroot = cspace.slot(VROOT.l1(), VROOT.l2());
+    if let Some(table) = domain.kept.first().copied() {
+        copy(&mut domain.copies, vroot, table).push_err(ErrorCode::SpawnCopyVnode)?;
+    }
+    let args = domain.frames.first().copied();
+    if let Some(args) = args {
+        map(domain, ARGS_BASE, args, args_bytes, PageFlags::READ)
+            .push_err(ErrorCode::SpawnMapArgspgToNew)?;
+        copy(&mut domain.copies, cspace.task(task::ARGSPAGE), args)?;
+    }
+    load(domain, cspace, program.elf, plan).push_err(ErrorCode::SpawnLoad)?;
+    let frame = image::dispatcher_frame(domain.name, plan.entry)?;
+    domain.kept.push(frame);
+    map(
+        domain,
+        DISPATCHER_BASE,
+        frame,
+        DISPATCHER_FRAME_BYTES,
+        PageFlags::READ_WRITE,
+    )
+    .push_err(ErrorCode::SpawnMapDispatcherToNew)?;
+    copy(&mut domain.copies, cspace.task(task::DISPFRAME), frame)?;
+    cap_copy(cspace.task(task::DISPATCHER), domain.dispatcher)
+        .push_err(ErrorCode::SpawnCreateDispatcher)?;
+    let selfep = cspace.task(task::SELFEP);
+    cap_retype(selfep, domain.dispatcher, 0, ObjType::EndPointLmp, 0, 1)
+        .push_err(ErrorCode::SpawnCreateSelfep)?;
+    if let Some(endpoint) = program.report_to {
+        cap_copy(cspace.task(task::INITEP), endpoint).push_err(ErrorCode::SpawnSetCaps)?;
+    }
+    cspace.grant(program.grants)?;
+    dispatcher_setup(
+        domain.dispatcher,
+        &Setup {
+            cspace: domain.root,
+            vspace: VROOT,
+            frame: task_addr(task::DISPFRAME),
+            run: false,
+        },
+    )
+    .push_err(ErrorCode::SpawnSetupDispatcher)
+}
+
+/// Segments into memory and into the child's space.
+fn load(domain: &mut Domain, cspace: CSpace, elf: &[u8], plan: &Plan) -> Result<(), Error> {
+    for (index, segment) in plan.segments.iter().enumerate() {
+        let frame = image::segment_frame(elf, segment)?;
+        domain.frames.push(frame);
+        map(domain, segment.base, frame, segment.bytes, segment.flags)
+            .push_err(ErrorCode::SpawnElfMap)?;
+        copy(
+            &mut domain.copies,
+            cspace.slot(root::SEGCN, index as u32),
+            frame,
+        )?;
+    }
+    Ok(())
+}
+
+fn map(
+    domain: &mut Domain,
+    address: VirtAddr,
+    frame: CapRef,
+    bytes: u64,
+    flags: PageFlags,
+) -> Result<(), Error> {
+    domain.paging.map_fixed(address, frame, bytes, flags)
+}
+
+/// Copies into the child's CSpace and remembers where.
+fn copy(copies: &mut Vec<CapRef>, dest: CapRef, src: CapRef) -> Result<(), Error> {
+    cap_copy(dest, src)?;
+    copies.push(dest);
+    Ok(())
+}

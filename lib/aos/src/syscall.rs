@@ -1,0 +1,45 @@
+//! System calls below capabilities, and the raw call for programs that test the kernel.
+
+use crate::arch::call;
+use crate::error::{self, Error};
+use kpi::syscall::{CallWord, GETCHAR_NONE, PRINT_MAX, Syscall};
+
+pub use call::Results;
+
+/// Prints bytes on the console, in as many calls as it takes.
+///
+/// # Errors
+/// Those of the kernel: `SYS_ERR_INVALID_USER_BUFFER` cannot happen for a slice.
+pub fn print(mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        let part = bytes.len().min(PRINT_MAX as usize) as u64;
+        let word = CallWord::simple(Syscall::Print, 3).0;
+        let address = bytes.as_ptr() as u64;
+        let results = call::call([word, address, part, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        error::check(results.error)?;
+        let [printed, ..] = results.values;
+        // A kernel that prints nothing must not make this loop for ever.
+        let printed = usize::try_from(printed).unwrap_or(usize::MAX).max(1);
+        bytes = bytes.get(printed..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// A byte from the bootstrap console, if one is there.
+pub fn getchar() -> Option<u8> {
+    let word = CallWord::simple(Syscall::Getchar, 1).0;
+    let results = call::call([word, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let [byte, ..] = results.values;
+    if results.error != 0 || byte == GETCHAR_NONE {
+        return None;
+    }
+    u8::try_from(byte).ok()
+}
+
+/// Any system call with any words: for programs that test the kernel.
+///
+/// # Safety
+/// The call must not take memory away that the program still uses, nor write to memory that it does not expect to change.
+pub unsafe fn raw(words: [u64; 12]) -> Results {
+    call::call(words)
+}

@@ -1,0 +1,5 @@
+//! x
+#![no_std]
+#![no_main]
+#[aos::main]
+fn main() {}

@@ -1,0 +1,74 @@
+//! The commands that list: mem, modules, ps; and the hidden one that checks the kernel.
+
+use super::Context;
+use aos::cap::kernel;
+use aos::json::Quoted;
+use aos::{println, ram};
+
+/// `total= used= free= largest=` in bytes. Used is all that is not free: kernel, boot image, init, programs.
+pub fn mem(context: &mut Context<'_>) -> u8 {
+    let usage = ram::mm_usage();
+    let total = context.boot.info().ram_bytes.max(usage.total);
+    let used = total - usage.free;
+    let (free, largest) = (usage.free, usage.largest);
+    if context.json {
+        println!("{{\"total\":{total},\"used\":{used},\"free\":{free},\"largest\":{largest}}}");
+    } else {
+        println!("total={total} used={used} free={free} largest={largest}");
+    }
+    0
+}
+
+/// `NAME BYTES ARGS`.
+pub fn modules(context: &mut Context<'_>) -> u8 {
+    if !context.json {
+        println!("{:16} {:>9} ARGS", "NAME", "BYTES");
+    }
+    for module in context.boot.modules() {
+        let (name, bytes, args) = (module.name(), module.bytes(), module.args());
+        if context.json {
+            println!(
+                "{{\"name\":{},\"bytes\":{bytes},\"args\":{}}}",
+                Quoted(name),
+                Quoted(args)
+            );
+        } else {
+            println!("{name:16} {bytes:>9} {args}");
+        }
+    }
+    0
+}
+
+/// `PID CORE STATE NAME`.
+pub fn ps(context: &mut Context<'_>) -> u8 {
+    let core = aos::core_id().0;
+    if !context.json {
+        println!("{:>5} {:>4} {:8} NAME", "PID", "CORE", "STATE");
+    }
+    for (pid, name) in context.children.running() {
+        if context.json {
+            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"running\",\"name\":\"{name}\"}}");
+        } else {
+            println!("{pid:>5} {core:>4} {:8} {name}", "running");
+        }
+    }
+    0
+}
+
+/// Checks the kernel's capability database; status 1 when an invariant is violated.
+pub fn invariants(context: &mut Context<'_>) -> u8 {
+    match kernel::check_invariants() {
+        Ok(violated) => {
+            if context.json {
+                println!("{{\"violated\":{violated}}}");
+            } else {
+                println!("violated={violated}");
+            }
+            u8::from(violated != 0)
+        }
+        Err(error) => {
+            println!("the kernel cannot check: {error}");
+            1
+        }
+    }
+}

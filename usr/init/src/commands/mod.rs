@@ -1,0 +1,178 @@
+//! The commands of the prompt.
+
+mod caps;
+mod lists;
+mod run;
+
+use crate::children::Children;
+use crate::mutate;
+use alloc::string::String;
+use alloc::vec::Vec;
+use aos::boot::Boot;
+use aos::cap::kernel;
+use aos::kpi::args::MAX_ARGS;
+use aos::{menu, println, time};
+
+/// Status of a command that was used wrongly.
+pub const STATUS_USAGE: u8 = 64;
+
+/// What a command works with.
+pub struct Context<'a> {
+    /// What the machine has.
+    pub boot: &'a Boot,
+    /// The children.
+    pub children: &'a mut Children,
+    /// The words of the line, the command first.
+    pub words: Vec<String>,
+    /// Whether the output is JSON.
+    pub json: bool,
+}
+
+/// A command.
+struct Command {
+    name: &'static str,
+    /// Arguments, for the help text.
+    args: &'static str,
+    what: &'static str,
+    /// Whether it takes `--json` and nothing else; otherwise it sees its words.
+    list: bool,
+    run: fn(&mut Context<'_>) -> u8,
+}
+
+const COMMANDS: &[Command] = &[
+    list("caps", "init's capabilities", caps::caps),
+    Command {
+        name: "help",
+        args: "",
+        what: "this list",
+        list: true,
+        run: help,
+    },
+    list("mem", "memory of the machine", lists::mem),
+    list("modules", "what the boot image holds", lists::modules),
+    list("ps", "domains", lists::ps),
+    plain(
+        "reboot",
+        "resets the machine",
+        |_| refused(kernel::reboot()),
+    ),
+    plain("shutdown", "powers the machine off", |_| {
+        refused(kernel::shutdown())
+    }),
+    list("uptime", "time since power-on", uptime),
+];
+
+/// Commands for tests, which `help` does not name.
+const HIDDEN: &[Command] = &[
+    Command {
+        name: "elfmutate",
+        args: "MODULE COUNT SEED",
+        what: "starts damaged copies of a program",
+        list: false,
+        run: mutate::elfmutate,
+    },
+    list(
+        "invariants",
+        "checks the kernel's capability database",
+        lists::invariants,
+    ),
+];
+
+const fn list(name: &'static str, what: &'static str, run: fn(&mut Context<'_>) -> u8) -> Command {
+    Command {
+        name,
+        args: "[--json]",
+        what,
+        list: true,
+        run,
+    }
+}
+
+const fn plain(name: &'static str, what: &'static str, run: fn(&mut Context<'_>) -> u8) -> Command {
+    Command {
+        name,
+        args: "",
+        what,
+        list: true,
+        run,
+    }
+}
+
+/// Executes a line; answers with its status.
+pub fn execute(boot: &Boot, children: &mut Children, line: &str) -> u8 {
+    // Counted before anything is allocated.
+    let count = menu::words(line).count();
+    if count > MAX_ARGS {
+        println!("{count} words, at most {MAX_ARGS} are possible");
+        return STATUS_USAGE;
+    }
+    let words = match menu::split(line) {
+        Ok(words) => words,
+        Err(error) => {
+            let before = line.get(..error.quote_at).unwrap_or_default();
+            println!("column {}: {error}", before.chars().count() + 1);
+            return STATUS_USAGE;
+        }
+    };
+    let mut context = Context {
+        boot,
+        children,
+        words,
+        json: false,
+    };
+    let Some(name) = context.words.first() else {
+        return 0;
+    };
+    let command = COMMANDS.iter().chain(HIDDEN).find(|c| c.name == name);
+    match command {
+        Some(command) => {
+            if command.list && !take_json(&mut context, command) {
+                println!("usage: {} {}", command.name, command.args);
+                return STATUS_USAGE;
+            }
+            (command.run)(&mut context)
+        }
+        None => run::program(&mut context),
+    }
+}
+
+/// Understands `--json`; false when there are other words.
+fn take_json(context: &mut Context<'_>, command: &Command) -> bool {
+    match context.words.get(1..).unwrap_or_default() {
+        [] => true,
+        [word] if word == "--json" && !command.args.is_empty() => {
+            context.json = true;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn help(context: &mut Context<'_>) -> u8 {
+    for command in COMMANDS {
+        println!("  {:10} {:9} {}", command.name, command.args, command.what);
+    }
+    println!("programs (PROGRAM ARGUMENTS..., double quotes keep spaces):");
+    for module in context.boot.modules() {
+        println!("  {}", module.name());
+    }
+    println!(
+        "keys: Ctrl-C abandons a line or kills the program, Ctrl-A Ctrl-E Ctrl-U Ctrl-K Ctrl-W and arrows edit"
+    );
+    0
+}
+
+fn uptime(context: &mut Context<'_>) -> u8 {
+    let micros = time::micros(time::now());
+    if context.json {
+        println!("{{\"microseconds\":{micros}}}");
+    } else {
+        println!("up {}.{:06} s", micros / 1_000_000, micros % 1_000_000);
+    }
+    0
+}
+
+fn refused(error: aos::Error) -> u8 {
+    println!("the kernel refused: {error}");
+    1
+}

@@ -1,0 +1,74 @@
+//! The first domain: it owns the machine's memory, starts programs and serves the prompt.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`options`] | init's own arguments from the boot menu |
+//! | [`memory`] | the machine's memory into the allocator |
+//! | [`timeline`] | how long booting took |
+//! | [`children`] | starting programs, waiting for their end, killing them |
+//! | [`outcome`] | how a program ended, in words |
+//! | [`onboot`] | modules that the menu marks `boot` |
+//! | [`input`] | the console's bytes, type-ahead, Ctrl-C |
+//! | [`shell`] | the prompt |
+//! | [`commands`] | the commands |
+//! | [`mutate`] | the test command `elfmutate` |
+//!
+//! Policy: what a user types and what a child does never ends init. Every list that they can make longer has a limit with a
+//! message.
+//!
+//! Barrelfish counterpart: `usr/init` of the course, with a shell in it until there is one of its own.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod children;
+mod commands;
+mod input;
+mod memory;
+mod mutate;
+mod onboot;
+mod options;
+mod outcome;
+mod records;
+mod shell;
+mod timeline;
+
+use aos::boot::Boot;
+use aos::{Args, Error, println};
+use children::Children;
+use options::{AtEnd, Options};
+
+#[aos::main]
+fn main(args: Args) -> Result<(), Error> {
+    let boot = Boot::of_init()?;
+    let version = boot.info().abi_version;
+    if version != aos::kpi::ABI_VERSION {
+        println!(
+            "init: built for ABI version {}, the kernel has {version}: build both again",
+            aos::kpi::ABI_VERSION
+        );
+        return Err(aos::cap::kernel::shutdown());
+    }
+    memory::add_regions(boot);
+    let mut children = Children::new()?;
+    let options = Options::parse(args);
+    let all_well = onboot::run(boot, &mut children);
+    match options.at_end {
+        AtEnd::Prompt => {}
+        AtEnd::Shutdown => {
+            println!(
+                "init: done, {}",
+                if all_well {
+                    "all well"
+                } else {
+                    "with failures"
+                }
+            );
+            return Err(aos::cap::kernel::shutdown());
+        }
+        AtEnd::Reboot => return Err(aos::cap::kernel::reboot()),
+    }
+    timeline::show(boot);
+    shell::serve(boot, &mut children)
+}

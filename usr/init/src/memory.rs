@@ -1,0 +1,20 @@
+//! The machine's free memory.
+
+use aos::boot::Boot;
+use aos::cap::CNodeRef;
+use aos::kpi::bootinfo::RegionType;
+use aos::kpi::slots::root;
+use aos::{println, ram};
+
+/// Adds every free region. One that cannot be added is named and left out.
+pub fn add_regions(boot: &Boot) {
+    for region in boot.regions() {
+        if RegionType::from_u32(region.kind) != Some(RegionType::Empty) {
+            continue;
+        }
+        let cap = CNodeRef::own(root::SUPERCN).slot(region.slot);
+        if let Err(error) = ram::mm_add(cap) {
+            println!("init: memory at {:#x} is not used: {error}", region.base);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Modules that the boot menu marks `boot`: started in the menu's order, one after the other.
+//!
+//! A module is marked when the first word behind its path is `boot`; the words behind that are its arguments. It is trusted:
+//! it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
+
+use crate::children::{Children, Limit, Trust, conclude};
+use crate::records;
+use alloc::string::String;
+use alloc::vec::Vec;
+use aos::boot::{Boot, Module};
+use aos::initproto::STATUS_NOT_STARTED;
+use aos::println;
+
+/// Runs them all; answers whether each ended with status 0.
+pub fn run(boot: &Boot, children: &mut Children) -> bool {
+    let mut all_well = true;
+    for module in boot.modules() {
+        let words = match module.words() {
+            Ok(words) => words,
+            Err(error) => {
+                println!("init: arguments of module {}: {error}", module.name());
+                continue;
+            }
+        };
+        if let Some((first, args)) = words.split_first() {
+            // init itself is a module too, but no `boot` one.
+            if first == "boot" {
+                let status = run_one(children, &module, args);
+                records::command(module.name(), status);
+                all_well &= status == 0;
+            }
+        }
+    }
+    all_well
+}
+
+fn run_one(children: &mut Children, module: &Module<'_>, args: &[String]) -> u8 {
+    let name = module.name();
+    println!("init: {name} (boot)");
+    let words: Vec<&str> = core::iter::once(name)
+        .chain(args.iter().map(String::as_str))
+        .collect();
+    let ended = module.map().map_err(Into::into).and_then(|mapped| {
+        let elf = mapped.view().bytes().get(..module.bytes() as usize);
+        let ended = children.run(
+            elf.unwrap_or_default(),
+            &words,
+            Trust::Trusted,
+            Limit::Interrupt,
+        );
+        // What cannot be unmapped only costs addresses.
+        let _ = mapped.unmap();
+        ended
+    });
+    match ended {
+        Ok(ended) => {
+            let status = conclude(ended);
+            println!("init: {name} ended with status {status}");
+            status
+        }
+        Err(error) => {
+            println!("{name}: could not be started: {error}");
+            STATUS_NOT_STARTED
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! init's own arguments, from its line in the boot menu.
+//!
+//! | Word | Meaning |
+//! |---|---|
+//! | `onboot=prompt` | when the modules marked `boot` have ended, serve the prompt (default) |
+//! | `onboot=shutdown` | power the machine off then |
+//! | `onboot=reboot` | reset it then |
+//!
+//! Other words are named on the console and ignored: the machine comes up all the same.
+
+use aos::{Args, println};
+
+/// What comes after the modules marked `boot`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtEnd {
+    /// The prompt.
+    Prompt,
+    /// Power off.
+    Shutdown,
+    /// Reset.
+    Reboot,
+}
+
+/// init's options.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What comes after the modules marked `boot`.
+    pub at_end: AtEnd,
+}
+
+impl Options {
+    /// From the arguments.
+    pub fn parse(args: Args) -> Self {
+        let mut options = Self {
+            at_end: AtEnd::Prompt,
+        };
+        for word in args.words() {
+            match word {
+                "onboot=prompt" => options.at_end = AtEnd::Prompt,
+                "onboot=shutdown" => options.at_end = AtEnd::Shutdown,
+                "onboot=reboot" => options.at_end = AtEnd::Reboot,
+                other => println!(
+                    "init: argument \"{other}\" is not known (onboot=prompt, onboot=shutdown, onboot=reboot are)"
+                ),
+            }
+        }
+        options
+    }
+}

@@ -1,0 +1,56 @@
+//! The prompt: a line, its command, again.
+
+use crate::children::{Children, conclude_command};
+use crate::commands;
+use crate::input::POLL_INTERVAL;
+use alloc::string::String;
+use aos::boot::Boot;
+use aos::console::Console;
+use aos::{Error, event, print, println, time};
+use lineedit::{Editor, Outcome};
+
+/// The prompt.
+pub const PROMPT: &str = "barreleye> ";
+/// Longest line: a fraction of init's heap, so that its words fit beside it.
+pub const LINE_LIMIT: usize = 64 << 10;
+
+/// Serves the prompt for ever.
+///
+/// # Errors
+/// None: the type is that of `main`.
+pub fn serve(boot: &Boot, children: &mut Children) -> Result<(), Error> {
+    let mut editor = Editor::new(LINE_LIMIT);
+    loop {
+        print!("{PROMPT}");
+        let line = read_line(&mut editor, children);
+        if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
+            let status = commands::execute(boot, children, &line);
+            conclude_command(&line, status);
+        }
+    }
+}
+
+/// A line; `None` when it was abandoned.
+fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
+    loop {
+        let snapshot = event::snapshot();
+        let Some(byte) = children.input.next() else {
+            children.tell_notes();
+            event::wait_until(snapshot, Some(time::after(POLL_INTERVAL)));
+            continue;
+        };
+        match editor.feed(byte, &mut Console) {
+            Outcome::Editing => {}
+            Outcome::Line(line) => return Some(line),
+            Outcome::Abandoned => return None,
+            Outcome::EndOfInput => {
+                println!("\n`shutdown` powers the machine off");
+                return None;
+            }
+            Outcome::TooLong => {
+                println!("the line is longer than {LINE_LIMIT} bytes and was dropped");
+                return None;
+            }
+        }
+    }
+}
