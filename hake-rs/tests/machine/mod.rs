@@ -1,6 +1,6 @@
 //! Machines made of shell scripts: a folder of fake programs that is the whole `PATH`.
 
-#![expect(dead_code, reason = "each test file uses a part of this")]
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
