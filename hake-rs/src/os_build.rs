@@ -229,7 +229,11 @@ fn check_x18<'f>(cx: &Context, files: impl Iterator<Item = &'f PathBuf>) -> Resu
                 let place = symbols.describe(&name, found.address).unwrap_or_default();
                 message += &format!("  {:#x} {place}: {}\n", found.address, found.text);
             }
-            message += "use another register; only code between __resume_start and __resume_end may use x18";
+            message += &format!(
+                "use another register; only code between {} and {} may use x18",
+                x18::RESUME_START,
+                x18::RESUME_END
+            );
             return Err(Failure::bad_input(message));
         }
         std::fs::write(&mark, "")
