@@ -81,15 +81,24 @@ impl<'a> Module<'a> {
     }
 }
 
+/// What the kernel maps for init before its first instruction. Only init may call this.
+pub fn info_of_init() -> &'static BootInfo {
+    // SAFETY: init's mapping, which nobody writes; another domain that calls this ends by a page fault.
+    unsafe { memory::boot_info(INIT_BOOTINFO) }
+}
+
+/// The memory regions of the boot information.
+pub fn regions(info: &'static BootInfo) -> impl Iterator<Item = &'static MemRegion> {
+    info.regions.iter().take(info.regions_length as usize)
+}
+
 impl Boot {
-    /// init's: mapped by the kernel.
+    /// init's. Its memory must have been added: the command lines are mapped with tables of its own.
     ///
     /// # Errors
     /// `SPAWN_ERR_MAP_BOOTINFO` on top of why the command lines could not be mapped.
     pub fn of_init() -> Result<&'static Self, Error> {
-        // SAFETY: the kernel maps the boot information there before init's first instruction, and nobody writes it.
-        let info = unsafe { memory::boot_info(INIT_BOOTINFO) };
-        Self::with(info)
+        Self::with(info_of_init())
     }
 
     /// A trusted domain's: maps the frame in its BOOTINFO slot.
@@ -124,8 +133,7 @@ impl Boot {
 
     /// The memory regions.
     pub fn regions(&self) -> impl Iterator<Item = &'static MemRegion> + use<> {
-        let count = self.info.regions_length as usize;
-        self.info.regions.iter().take(count)
+        regions(self.info)
     }
 
     /// The boot modules, in the menu's order.

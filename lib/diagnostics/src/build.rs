@@ -28,7 +28,7 @@ pub fn compile_file(
         Diagnostics::new(vec![Diagnostic::about_file(
             &name,
             "unreadable",
-            format!("this file cannot be read ({error}), check the path and its permissions"),
+            format!("this file cannot be read ({error}); check the path and its permissions"),
         )])
     })?;
     let text = match String::from_utf8(bytes) {
@@ -67,7 +67,7 @@ pub fn build_script(
     };
     if let Err(error) = write_if_changed(output, &code) {
         let path = output.display();
-        println!("cargo::error={path}: cannot be written ({error}), check space and permissions");
+        println!("cargo::error={path}: cannot be written ({error}); check space and permissions");
         process::exit(1);
     }
 }

@@ -13,6 +13,8 @@ pub struct Cursor<'a> {
     tokens: Vec<Token>,
     at: usize,
     end: Token,
+    /// How many of the messages are the lexer's.
+    lexical: usize,
     problems: Vec<Diagnostic>,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Cursor<'a> {
             tokens,
             at: 0,
             end,
+            lexical: problems.len(),
             problems,
         }
     }
@@ -111,7 +114,13 @@ impl<'a> Cursor<'a> {
             found: token.kind.describe(),
             expected: expected.to_owned(),
         };
-        let span = token.span;
+        let mut span = token.span;
+        if token.kind == TokenKind::End {
+            // Not at the end of the file, which may be an empty line, but behind what it continues.
+            let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+            let end = last.map_or(0, |last| last.span.end);
+            span = Span::new(end, end);
+        }
         self.report(span, &message)
     }
 
@@ -132,9 +141,12 @@ impl<'a> Cursor<'a> {
         Problem
     }
 
-    /// The messages so far; ends the walk.
+    /// The messages; ends the walk. If tokens are wrong, only the messages about them: the others would be consequences.
     #[must_use]
-    pub fn into_problems(self) -> Vec<Diagnostic> {
+    pub fn into_problems(mut self) -> Vec<Diagnostic> {
+        if self.lexical > 0 {
+            self.problems.truncate(self.lexical);
+        }
         self.problems
     }
 }

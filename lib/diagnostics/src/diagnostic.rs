@@ -42,7 +42,7 @@ impl Diagnostic {
             file: source.name.clone(),
             line,
             column,
-            text: format!("{}, {}", message.what(), message.cure()),
+            text: format!("{}; {}", message.what(), message.cure()),
             hint: None,
             excerpt: Some(excerpt(content, column.saturating_sub(1), width.max(1))),
         }
@@ -78,7 +78,11 @@ impl Diagnostic {
 
 /// The visible part of a line, and the carets for the `width` characters from `start` on.
 fn excerpt(line: &str, start: usize, width: usize) -> (String, String) {
-    let first = start.saturating_sub(LINE_SHOWN / 2);
+    let first = if line.chars().count() > LINE_SHOWN {
+        start.saturating_sub(LINE_SHOWN / 2)
+    } else {
+        0
+    };
     let shown: String = line
         .chars()
         .skip(first)
@@ -179,7 +183,7 @@ mod tests {
         .with_hint(Some("look".to_owned()));
         assert_eq!(
             message.to_string(),
-            "x.hl:2:6: the character '$' means nothing here, remove it\n  |\n2 | \tcap $$;\n  | \t    ^^\n  = hint: look"
+            "x.hl:2:6: the character '$' means nothing here; remove it\n  |\n2 | \tcap $$;\n  | \t    ^^\n  = hint: look"
         );
     }
 

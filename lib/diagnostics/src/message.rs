@@ -54,12 +54,12 @@ messages! {
         UnterminatedComment {} = "unterminated-comment":
             "this comment never ends", "close it with */";
         UnterminatedText {} = "unterminated-text":
-            "this text does not end on its line", "close it with a double quote";
+            "this text does not end on its line", "put a double quote at both its ends";
         MalformedNumber { found: String } = "malformed-number":
             "`{found}` is not a number", "write decimal digits, or 0x and hexadecimal digits";
         NumberTooLarge { found: String } = "number-too-large":
             "{found} does not fit in 64 bits", "write a smaller number";
         UnexpectedToken { found: String, expected: String } = "unexpected-token":
-            "found {found}", "but {expected} must stand here";
+            "{expected} must stand here, not {found}", "add or correct it";
     }
 }

@@ -139,7 +139,7 @@ fn enumeration(out: &mut String, file: &File) {
 /// One string of all, and where each ends.
 fn strings(out: &mut String, (name, ends_name): (&str, &str), doc: &str, strings: &[&str]) {
     out.push_str(&format!(
-        "\n/// {doc}, one behind the other.\nstatic {name}: &str = concat!(\n"
+        "\n/// {doc}, one behind the other.\n#[rustfmt::skip]\nstatic {name}: &str = concat!(\n"
     ));
     let mut end = 0usize;
     let mut ends = Vec::new();

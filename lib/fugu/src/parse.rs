@@ -1,5 +1,11 @@
 //! Text to syntax tree: recursive descent, one function per rule of the grammar.
 //!
+//! ```text
+//! file  = class { class }
+//! class = "errors" DOMAIN PREFIX "{" case { case } "}" ";"
+//! case  = [ "default" ] "success" NAME TEXT "," | "failure" NAME TEXT ","
+//! ```
+//!
 //! After an error the parser goes on at the next case or domain, so that one run reports every broken case once.
 
 use diagnostics::{Cursor, Diagnostic, Problem, Source, Span, TokenKind};

@@ -191,10 +191,13 @@ impl Checker<'_> {
             capability.size = parent.size;
             capability.places = parent.places;
         }
+        let before = self.problems.len();
         for item in syntax.items {
             self.item(&mut capability, item);
         }
-        self.finish(&mut capability);
+        if self.problems.len() == before {
+            self.finish(&mut capability);
+        }
         if !capability.is_abstract && capability.from.is_none() {
             self.roots = self.roots.saturating_add(1);
         }

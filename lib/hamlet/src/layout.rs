@@ -27,10 +27,8 @@ pub(crate) fn place(
         (size.and_then(|size| size.value.lone_field()), Word::W1),
     ];
     for (field, word) in wished {
-        if let Some(index) = field
-            && let Some(slot @ None) = places.get_mut(index)
-            && let Some(field) = fields.get(index)
-        {
+        let Some(index) = field else { continue };
+        if let (Some(slot @ None), Some(field)) = (places.get_mut(index), fields.get(index)) {
             *slot = used.take(word, field.field_type.bits());
         }
     }

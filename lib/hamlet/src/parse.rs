@@ -1,6 +1,20 @@
 //! Text to syntax tree: recursive descent, one function per rule of the grammar.
 //!
-//! After an error the parser goes on at the next `define` or `cap`, so that one run reports every broken definition once.
+//! ```text
+//! file       = { define | capability }                            (a constant may be used above its definition)
+//! define     = "define" NAME NUMBER ";"
+//! capability = "cap" NAME [ "is_always_copy" | "is_never_copy" | [ "from" NAME ] [ "from_self" ] ]
+//!              [ "abstract" ] [ "inherit" NAME ] [ "{" body "}" ] ";"        (no body only with "inherit")
+//! body       = [ "can_retype_multiple" ";" ] { item }
+//! item       = "address" ( field | "{" address "}" ";" )
+//!            | ( "size" | "size_bits" ) ( field | "{" sum "}" ";" )
+//!            | [ "eq" ] field
+//! address    = "mem_to_phys" "(" sum ")" | "get_address" "(" sum ")" | sum
+//! sum        = NAME [ "+" NAME ]                              (a constant if there is one, else a field above)
+//! field      = ( TYPE | TEXT ) NAME ";"                       (TEXT: reference to a foreign type)
+//! ```
+//!
+//! Keywords are read in any mixture of upper and lower case. After an error the parser goes on at the next `define` or `cap`, so that one run reports every broken definition once.
 
 use diagnostics::{Cursor, Diagnostic, Problem, Source, TokenKind};
 

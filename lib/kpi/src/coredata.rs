@@ -70,21 +70,25 @@ pub struct CoreData {
     pub arch_id: u64,
     /// Root of the kernel window (TTBR1).
     pub page_table_root: u64,
-    /// The relocated CPU driver, all of its memory.
+    /// The relocated CPU driver, all of its memory; its last page is the boot driver's handover code.
     pub cpu_driver: Region,
     /// The boot archive (see crate `bootimage`): holds init and the modules in place.
     pub archive: Region,
     /// The device tree blob.
     pub device_tree: Region,
-    /// Memory of the boot driver itself, the window's tables and this page: free once no other core needs them.
+    /// Memory of the boot driver itself: nobody needs it once the CPU driver has set its exception vectors.
     pub boot_memory: Region,
+    /// This page, the empty table and the window's tables: in use for good.
+    pub window: Region,
+    /// An all-zero page: the level 0 table of an empty user half. TTBR0 names it when the CPU driver is entered.
+    pub empty_table: u64,
     /// GIC distributor.
     pub gic_distributor: Region,
     /// GIC redistributors (all cores').
     pub gic_redistributor: Region,
     /// Console UART (PL011).
     pub uart: Region,
-    /// Interrupt number of the console (32 + SPI).
+    /// Interrupt number of the console (32 + SPI); 0 when the device tree names none.
     pub uart_interrupt: u32,
     /// Interrupt number of the EL1 physical timer.
     pub timer_interrupt: u32,

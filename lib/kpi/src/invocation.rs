@@ -109,8 +109,9 @@ commands! {
         /// buffer address, bytes (at most [`RECORD_MAX`](super::RECORD_MAX)): prints the record `@@BE1 <nonce> <json>` on a line of
         /// its own. The nonce never leaves the kernel.
         Record = 37, argc 4;
-        /// Walks part of the capability database, from a cursor (x2, 0 = start). Results: next cursor (0 = done), then the
-        /// number of violated invariants. Only in kernels built with `check`, else ILLEGAL_INVOCATION.
+        /// Walks part of the capability database: x2 = 0 starts anew, 1 goes on. Results: 1 if there is more, the number of
+        /// violated invariants in this part, capabilities looked at. Only in kernels built with `check`, else
+        /// ILLEGAL_INVOCATION.
         CheckInvariants = 38, argc 3;
         /// Results: live capabilities, dispatchers on the scheduler.
         Statistics = 39, argc 2;

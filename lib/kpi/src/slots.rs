@@ -36,6 +36,20 @@ pub mod root {
     pub const FIRST_FREE: u32 = 14;
 }
 
+/// Slots of the page CNode of init, whose tables the kernel makes; other domains have only `L0` for sure.
+pub mod page {
+    /// The L0 table (the root).
+    pub const L0: u32 = 0;
+    /// The L1 table of its first entry.
+    pub const L1: u32 = 1;
+    /// The L2 table of that one's first entry.
+    pub const L2: u32 = 2;
+    /// First of the L3 tables: slot `L3 + n` maps the 2 MiB from n x 2 MiB on.
+    pub const L3: u32 = 3;
+    /// Number of L3 tables: they reach to [`crate::layout::PROGRAM_LIMIT`].
+    pub const L3_TABLES: u32 = 16;
+}
+
 /// Slots of the task CNode.
 pub mod task {
     /// The task CNode itself.

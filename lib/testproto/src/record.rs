@@ -175,12 +175,13 @@ impl<'a> Record<'a> {
             json,
         };
         for &(name, wanted) in record.kind.fields() {
-            let good = match (record.get(name), wanted) {
-                (Some(_), FieldKind::Any) => true,
-                (Some(Value::Str(_)), FieldKind::Str) | (Some(Value::Int(_)), FieldKind::Int) => {
-                    true
-                }
-                _ => false,
+            let good = match record.get(name) {
+                Some(value) => match wanted {
+                    FieldKind::Any => true,
+                    FieldKind::Str => matches!(value, Value::Str(_)),
+                    FieldKind::Int => matches!(value, Value::Int(_)),
+                },
+                None => false,
             };
             if !good {
                 return Err(RecordError::Field(record.kind, name));

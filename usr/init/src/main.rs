@@ -41,8 +41,8 @@ use options::{AtEnd, Options};
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
-    let boot = Boot::of_init()?;
-    let version = boot.info().abi_version;
+    let info = aos::boot::info_of_init();
+    let version = info.abi_version;
     if version != aos::kpi::ABI_VERSION {
         println!(
             "init: built for ABI version {}, the kernel has {version}: build both again",
@@ -50,7 +50,8 @@ fn main(args: Args) -> Result<(), Error> {
         );
         return Err(aos::cap::kernel::shutdown());
     }
-    memory::add_regions(boot);
+    memory::add_regions(info);
+    let boot = Boot::of_init()?;
     let mut children = Children::new()?;
     let options = Options::parse(args);
     let all_well = onboot::run(boot, &mut children);

@@ -1,14 +1,14 @@
 //! The machine's free memory.
 
-use aos::boot::Boot;
+use aos::boot;
 use aos::cap::CNodeRef;
-use aos::kpi::bootinfo::RegionType;
+use aos::kpi::bootinfo::{BootInfo, RegionType};
 use aos::kpi::slots::root;
 use aos::{println, ram};
 
 /// Adds every free region. One that cannot be added is named and left out.
-pub fn add_regions(boot: &Boot) {
-    for region in boot.regions() {
+pub fn add_regions(info: &'static BootInfo) {
+    for region in boot::regions(info) {
         if RegionType::from_u32(region.kind) != Some(RegionType::Empty) {
             continue;
         }

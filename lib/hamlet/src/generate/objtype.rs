@@ -197,6 +197,13 @@ fn sizes(out: &mut Writer, file: &File) {
         };
         out.choice("self", arms(file, size), Some("None"));
     });
+    out.gap();
+    out.line("/// The size in bytes, if all capabilities of this type have the same, else 0.");
+    out.line("#[inline]");
+    out.open("const fn constant_size(self) -> u64 {");
+    let size = |cap: &Capability| access::constant_size(cap).unwrap_or(0).to_string();
+    out.choice("self", arms(file, size), Some("0"));
+    out.close("}");
     let doc = "Capabilities of this type have an address.";
     function(out, doc, "has_address(self) -> bool", |out| {
         selected(out, file, |cap| cap.address.is_some());

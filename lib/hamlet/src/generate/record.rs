@@ -170,11 +170,15 @@ fn size(out: &mut Writer, file: &File) {
     out.line("#[inline]");
     out.line("#[must_use]");
     out.open("pub const fn size(&self) -> u64 {");
-    let value = |cap: &Capability| match access::stored_size(cap) {
-        Some(stored) => stored,
-        None => access::constant_size(cap).unwrap_or(0).to_string(),
-    };
-    out.choice("self.objtype", arms(file, value), Some("0"));
+    // Two steps: one choice over both kinds would become a jump table.
+    out.line("self.stored_size() | self.objtype.constant_size()");
+    out.close("}");
+    out.gap();
+    out.line("/// The size, for types that store it, else 0.");
+    out.line("#[inline]");
+    out.open("const fn stored_size(&self) -> u64 {");
+    let stored = |cap: &Capability| access::stored_size(cap).unwrap_or("0".to_owned());
+    out.choice("self.objtype", arms(file, stored), Some("0"));
     out.close("}");
 }
 

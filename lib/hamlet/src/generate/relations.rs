@@ -10,11 +10,22 @@ const COMPARE: &str = r"
 #[inline]
 #[must_use]
 pub fn compare(a: &Capability, b: &Capability) -> core::cmp::Ordering {
-    let root = a.objtype.type_root().cmp(&b.objtype.type_root());
-    root.then_with(|| a.address().cmp(&b.address()))
-        .then_with(|| b.size().cmp(&a.size()))
-        .then_with(|| a.objtype.cmp(&b.objtype))
-        .then_with(|| compare_fields(a, b))
+    let (root_a, root_b) = (a.objtype.type_root(), b.objtype.type_root());
+    if root_a != root_b {
+        return root_a.cmp(&root_b);
+    }
+    let (address_a, address_b) = (a.address(), b.address());
+    if address_a != address_b {
+        return address_a.cmp(&address_b);
+    }
+    let (size_a, size_b) = (a.size(), b.size());
+    if size_a != size_b {
+        return size_b.cmp(&size_a);
+    }
+    if a.objtype != b.objtype {
+        return a.objtype.cmp(&b.objtype);
+    }
+    compare_fields(a, b)
 }
 
 /// Compares the `eq` fields of two capabilities of one type.

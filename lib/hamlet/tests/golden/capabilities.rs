@@ -390,6 +390,28 @@ impl ObjType {
         }
     }
 
+    /// The size in bytes, if all capabilities of this type have the same, else 0.
+    #[inline]
+    const fn constant_size(self) -> u64 {
+        match self {
+            Self::L2CNode => 16384,
+            Self::Dispatcher => 1024,
+            Self::FrameMapping
+            | Self::EndPointUmpMapping
+            | Self::DevFrameMapping
+            | Self::VNodeAarch64L0Mapping
+            | Self::VNodeAarch64L1Mapping
+            | Self::VNodeAarch64L2Mapping
+            | Self::VNodeAarch64L3Mapping => 1,
+            Self::VNodeAarch64L0
+            | Self::VNodeAarch64L1
+            | Self::VNodeAarch64L2
+            | Self::VNodeAarch64L3 => 4096,
+            Self::KernelControlBlock => 131072,
+            _ => 0,
+        }
+    }
+
     /// Capabilities of this type have an address.
     #[inline]
     #[must_use]
@@ -542,6 +564,12 @@ impl Capability {
     #[inline]
     #[must_use]
     pub const fn size(&self) -> u64 {
+        self.stored_size() | self.objtype.constant_size()
+    }
+
+    /// The size, for types that store it, else 0.
+    #[inline]
+    const fn stored_size(&self) -> u64 {
         match self.objtype {
             ObjType::PhysAddr
             | ObjType::Ram
@@ -549,20 +577,6 @@ impl Capability {
             | ObjType::Frame
             | ObjType::EndPointUmp
             | ObjType::DevFrame => self.w1,
-            ObjType::L2CNode => 16384,
-            ObjType::Dispatcher => 1024,
-            ObjType::FrameMapping
-            | ObjType::EndPointUmpMapping
-            | ObjType::DevFrameMapping
-            | ObjType::VNodeAarch64L0Mapping
-            | ObjType::VNodeAarch64L1Mapping
-            | ObjType::VNodeAarch64L2Mapping
-            | ObjType::VNodeAarch64L3Mapping => 1,
-            ObjType::VNodeAarch64L0
-            | ObjType::VNodeAarch64L1
-            | ObjType::VNodeAarch64L2
-            | ObjType::VNodeAarch64L3 => 4096,
-            ObjType::KernelControlBlock => 131072,
             _ => 0,
         }
     }
@@ -2219,11 +2233,22 @@ impl Capability {
 #[inline]
 #[must_use]
 pub fn compare(a: &Capability, b: &Capability) -> core::cmp::Ordering {
-    let root = a.objtype.type_root().cmp(&b.objtype.type_root());
-    root.then_with(|| a.address().cmp(&b.address()))
-        .then_with(|| b.size().cmp(&a.size()))
-        .then_with(|| a.objtype.cmp(&b.objtype))
-        .then_with(|| compare_fields(a, b))
+    let (root_a, root_b) = (a.objtype.type_root(), b.objtype.type_root());
+    if root_a != root_b {
+        return root_a.cmp(&root_b);
+    }
+    let (address_a, address_b) = (a.address(), b.address());
+    if address_a != address_b {
+        return address_a.cmp(&address_b);
+    }
+    let (size_a, size_b) = (a.size(), b.size());
+    if size_a != size_b {
+        return size_b.cmp(&size_a);
+    }
+    if a.objtype != b.objtype {
+        return a.objtype.cmp(&b.objtype);
+    }
+    compare_fields(a, b)
 }
 
 /// Compares the `eq` fields of two capabilities of one type.

@@ -146,6 +146,16 @@ impl ObjType {
         }
     }
 
+    /// The size in bytes, if all capabilities of this type have the same, else 0.
+    #[inline]
+    const fn constant_size(self) -> u64 {
+        match self {
+            Self::Page => 4096,
+            Self::PageMapping => 80,
+            _ => 0,
+        }
+    }
+
     /// Capabilities of this type have an address.
     #[inline]
     #[must_use]
@@ -260,11 +270,15 @@ impl Capability {
     #[inline]
     #[must_use]
     pub const fn size(&self) -> u64 {
+        self.stored_size() | self.objtype.constant_size()
+    }
+
+    /// The size, for types that store it, else 0.
+    #[inline]
+    const fn stored_size(&self) -> u64 {
         match self.objtype {
             ObjType::Chunk => self.w1,
-            ObjType::Page => 4096,
             ObjType::Table | ObjType::Block => power_of_two(self.w1 as u8 as u64),
-            ObjType::PageMapping => 80,
             _ => 0,
         }
     }
@@ -680,11 +694,22 @@ impl Capability {
 #[inline]
 #[must_use]
 pub fn compare(a: &Capability, b: &Capability) -> core::cmp::Ordering {
-    let root = a.objtype.type_root().cmp(&b.objtype.type_root());
-    root.then_with(|| a.address().cmp(&b.address()))
-        .then_with(|| b.size().cmp(&a.size()))
-        .then_with(|| a.objtype.cmp(&b.objtype))
-        .then_with(|| compare_fields(a, b))
+    let (root_a, root_b) = (a.objtype.type_root(), b.objtype.type_root());
+    if root_a != root_b {
+        return root_a.cmp(&root_b);
+    }
+    let (address_a, address_b) = (a.address(), b.address());
+    if address_a != address_b {
+        return address_a.cmp(&address_b);
+    }
+    let (size_a, size_b) = (a.size(), b.size());
+    if size_a != size_b {
+        return size_b.cmp(&size_a);
+    }
+    if a.objtype != b.objtype {
+        return a.objtype.cmp(&b.objtype);
+    }
+    compare_fields(a, b)
 }
 
 /// Compares the `eq` fields of two capabilities of one type.

@@ -1,0 +1,37 @@
+//! Registers that belong to the running dispatcher.
+
+use core::arch::asm;
+
+/// Makes `frame` (kernel address of a dispatcher frame) the one that exceptions save into, and shows its user address at
+/// EL0.
+///
+/// # Safety
+/// `frame` must be the kernel-window address of a live dispatcher frame of at least `DISPATCHER_FRAME_BYTES`, and stay that
+/// until the next call or until no EL0 code runs any more.
+pub unsafe fn set_dispatcher(frame: u64, udisp: u64) {
+    // SAFETY: writes two thread registers; what exceptions do with TPIDR_EL1 is the caller's promise.
+    unsafe {
+        asm!("msr tpidr_el1, {0}", "msr tpidrro_el0, {1}", in(reg) frame, in(reg) udisp, options(nomem, nostack, preserves_flags));
+    }
+}
+
+/// ESR_EL1 and FAR_EL1 of the exception being handled.
+pub fn exception_syndrome() -> (u64, u64) {
+    let (esr, far): (u64, u64);
+    // SAFETY: reads two registers.
+    unsafe {
+        asm!("mrs {0}, esr_el1", "mrs {1}, far_el1", out(reg) esr, out(reg) far, options(nomem, nostack, preserves_flags));
+    }
+    (esr, far)
+}
+
+/// Translates a user address as EL0 would for a read under the current TTBR0: the physical address, or `None` if EL0 could
+/// not read there.
+pub fn translate_user_read(address: u64) -> Option<u64> {
+    let par: u64;
+    // SAFETY: AT only performs a lookup and writes PAR_EL1. The barrier orders it before PAR is read.
+    unsafe {
+        asm!("at s1e0r, {0}", "isb", "mrs {1}, par_el1", in(reg) address, out(reg) par, options(nostack, preserves_flags));
+    }
+    if par & 1 == 1 { None } else { Some((par & 0x0000_ffff_ffff_f000) | (address & 0xfff)) }
+}

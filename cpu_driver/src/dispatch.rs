@@ -1,0 +1,44 @@
+//! Switching to a dispatcher, and the timer.
+
+use core::ptr::NonNull;
+
+use kpi::dispatcher::DispatcherShared;
+use kpi::addr::PhysAddr;
+
+use crate::arch::context;
+use crate::dcb::DcbPtr;
+use crate::env::Env;
+
+impl Env {
+    /// Loads a dispatcher's address space and thread registers.
+    pub fn switch_to(&mut self, dcb: DcbPtr, shared: NonNull<DispatcherShared>) {
+        let assigned = self.asids.assign(dcb.asid.get());
+        if assigned.flush_all {
+            hal::mmu::flush_all();
+        }
+        dcb.asid.set(assigned.tag);
+        // SAFETY: the base of the L0 table that the DCB holds a capability of; `stop` loads the empty table before it goes.
+        unsafe { hal::mmu::set_user_table(PhysAddr(dcb.table.get()), assigned.number) };
+        let pointer = shared.as_ptr();
+        // SAFETY: a live frame in the window; a single word.
+        let udisp = unsafe { (&raw const (*pointer).udisp).read_volatile() };
+        // SAFETY: the frame is live, and `stop` ends this before it goes.
+        unsafe { context::set_dispatcher(pointer as u64, udisp) };
+        self.current = Some(dcb);
+    }
+
+    /// Starts a time slice: the timer fires at its end, or for the next wake-up if that comes first.
+    pub fn start_slice(&mut self) {
+        let end = hal::timer::now().saturating_add(self.slice_ticks);
+        let deadline = self.scheduler.next_wakeup().map_or(end, |wakeup| wakeup.min(end));
+        hal::timer::set_deadline(deadline);
+    }
+
+    /// Nobody runs: only a wake-up needs the timer.
+    pub fn arm_timer_for_idle(&mut self) {
+        match self.scheduler.next_wakeup() {
+            Some(wakeup) => hal::timer::set_deadline(wakeup),
+            None => hal::timer::stop(),
+        }
+    }
+}

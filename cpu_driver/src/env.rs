@@ -1,0 +1,180 @@
+//! Everything the kernel owns besides the capability database: memory through the window, queues, hardware.
+//!
+//! The database calls back into this while it works ([`caps::Store`], [`caps::Machine`]): to reach a slot, to zero memory, to
+//! change a table entry, and to say that an object in use is about to go.
+
+use caps::{Cte, CteRef, Machine, Store, Unmapped};
+use kpi::addr::{CoreId, PhysAddr};
+use kpi::cap::Capability;
+use kpi::coredata::Region;
+use kpi::layout::{BASE_PAGE_SIZE, KERNEL_OFFSET};
+use kpi::lmp::{FaultKind, KernelNote};
+
+use crate::asid::Asids;
+use crate::console::Console;
+use crate::dcb::{DCB_BYTES, DcbPtr, DcbState};
+use crate::notes::{Note, Notes};
+use crate::scheduler::Scheduler;
+
+/// Registers of the interrupt controller and the power interface.
+pub struct Devices {
+    /// GIC of this core.
+    pub gic: hal::gic::Gic,
+    /// How to power off, reset and start cores.
+    pub psci: kpi::coredata::PsciConduit,
+    /// Interrupt number of the timer.
+    pub timer_interrupt: u32,
+    /// Hardware identity of this core.
+    pub arch_id: u64,
+}
+
+/// The kernel's state without the database.
+pub struct Env {
+    /// Number of this core.
+    pub core: CoreId,
+    /// All RAM in the window, ascending.
+    pub ram: [Region; 16],
+    /// Run queue and wake-ups.
+    pub scheduler: Scheduler,
+    /// Who runs. `None`: nobody (idle, or the one that ran is gone).
+    pub current: Option<DcbPtr>,
+    /// Address-space identifiers.
+    pub asids: Asids,
+    /// Root of a table that maps nothing.
+    pub empty_table: PhysAddr,
+    /// Notes to the monitor that wait for room in its endpoint.
+    pub notes: Notes,
+    /// The console.
+    pub console: Console,
+    /// Hardware.
+    pub devices: Devices,
+    /// Ticks of a time slice.
+    pub slice_ticks: u64,
+}
+
+#[inline]
+fn window(address: PhysAddr) -> u64 {
+    address.0.wrapping_add(KERNEL_OFFSET)
+}
+
+// SAFETY: a `CteRef` names a CTE in memory that a CNode, a DCB or the kernel image holds, all of it in the window, and zeroed
+// or initialised as CTEs before the first handle to it is made. `&self`/`&mut self` of the one `Env` of this core bound the
+// references, and the kernel is single-threaded.
+unsafe impl Store for Env {
+    #[inline]
+    fn cte(&self, at: CteRef) -> &Cte {
+        // SAFETY: see above.
+        unsafe { &*(window(at.address()) as *const Cte) }
+    }
+
+    #[inline]
+    fn cte_mut(&mut self, at: CteRef) -> &mut Cte {
+        // SAFETY: see above.
+        unsafe { &mut *(window(at.address()) as *mut Cte) }
+    }
+
+    #[inline]
+    fn slot(&self, cnode_base: PhysAddr, index: u32) -> CteRef {
+        // SAFETY: the caller (the database) has checked `index` against the CNode's size.
+        unsafe { CteRef::new(PhysAddr(cnode_base.0 + u64::from(index) * kpi::layout::SLOT_BYTES)) }
+    }
+
+    fn retire(&mut self, _base: PhysAddr, _bytes: u64) {
+        // No Rust reference into user-supplied memory outlives the call it was made in, so nothing has to be forgotten.
+    }
+}
+
+impl Machine for Env {
+    fn zero(&mut self, base: PhysAddr, bytes: u64) {
+        // SAFETY: the database zeroes only memory whose RAM capability it found free of other objects, so nothing in the kernel
+        // refers to it; all RAM with a capability is in the window.
+        unsafe { hal::mem::zero(window(base) as *mut u8, bytes as usize) }
+    }
+
+    fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool {
+        let Some(end) = base.0.checked_add(bytes) else { return false };
+        self.ram.iter().any(|region| region.base <= base.0 && end <= region.end() && region.bytes > 0)
+    }
+
+    fn read_entry(&self, entry: PhysAddr) -> u64 {
+        // SAFETY: the database passes only entries of live VNodes: aligned words of window memory.
+        unsafe { (window(entry) as *const u64).read_volatile() }
+    }
+
+    fn write_entry(&mut self, entry: PhysAddr, value: u64) {
+        // SAFETY: as above; a VNode's memory is written by nobody else.
+        unsafe { (window(entry) as *mut u64).write_volatile(value) }
+    }
+
+    fn unmapped(&mut self, _what: Unmapped) {
+        // A table may hang under several roots, each with its own ASID and address: everything goes. One instruction, and the only
+        // answer that needs no walk up through the database.
+        hal::mmu::flush_all();
+    }
+
+    fn object_lost(&mut self, holder: CteRef, _cap: &Capability) {
+        // The monitor endpoint's slot lies in the kernel image, DCB slots lie in a DCB.
+        if self.notes.is_endpoint_slot(holder) {
+            self.notes.endpoint_lost();
+            return;
+        }
+        let base = holder.address().align_down(DCB_BYTES);
+        // SAFETY: every other slot that is held by an object lies in a live DCB.
+        let Some(dcb) = (unsafe { DcbPtr::from_phys(base) }) else { return };
+        // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.
+        if dcb.state.get() != DcbState::Empty {
+            self.stop(dcb, FaultKind::LostObject, [0; 3]);
+        }
+        match holder {
+            at if at == dcb.vspace() => dcb.table.set(0),
+            at if at == dcb.frame() => dcb.frame_base.set(0),
+            _ => {}
+        }
+    }
+}
+
+impl Env {
+    /// Takes a dispatcher off the scheduler for good, tells the monitor why, and leaves its address space if it is running.
+    pub fn stop(&mut self, dcb: DcbPtr, kind: FaultKind, detail: [u64; 3]) {
+        self.scheduler.remove(dcb);
+        if dcb.state.replace(DcbState::Dead) != DcbState::Dead {
+            let [esr, far, pc] = detail;
+            self.notes.push(Note::new(KernelNote::Fault, [dcb.domain_id.get(), kind as u64, esr, far, pc]));
+        }
+        if let Some(number) = self.asids.live_number(dcb.asid.get()) {
+            if self.current == Some(dcb) {
+                // SAFETY: an all-zero page; the kernel runs in the other half.
+                unsafe { hal::mmu::set_user_table(self.empty_table, 0) };
+            }
+            hal::mmu::flush_asid(number);
+        }
+        if self.current == Some(dcb) {
+            self.current = None;
+        }
+    }
+
+    /// Reads user memory of the running dispatcher: `length` bytes at `address`, page by page, as EL0 may read it.
+    /// `None` if any of it is not readable or not RAM. The slice given to `f` never crosses a page.
+    pub fn with_user_bytes(&mut self, address: u64, length: u64, mut f: impl FnMut(&mut Console, &[u8])) -> Option<()> {
+        let end = address.checked_add(length)?;
+        // First all of it is checked, then used: a partly bad buffer has no effect.
+        for check in [true, false] {
+            let mut at = address;
+            while at < end {
+                let chunk = (BASE_PAGE_SIZE - at % BASE_PAGE_SIZE).min(end - at);
+                let physical = PhysAddr(crate::arch::context::translate_user_read(at)?);
+                if !self.is_ram(physical, chunk) {
+                    return None;
+                }
+                if !check {
+                    // SAFETY: RAM in the window; bytes that the user may change meanwhile from another core are copied out
+                    // before use.
+                    let bytes = unsafe { core::slice::from_raw_parts(window(physical) as *const u8, chunk as usize) };
+                    f(&mut self.console, bytes);
+                }
+                at += chunk;
+            }
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,288 @@
+//! The kernel of this core: its state, its four entries, and how it leaves again.
+//!
+//! Each entry handles one exception on an empty stack and returns the save area to continue with. No entry loops over
+//! anything unbounded: calls that have more to do return [`Reply::Again`], and the user's `svc` is executed once more.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use caps::Database;
+use errors::{Error, ErrorCode};
+use kpi::dispatcher::{DispatcherShared, SaveArea};
+use kpi::lmp::FaultKind;
+
+use crate::arch::context;
+use crate::dcb::{DcbPtr, MAX_DISABLED_FAULTS};
+use crate::env::Env;
+use crate::say;
+
+/// How a system call ended.
+pub enum Reply {
+    /// Success, with up to three result words.
+    Done([u64; 3]),
+    /// Not finished: execute the same call again.
+    Again,
+    /// The caller's result is this; then run that dispatcher, or whoever is next.
+    Switch(Result<(), Error>, Option<DcbPtr>),
+    /// The caller gave the core away for a run upcall later: run that dispatcher, or whoever is next.
+    Leave(Option<DcbPtr>),
+}
+
+impl Reply {
+    /// Success without results.
+    pub const OK: Self = Self::Done([0; 3]);
+
+    /// Success with one result word.
+    pub const fn value(word: u64) -> Self {
+        Self::Done([word, 0, 0])
+    }
+}
+
+/// What every handler of a system call returns.
+pub type Handled = Result<Reply, Error>;
+
+/// The kernel.
+pub struct Kernel {
+    /// The capability database.
+    pub db: Database,
+    /// Everything else.
+    pub env: Env,
+    upcall_area: SaveArea,
+    /// Where a check of the database goes on.
+    #[cfg(feature = "check")]
+    pub check_cursor: caps::CheckCursor,
+}
+
+struct KernelCell(UnsafeCell<MaybeUninit<Kernel>>);
+
+// SAFETY: every core has its own relocated copy of this image, and the kernel of a core is single-threaded and never
+// interrupted.
+unsafe impl Sync for KernelCell {}
+
+static KERNEL: KernelCell = KernelCell(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// Installs the kernel, once, before the first exception from EL0.
+pub fn install(kernel: Kernel) -> &'static mut Kernel {
+    // SAFETY: called once at boot, before any exception handler runs.
+    unsafe { (*KERNEL.0.get()).write(kernel) }
+}
+
+/// # Safety
+/// Only the exception entries call it, once each: they run only from EL0, after `install`, and never nest.
+unsafe fn kernel() -> &'static mut Kernel {
+    // SAFETY: initialised (see above), and the only reference at this time.
+    unsafe { (*KERNEL.0.get()).assume_init_mut() }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn syscall_entry(area: NonNull<SaveArea>, disabled: u32) -> *const SaveArea {
+    // SAFETY: called by the vectors only.
+    unsafe { kernel() }.system_call(area, disabled != 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn fault_entry(area: NonNull<SaveArea>, disabled: u32) -> *const SaveArea {
+    // SAFETY: called by the vectors only.
+    unsafe { kernel() }.fault(area, disabled != 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn interrupt_entry(_area: NonNull<SaveArea>, disabled: u32) -> *const SaveArea {
+    // SAFETY: called by the vectors only.
+    let kernel = unsafe { kernel() };
+    kernel.left(disabled != 0);
+    kernel.take_interrupt();
+    kernel.schedule()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn system_error_entry(area: NonNull<SaveArea>, _disabled: u32) -> *const SaveArea {
+    // SAFETY: called by the vectors only.
+    let kernel = unsafe { kernel() };
+    let (esr, far) = context::exception_syndrome();
+    // SAFETY: the area that the vectors just filled, in a live frame.
+    let pc = unsafe { area.read_volatile() }.pc;
+    if let Some(current) = kernel.env.current {
+        kernel.env.stop(current, FaultKind::SystemError, [esr, far, pc]);
+    }
+    kernel.deliver_notes();
+    kernel.schedule()
+}
+
+/// A page fault goes to the `pagefault` upcalls, every other synchronous exception to `trap`. (ESR.EC: Arm ARM D17.2.37.)
+fn is_page_fault(esr: u64) -> bool {
+    matches!(esr >> 26, 0x20 | 0x22 | 0x24 | 0x26)
+}
+
+impl Kernel {
+    /// A kernel over an empty database.
+    pub fn new(db: Database, env: Env) -> Self {
+        Self {
+            db,
+            env,
+            upcall_area: SaveArea::ZERO,
+            #[cfg(feature = "check")]
+            check_cursor: caps::CheckCursor::default(),
+        }
+    }
+
+    fn system_call(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
+        // SAFETY: the vectors just filled it; the first 12 words are x0 to x11. Another core that shares the frame may write
+        // at any time, so the words are read once, here.
+        let args = unsafe { area.cast::<[u64; 12]>().read_volatile() };
+        let handled = self.dispatch_call(&args, disabled);
+        if self.env.notes.front().is_some() {
+            self.deliver_notes();
+        }
+        if self.env.current.is_none() {
+            // The call took something away that the caller itself needs.
+            return self.schedule();
+        }
+        let registers = area.cast::<u64>();
+        // SAFETY: the caller still runs, so its frame is still there; x0 to x3 and PC are words of the area.
+        unsafe {
+            match handled {
+                Ok(Reply::Done([first, second, third])) => {
+                    registers.write_volatile(0);
+                    registers.add(1).write_volatile(first);
+                    registers.add(2).write_volatile(second);
+                    registers.add(3).write_volatile(third);
+                    area.as_ptr()
+                }
+                Err(error) => {
+                    registers.write_volatile(error.raw());
+                    area.as_ptr()
+                }
+                Ok(Reply::Again) => {
+                    // Going back to the user's `svc` unmasks interrupts: a long call delays others no more than a short one.
+                    let pc = registers.add(32);
+                    pc.write_volatile(pc.read_volatile().wrapping_sub(4));
+                    area.as_ptr()
+                }
+                Ok(Reply::Switch(result, to)) => {
+                    registers.write_volatile(result.err().map_or(0, Error::raw));
+                    self.left(disabled);
+                    self.run_or_schedule(to)
+                }
+                Ok(Reply::Leave(to)) => self.run_or_schedule(to),
+            }
+        }
+    }
+
+    fn fault(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
+        let (esr, far) = context::exception_syndrome();
+        // SAFETY: the vectors just filled it.
+        let pc = unsafe { area.read_volatile() }.pc;
+        let Some((current, shared)) = self.env.current.and_then(|dcb| Some((dcb, dcb.shared()?))) else {
+            return self.schedule();
+        };
+        // SAFETY: the frame of the running dispatcher, in the window; each word is read once.
+        let shared_words = unsafe { shared.read_volatile() };
+        if !disabled {
+            let entry = if is_page_fault(esr) { shared_words.pagefault } else { shared_words.trap };
+            return self.upcall(shared, entry, [far, esr, pc]);
+        }
+        current.faults_taken.set(current.faults_taken.get() + 1);
+        if current.faults_taken.get() > MAX_DISABLED_FAULTS {
+            self.env.stop(current, FaultKind::DisabledFaults, [esr, far, pc]);
+            self.deliver_notes();
+            return self.schedule();
+        }
+        let entry = if is_page_fault(esr) { shared_words.pagefault_disabled } else { shared_words.trap };
+        self.upcall(shared, entry, [far, esr, pc])
+    }
+
+    /// Enters the dispatcher at `entry`, disabled, with nothing in its registers but the arguments.
+    fn upcall(&mut self, shared: NonNull<DispatcherShared>, entry: u64, arguments: [u64; 3]) -> *const SaveArea {
+        let pointer = shared.as_ptr();
+        // SAFETY: a live frame in the window; single words.
+        let (udisp, got) = unsafe {
+            (&raw mut (*pointer).disabled).write_volatile(1);
+            ((&raw const (*pointer).udisp).read_volatile(), (&raw const (*pointer).got_base).read_volatile())
+        };
+        let [first, second, third] = arguments;
+        let area = &mut self.upcall_area;
+        let [x0, x1, x2, x3, ..] = &mut area.x;
+        (*x0, *x1, *x2, *x3) = (udisp, first, second, third);
+        if let Some(x10) = area.x.get_mut(10) {
+            *x10 = got;
+        }
+        area.pc = entry;
+        &raw const self.upcall_area
+    }
+
+    /// The current dispatcher left the core in that mode.
+    fn left(&mut self, disabled: bool) {
+        if let Some(current) = self.env.current {
+            current.disabled.set(disabled);
+            if !disabled {
+                current.faults_taken.set(0);
+            }
+        }
+    }
+
+    /// Runs the next dispatcher of the queue, for a time slice; waits for one if there is none.
+    pub fn schedule(&mut self) -> *const SaveArea {
+        loop {
+            if let Some(next) = self.env.scheduler.next() {
+                self.env.start_slice();
+                return self.run(next);
+            }
+            self.idle();
+        }
+    }
+
+    fn run_or_schedule(&mut self, to: Option<DcbPtr>) -> *const SaveArea {
+        match to {
+            Some(to) => self.run(to),
+            None => self.schedule(),
+        }
+    }
+
+    /// Runs a ready dispatcher where it left off, or by its run upcall.
+    pub fn run(&mut self, dcb: DcbPtr) -> *const SaveArea {
+        let Some(shared) = dcb.shared() else { return self.schedule() };
+        if self.env.current != Some(dcb) {
+            self.env.switch_to(dcb, shared);
+        }
+        let pointer = shared.as_ptr();
+        // SAFETY: a live frame in the window; single words.
+        unsafe { (&raw mut (*pointer).systime).write_volatile(hal::timer::now()) };
+        if dcb.disabled.get() {
+            // SAFETY: as above; only the address is taken.
+            return unsafe { &raw const (*pointer).disabled_area };
+        }
+        dcb.faults_taken.set(0);
+        // SAFETY: as above.
+        let entry = unsafe { (&raw const (*pointer).run).read_volatile() };
+        self.upcall(shared, entry, [0; 3])
+    }
+
+    /// Nothing is runnable: sleeps until an interrupt.
+    fn idle(&mut self) {
+        self.deliver_notes();
+        self.env.arm_timer_for_idle();
+        hal::cpu::wait_for_interrupt();
+        self.take_interrupt();
+    }
+
+    /// Acknowledges and handles one interrupt, if any is pending.
+    fn take_interrupt(&mut self) {
+        let Some(interrupt) = self.env.devices.gic.acknowledge() else { return };
+        if interrupt.0 == self.env.devices.timer_interrupt {
+            hal::timer::stop();
+            self.env.scheduler.wake_due(hal::timer::now());
+        } else {
+            // Nobody can have asked for it; once is enough.
+            say!(self.env.console, "unexpected interrupt {}, disabled", interrupt.0);
+            let _ = self.env.devices.gic.disable(interrupt);
+        }
+        self.env.devices.gic.end(interrupt);
+    }
+
+    /// The error for a word count that does not fit the call.
+    pub fn check_argc(found: u64, wanted: u8) -> Result<(), Error> {
+        if found == u64::from(wanted) { Ok(()) } else { Err(ErrorCode::SysInvargsSyscall.into()) }
+    }
+}

@@ -1,0 +1,110 @@
+//! Invocations of CNodes: everything that moves capabilities. The invoked CNode must be a root (L1CNode): all addresses are
+//! resolved in it.
+
+use caps::{CteRef, Flags, RetypeArgs, Step, Store};
+use errors::{Error, ErrorCode};
+use kpi::cap::ObjType;
+use kpi::invocation::{CNodeCommand, RetypeWord};
+use kpi::layout::L2CNODE_BYTES;
+use kpi::rights::CapRights;
+
+use super::Invocation;
+use crate::kernel::{Handled, Kernel, Reply};
+
+/// A stepped operation: done, or once more.
+fn stepped(step: Step) -> Reply {
+    match step {
+        Step::Done => Reply::OK,
+        Step::Again => Reply::Again,
+    }
+}
+
+impl Kernel {
+    pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {
+        let command = CNodeCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        Self::check_argc(invocation.word.argc(), command.argc())?;
+        let (root, args) = (invocation.slot, invocation.args);
+        match command {
+            CNodeCommand::Copy => self.copy(root, args, None),
+            CNodeCommand::Mint => {
+                let [.., first, second, _] = args;
+                self.copy(root, args, Some((*first, *second)))
+            }
+            CNodeCommand::Retype => self.retype(root, args),
+            CNodeCommand::Delete => {
+                let [address, level, ..] = args;
+                let slot = self.find_any(root, *address, *level)?;
+                Ok(stepped(self.db.delete(&mut self.env, slot)?))
+            }
+            CNodeCommand::Revoke => {
+                let [address, level, ..] = args;
+                let slot = self.find_any(root, *address, *level)?;
+                Ok(stepped(self.db.revoke(&mut self.env, slot)?))
+            }
+            CNodeCommand::GetState => {
+                let [address, level, ..] = args;
+                let slot = self.find_any(root, *address, *level)?;
+                let state = self.db.state_of(&self.env, slot);
+                let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
+                Ok(Reply::value(u64::from(state.owner != self.env.core) | u64::from(busy) << 1))
+            }
+            CNodeCommand::GetSize => match invocation.cap.objtype() {
+                ObjType::L1CNode => Ok(Reply::value(invocation.cap.size())),
+                _ => Ok(Reply::value(L2CNODE_BYTES)),
+            },
+            CNodeCommand::CapIdentify => {
+                let [address, level, ..] = args;
+                let slot = self.find(root, *address, *level, CapRights::READ)?;
+                Ok(Reply::Done(self.db.identify(&self.env, slot)?.to_words()))
+            }
+            // Objects that are not memory (ID), and growing the root, come with the whole capability system.
+            CNodeCommand::Create => Err(ErrorCode::SysTypeNotCreatable.into()),
+            CNodeCommand::Resize => Err(ErrorCode::SysIllegalInvocation.into()),
+        }
+    }
+
+    fn copy(&mut self, root: CteRef, args: &[u64; 10], mint: Option<(u64, u64)>) -> Handled {
+        let [dest_root, dest_cnode, dest_slot, source_root, source, dest_level, source_level, ..] = *args;
+        let source_root = self.find_root(root, source_root, ErrorCode::SysSourceRootcnLookup)?;
+        let source = self
+            .find(source_root, source, source_level, CapRights::READ)
+            .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
+        let dest_root = self.find_root(root, dest_root, ErrorCode::SysDestRootcnLookup)?;
+        let dest = self.find_destination(dest_root, dest_cnode, dest_level, dest_slot)?;
+        let _slot = match mint {
+            None => self.db.copy(&mut self.env, dest, source)?,
+            Some((first, second)) => self.db.mint(&mut self.env, dest, source, first, second)?,
+        };
+        Ok(Reply::OK)
+    }
+
+    fn retype(&mut self, root: CteRef, args: &[u64; 10]) -> Handled {
+        let [source_root, source, offset, word, object_bytes, count, dest_root, dest_cnode, dest_slot, _] = *args;
+        let word = RetypeWord(word);
+        let source_root = self.find_root(root, source_root, ErrorCode::SysSourceRootcnLookup)?;
+        let source = self
+            .find(source_root, source, word.source_level(), CapRights::READ)
+            .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
+        let dest_root = self.find_root(root, dest_root, ErrorCode::SysDestRootcnLookup)?;
+        let dest = self.find_destination(dest_root, dest_cnode, word.dest_level(), dest_slot)?;
+        let request = RetypeArgs {
+            source,
+            objtype: word.objtype(),
+            bytes: object_bytes,
+            count,
+            offset,
+            dest,
+            from_monitor: false,
+        };
+        Ok(stepped(self.db.retype(&mut self.env, request)?))
+    }
+
+    /// A root CNode named by an address in `base`, at level L2.
+    fn find_root(&self, base: CteRef, word: u64, lookup_error: ErrorCode) -> Result<CteRef, Error> {
+        let slot = self.find(base, word, 2, CapRights::READ).map_err(|error| error.push(lookup_error))?;
+        match self.env.cte(slot).cap().objtype() {
+            ObjType::L1CNode => Ok(slot),
+            _ => Err(ErrorCode::SysCnodeNotRoot.into()),
+        }
+    }
+}

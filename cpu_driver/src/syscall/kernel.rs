@@ -1,0 +1,95 @@
+//! Invocations of the Kernel capability: the monitor's authority over this core.
+
+use caps::Store;
+use errors::ErrorCode;
+use kpi::cap::ObjType;
+use kpi::invocation::{KernelCommand, RECORD_MAX};
+use kpi::rights::CapRights;
+
+use super::Invocation;
+use crate::kernel::{Handled, Kernel, Reply};
+
+impl Kernel {
+    pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
+        let command = KernelCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        Self::check_argc(invocation.word.argc(), command.argc())?;
+        let [first, second, ..] = *invocation.args;
+        match command {
+            KernelCommand::GetCoreId => Ok(Reply::value(u64::from(self.env.core.0))),
+            KernelCommand::GetArchId => Ok(Reply::value(self.env.devices.arch_id)),
+            KernelCommand::Register => {
+                let endpoint = self.find_own(invocation.caller, first, CapRights::WRITE)?;
+                if self.env.cte(endpoint).cap().objtype() != ObjType::EndPointLmp {
+                    return Err(ErrorCode::SysIrqNotEndpoint.into());
+                }
+                let slot = self.env.notes.endpoint_slot();
+                if self.env.notes.is_registered() {
+                    return Err(ErrorCode::SysSlotInUse.into());
+                }
+                self.db.copy_into_object(&mut self.env, slot, endpoint)?;
+                self.env.notes.endpoint_registered();
+                Ok(Reply::OK)
+            }
+            KernelCommand::DomainId => {
+                let slot = self.find_own(invocation.caller, first, CapRights::READ)?;
+                self.dcb_of(slot)?.domain_id.set(second);
+                Ok(Reply::OK)
+            }
+            KernelCommand::Shutdown => {
+                hal::psci::system_off(self.env.devices.psci);
+                Err(ErrorCode::PsciNotSupported.into())
+            }
+            KernelCommand::Reboot => {
+                hal::psci::system_reset(self.env.devices.psci);
+                Err(ErrorCode::PsciNotSupported.into())
+            }
+            KernelCommand::Record => {
+                if second > RECORD_MAX {
+                    return Err(ErrorCode::SysInvargsSyscall.into());
+                }
+                if !self.env.console.records_enabled() {
+                    return Ok(Reply::OK);
+                }
+                // An unreadable buffer is found before anything is printed.
+                let mut begun = false;
+                self.env
+                    .with_user_bytes(first, second, |console, bytes| {
+                        if !begun {
+                            console.begin_record();
+                            begun = true;
+                        }
+                        console.record_bytes(bytes);
+                    })
+                    .ok_or(ErrorCode::SysInvalidUserBuffer)?;
+                if begun {
+                    self.env.console.end_record();
+                }
+                Ok(Reply::OK)
+            }
+            KernelCommand::CheckInvariants => self.check_invariants(first),
+            KernelCommand::Statistics => {
+                Ok(Reply::Done([self.db.count(), self.env.scheduler.runnable(), 0]))
+            }
+        }
+    }
+
+    /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.
+    #[cfg(feature = "check")]
+    fn check_invariants(&mut self, cursor: u64) -> Handled {
+        /// Capabilities looked at in one entry.
+        const STEP: u64 = 16;
+        if cursor == 0 {
+            self.check_cursor = caps::CheckCursor::default();
+        }
+        let report = self.db.check_invariants(&self.env, &mut self.check_cursor, STEP);
+        if report.violations > 0 {
+            crate::say!(self.env.console, "{} invariants of the capability database are violated", report.violations);
+        }
+        Ok(Reply::Done([u64::from(!report.done), report.violations, report.entries]))
+    }
+
+    #[cfg(not(feature = "check"))]
+    fn check_invariants(&mut self, _cursor: u64) -> Handled {
+        Err(ErrorCode::SysIllegalInvocation.into())
+    }
+}

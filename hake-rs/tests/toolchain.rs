@@ -1,0 +1,315 @@
+//! The choice of a toolchain, on machines made of shell scripts: each is a folder of fake programs that is the whole `PATH`.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A machine that has only what a test puts there.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir(machine.folder.path().join("bin")).unwrap();
+        machine
+            .program("bin/cc", "")
+            .program("bin/ld.lld", "")
+            .program("bin/gdb-multiarch", "")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn program(self, name: &str, script: &str) -> Self {
+        let file = self.path(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    fn qemu(self, version: &str) -> Self {
+        self.program(
+            "bin/qemu-system-aarch64",
+            &format!("echo 'QEMU emulator version {version} (Debian 1:{version})'"),
+        )
+    }
+
+    /// Programs of one compiler: `bin` says where, `sysroot` where its library is.
+    fn rust(self, bin: &str, sysroot: &str, version: &str) -> Self {
+        let sysroot = self.path(sysroot);
+        let rustc = format!(
+            "case $1 in --print) echo {} ;; *) echo 'rustc {version} (0000000000 2026-01-01)' ;; esac",
+            sysroot.display()
+        );
+        let mut machine = self
+            .program(&format!("{bin}/rustc"), &rustc)
+            .program(&format!("{bin}/cargo"), "");
+        for tool in ["cargo-clippy", "clippy-driver", "cargo-fmt", "rustfmt"] {
+            machine = machine.program(&format!("{bin}/{tool}"), "");
+        }
+        machine
+    }
+
+    /// The library's source below a sysroot; Debian's tells its version.
+    fn source(self, sysroot: &str, version: Option<&str>) -> Self {
+        let root = self.path(sysroot).join("lib/rustlib/src/rust");
+        fs::create_dir_all(root.join("library")).unwrap();
+        fs::write(root.join("library/Cargo.lock"), "").unwrap();
+        if let Some(version) = version {
+            fs::create_dir_all(root.join("src")).unwrap();
+            fs::write(root.join("src/version"), version).unwrap();
+        }
+        self
+    }
+
+    /// rustup with these toolchains, the first one active.
+    fn rustup(self, toolchains: &[&str]) -> Self {
+        let mut script = String::new();
+        for (n, name) in toolchains.iter().enumerate() {
+            let marker = if n == 0 { " (active, default)" } else { "" };
+            let folder = self.path("toolchains").join(name);
+            script += &format!("echo '{name}{marker} {}'\n", folder.display());
+        }
+        // rustup's own cargo and rustc are proxies in the same folder.
+        self.program("home/rustup", &script)
+            .program("home/cargo", "exit 9")
+            .program("home/rustc", "exit 9")
+    }
+
+    fn debian(self, compiler: &str, source: &str) -> Self {
+        self.rust("bin", "usr", compiler)
+            .source("usr", Some(source))
+    }
+
+    fn hake(&self, args: &[&str]) -> Output {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let path = [self.path("home"), self.path("bin")];
+        Command::new(env!("CARGO_BIN_EXE_hake"))
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("HAKE_ROOT", root)
+            .output()
+            .unwrap()
+    }
+
+    /// What `doctor` says about one need, and its exit code.
+    fn doctor(&self, need: &str) -> (String, i32) {
+        let output = self.hake(&["doctor"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(need))
+            .unwrap_or_default();
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        (
+            words
+                .join(" ")
+                .replace(&self.folder.path().display().to_string(), "~"),
+            output.status.code().unwrap(),
+        )
+    }
+}
+
+#[test]
+fn rustup_with_the_library_source_comes_first() {
+    let machine = Machine::new()
+        .qemu("7.2.22")
+        .debian("1.96.0", "1.96.0")
+        .rustup(&["stable-x86_64"]);
+    let machine = machine.rust(
+        "toolchains/stable-x86_64/bin",
+        "toolchains/stable-x86_64",
+        "1.95.0",
+    );
+    let machine = machine.source("toolchains/stable-x86_64", None);
+    assert_eq!(
+        machine.doctor("rust "),
+        ("found rustup's stable-x86_64 (1.95.0)".into(), 0)
+    );
+    assert_eq!(
+        machine.doctor("clippy"),
+        ("found of the same toolchain".into(), 0)
+    );
+}
+
+#[test]
+fn another_rustup_toolchain_helps_if_the_active_one_lacks_the_source() {
+    let machine = Machine::new().qemu("7.2.22").rustup(&["stable", "nightly"]);
+    let machine = machine.rust("toolchains/stable/bin", "toolchains/stable", "1.95.0");
+    let machine = machine.rust(
+        "toolchains/nightly/bin",
+        "toolchains/nightly",
+        "1.97.0-nightly",
+    );
+    let machine = machine.source("toolchains/nightly", None);
+    assert_eq!(
+        machine.doctor("rust "),
+        ("found rustup's nightly (1.97.0)".into(), 0)
+    );
+}
+
+#[test]
+fn debians_packages_are_next() {
+    let machine = Machine::new()
+        .qemu("7.2.22")
+        .debian("1.96.0", "1.96.0")
+        .rustup(&["stable"]);
+    let machine = machine.rust("toolchains/stable/bin", "toolchains/stable", "1.95.0");
+    assert_eq!(
+        machine.doctor("rust "),
+        ("found the system's Rust in ~/bin (1.96.0)".into(), 0)
+    );
+    let alone = Machine::new().qemu("7.2.22").debian("1.96.0", "1.96.0");
+    assert_eq!(
+        alone.doctor("rust "),
+        ("found the system's Rust in ~/bin (1.96.0)".into(), 0)
+    );
+}
+
+#[test]
+fn library_source_of_another_version_is_refused() {
+    let machine = Machine::new().qemu("7.2.22").debian("1.96.0", "1.85.0");
+    let (line, exit) = machine.doctor("rust ");
+    let reason = "the system's Rust in ~/bin (1.96.0) stands beside the library source of 1.85.0";
+    assert!(
+        line.starts_with(&format!(
+            "MISSING no Rust toolchain here can build the system: {reason}"
+        )),
+        "{line}"
+    );
+    assert_eq!(exit, 69);
+}
+
+#[test]
+fn an_old_compiler_is_refused() {
+    let machine = Machine::new().qemu("7.2.22").debian("1.63.0", "1.63.0");
+    let (line, exit) = machine.doctor("rust ");
+    assert!(
+        line.contains("the system's Rust in ~/bin (1.63.0) is older than 1.85.0"),
+        "{line}"
+    );
+    assert_eq!(exit, 69);
+}
+
+#[test]
+fn without_a_toolchain_each_command_names_the_cure() {
+    let machine = Machine::new().qemu("7.2.22");
+    for command in ["build", "image", "run", "test"] {
+        let output = machine.hake(&[command]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{command}: {message}");
+        assert!(
+            message.contains("no Rust is installed"),
+            "{command}: {message}"
+        );
+        assert!(
+            message.contains("apt-get install rustc-web cargo-web rust-web-src"),
+            "{command}: {message}"
+        );
+        assert!(
+            message.contains("https://rustup.rs"),
+            "{command}: {message}"
+        );
+    }
+    let rustup = Machine::new().qemu("7.2.22").rustup(&["stable"]);
+    let rustup = rustup.rust("toolchains/stable/bin", "toolchains/stable", "1.95.0");
+    let (line, exit) = rustup.doctor("rust ");
+    assert!(
+        line.contains("rustup's stable (1.95.0) lacks the standard library's source"),
+        "{line}"
+    );
+    assert!(line.contains("rustup component add rust-src"), "{line}");
+    assert_eq!(exit, 69);
+}
+
+#[test]
+fn missing_qemu_is_named_with_its_package() {
+    let machine = Machine::new().debian("1.96.0", "1.96.0");
+    let (line, exit) = machine.doctor("qemu");
+    assert_eq!(
+        line,
+        "MISSING no qemu-system-aarch64 in PATH: run `apt-get install qemu-system-arm`"
+    );
+    assert_eq!(exit, 69);
+    let output = machine.hake(&["run"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{message}");
+    assert!(
+        message.contains("run `apt-get install qemu-system-arm`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn old_qemu_is_refused() {
+    let machine = Machine::new().debian("1.96.0", "1.96.0").qemu("5.2.0");
+    let (line, exit) = machine.doctor("qemu");
+    assert!(
+        line.starts_with(
+            "MISSING ~/bin/qemu-system-aarch64 is QEMU 5.2.0; Barreleye needs 6.2.0 or newer"
+        ),
+        "{line}"
+    );
+    assert_eq!(exit, 69);
+    assert_eq!(machine.hake(&["run"]).status.code(), Some(69));
+}
+
+#[test]
+fn gdb_alone_may_be_missing() {
+    let machine = Machine::new().debian("1.96.0", "1.96.0").qemu("7.2.22");
+    fs::remove_file(machine.path("bin/gdb-multiarch")).unwrap();
+    let (line, exit) = machine.doctor("gdb");
+    assert_eq!(
+        line,
+        "MISSING no gdb-multiarch in PATH: run `apt-get install gdb-multiarch`"
+    );
+    assert_eq!(exit, 0, "gdb is only for those who debug");
+}
+
+#[test]
+fn what_apt_can_install_is_installed_first() {
+    let machine = Machine::new().debian("1.96.0", "1.96.0");
+    let path = machine.path("bin");
+    // A package manager that brings QEMU; hake.sh needs a few more programs to get there.
+    let qemu = path.join("qemu-system-aarch64");
+    let script = format!(
+        "[ $1 = install ] || exit 0\necho \"asked for: $*\" >&2\nprintf '#!/bin/sh\\necho QEMU emulator version 7.2.0\\n' > {0}\n\
+         /bin/chmod +x {0}",
+        qemu.display()
+    );
+    let machine = machine.program("bin/apt-get", &script);
+    let machine = machine.program("bin/id", "echo 0");
+    for tool in ["dirname", "env", "sh"] {
+        let real = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
+        let real = real.into_iter().find(|file| file.exists()).unwrap();
+        std::os::unix::fs::symlink(real, path.join(tool)).unwrap();
+    }
+    let output = machine.hake(&["run"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("hake: installing qemu-system-arm (apt-get)"),
+        "{message}"
+    );
+    assert!(
+        message.contains("asked for: install -y -qq --no-install-recommends qemu-system-arm"),
+        "{message}"
+    );
+    assert_ne!(
+        output.status.code(),
+        Some(69),
+        "then the run goes on: {message}"
+    );
+    let (line, _) = machine.doctor("qemu");
+    assert_eq!(line, "found ~/bin/qemu-system-aarch64 (7.2.0)");
+}

@@ -1,0 +1,40 @@
+//! The error codes that this crate returns, under short names.
+
+use errors::ErrorCode;
+
+pub(crate) const INVALID_EPLEN: ErrorCode = ErrorCode::SysInvalidEplen;
+pub(crate) const CNODE_NOT_FOUND: ErrorCode = ErrorCode::SysCnodeNotFound;
+pub(crate) const CNODE_TYPE: ErrorCode = ErrorCode::SysCnodeType;
+pub(crate) const CNODE_RIGHTS: ErrorCode = ErrorCode::SysCnodeRights;
+pub(crate) const CAP_NOT_FOUND: ErrorCode = ErrorCode::SysCapNotFound;
+pub(crate) const L1_CNODE_INDEX: ErrorCode = ErrorCode::SysL1CnodeIndex;
+pub(crate) const CAP_LOOKUP_DEPTH: ErrorCode = ErrorCode::SysCapLookupDepth;
+pub(crate) const SLOT_IN_USE: ErrorCode = ErrorCode::SysSlotInUse;
+pub(crate) const INVALID_SOURCE_TYPE: ErrorCode = ErrorCode::SysInvalidSourceType;
+pub(crate) const DEST_TYPE_INVALID: ErrorCode = ErrorCode::SysDestTypeInvalid;
+pub(crate) const INVALID_RETYPE: ErrorCode = ErrorCode::SysInvalidRetype;
+pub(crate) const RETYPE_MAPPING_EXPLICIT: ErrorCode = ErrorCode::SysRetypeMappingExplicit;
+pub(crate) const RETYPE_INVALID_COUNT: ErrorCode = ErrorCode::SysRetypeInvalidCount;
+pub(crate) const REVOKE_FIRST: ErrorCode = ErrorCode::SysRevokeFirst;
+pub(crate) const INVALID_SIZE: ErrorCode = ErrorCode::SysInvalidSize;
+pub(crate) const SLOTS_INVALID: ErrorCode = ErrorCode::SysSlotsInvalid;
+pub(crate) const SLOTS_IN_USE: ErrorCode = ErrorCode::SysSlotsInUse;
+pub(crate) const RETYPE_INVALID_OFFSET: ErrorCode = ErrorCode::SysRetypeInvalidOffset;
+pub(crate) const RETYPE_INVALID_OBJSIZE: ErrorCode = ErrorCode::SysRetypeInvalidObjsize;
+pub(crate) const RETRY_THROUGH_MONITOR: ErrorCode = ErrorCode::SysRetryThroughMonitor;
+pub(crate) const DEST_CAP_RIGHTS: ErrorCode = ErrorCode::SysDestCapRights;
+pub(crate) const CAP_LOCKED: ErrorCode = ErrorCode::SysCapLocked;
+pub(crate) const VNODE_SLOT_INVALID: ErrorCode = ErrorCode::SysVnodeSlotInvalid;
+pub(crate) const WRONG_MAPPING: ErrorCode = ErrorCode::SysWrongMapping;
+pub(crate) const FRAME_OFFSET_INVALID: ErrorCode = ErrorCode::SysFrameOffsetInvalid;
+pub(crate) const VNODE_SLOT_INUSE: ErrorCode = ErrorCode::SysVnodeSlotInuse;
+pub(crate) const VNODE_TYPE: ErrorCode = ErrorCode::SysVnodeType;
+pub(crate) const VM_MAP_SIZE: ErrorCode = ErrorCode::SysVmMapSize;
+pub(crate) const VM_MAP_OFFSET: ErrorCode = ErrorCode::SysVmMapOffset;
+pub(crate) const VM_MAP_RIGHTS: ErrorCode = ErrorCode::SysVmMapRights;
+pub(crate) const TYPE_NOT_CREATABLE: ErrorCode = ErrorCode::SysTypeNotCreatable;
+pub(crate) const ID_SPACE_EXHAUSTED: ErrorCode = ErrorCode::SysIdSpaceExhausted;
+pub(crate) const DOMAIN_SPACE_EXHAUSTED: ErrorCode = ErrorCode::SysDomainSpaceExhausted;
+pub(crate) const INVALID_ARGS: ErrorCode = ErrorCode::CapsInvalidArgs;
+pub(crate) const MDB_DUPLICATE_ENTRY: ErrorCode = ErrorCode::CapsMdbDuplicateEntry;
+pub(crate) const MDB_ENTRY_NOTFOUND: ErrorCode = ErrorCode::CapsMdbEntryNotfound;

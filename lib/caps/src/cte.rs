@@ -1,0 +1,222 @@
+//! The capability table entry: one slot of a CNode, 64 bytes.
+//!
+//! A [`Cte`] holds a capability and, while that is not Null, its node in the mapping database. All zeroes is an empty slot:
+//! zeroing memory makes a CNode. Entries are reached only through a [`Store`](crate::Store) and named by [`CteRef`].
+//!
+//! Two kinds of state go with a capability. *Shared* state (owner, locked, in-delete, relations to other cores) is the same
+//! for all copies and stored in the copy that comes first in database order; whoever reads it goes through
+//! [`Database::state_of`](crate::Database::state_of). *Own* state ([`Flags::HELD`], [`Flags::CREATING`]) belongs to the one entry.
+//!
+//! Barrelfish counterpart: `struct cte`, `struct mdbnode` (which keep shared state in every copy).
+
+use core::fmt;
+use core::mem::{offset_of, size_of};
+use core::num::NonZeroU64;
+
+use kpi::addr::{CoreId, PhysAddr};
+use kpi::cap::Capability;
+use kpi::layout::SLOT_BYTES;
+
+/// Names a [`Cte`] by its physical address. Only a [`Store`](crate::Store) makes them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct CteRef(NonZeroU64);
+
+impl CteRef {
+    /// The entry at `address`, which is not 0.
+    ///
+    /// # Safety
+    /// `address` is a multiple of 64 and the memory there holds a [`Cte`] that the caller's [`Store`](crate::Store) gives
+    /// access to: a slot of a live CNode, or an entry inside a live kernel object.
+    #[inline]
+    #[expect(
+        unsafe_code,
+        reason = "making a reference is a promise only the Store can keep"
+    )]
+    pub const unsafe fn new(address: PhysAddr) -> Self {
+        match NonZeroU64::new(address.0) {
+            Some(address) => Self(address),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+
+    /// Physical address of the entry.
+    #[inline]
+    pub const fn address(self) -> PhysAddr {
+        PhysAddr(self.0.get())
+    }
+}
+
+impl fmt::Debug for CteRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cte({:#x})", self.0)
+    }
+}
+
+/// Flags of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(transparent)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing set.
+    pub const NONE: Self = Self(0);
+    /// Shared: an operation across cores is under way.
+    pub const LOCKED: Self = Self(1);
+    /// Shared: the last copy is being deleted, in steps.
+    pub const IN_DELETE: Self = Self(2);
+    /// Shared: other cores hold copies.
+    pub const REMOTE_COPIES: Self = Self(4);
+    /// Shared: other cores hold ancestors.
+    pub const REMOTE_ANCS: Self = Self(8);
+    /// Shared: other cores hold descendants.
+    pub const REMOTE_DESCS: Self = Self(16);
+    /// Own: the entry lies inside a kernel object that uses the capability (a dispatcher's CSpace root, for example).
+    pub const HELD: Self = Self(32);
+    /// Own: made by a retype that has not finished; not usable, may be deleted.
+    pub const CREATING: Self = Self(64);
+
+    /// All relations to other cores.
+    pub const REMOTE: Self = Self(4 | 8 | 16);
+    /// The flags that all copies share.
+    pub const SHARED: Self = Self(1 | 2 | 4 | 8 | 16);
+    /// The flags with which an entry must not be used.
+    pub(crate) const UNUSABLE: Self = Self(2 | 64);
+
+    /// Whether one of `wanted` is set.
+    #[inline]
+    pub const fn has(self, wanted: Self) -> bool {
+        self.0 & wanted.0 != 0
+    }
+
+    /// The flags in either.
+    #[inline]
+    pub const fn with(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// The flags without those.
+    #[inline]
+    pub const fn without(self, less: Self) -> Self {
+        Self(self.0 & !less.0)
+    }
+
+    /// The flags in both.
+    #[inline]
+    pub const fn only(self, mask: Self) -> Self {
+        Self(self.0 & mask.0)
+    }
+
+    /// As a number.
+    #[inline]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// What all copies of a capability share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SharedState {
+    /// Core that owns the capability.
+    pub owner: CoreId,
+    /// [`Flags::SHARED`] ones only.
+    pub flags: Flags,
+}
+
+/// A slot. All zeroes: empty.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Cte {
+    pub(crate) cap: Capability,
+    pub(crate) left: Option<CteRef>,
+    pub(crate) right: Option<CteRef>,
+    /// Largest end address in the subtree, of what has an address.
+    pub(crate) max_end: u64,
+    /// Height of the subtree; 0: not in the tree.
+    pub(crate) height: u8,
+    pub(crate) flags: Flags,
+    pub(crate) owner: CoreId,
+    reserved: u8,
+    /// Progress of a stepped operation on this entry, with `link`.
+    pub(crate) page: u32,
+    /// Progress of a stepped operation on this entry; what it counts is the operation's affair.
+    pub(crate) link: u64,
+}
+
+const _: () = {
+    assert!(size_of::<Cte>() as u64 == SLOT_BYTES);
+    assert!(size_of::<Capability>() == 24);
+    assert!(offset_of!(Cte, left) == 24);
+    assert!(offset_of!(Cte, max_end) == 40);
+    assert!(offset_of!(Cte, height) == 48);
+    assert!(offset_of!(Cte, link) == 56);
+};
+
+impl Default for Cte {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Cte {
+    /// An empty slot.
+    pub const EMPTY: Self = Self {
+        cap: Capability::NULL,
+        left: None,
+        right: None,
+        max_end: 0,
+        height: 0,
+        flags: Flags::NONE,
+        owner: CoreId(0),
+        reserved: 0,
+        page: 0,
+        link: 0,
+    };
+
+    /// The capability; Null when the slot is empty.
+    #[inline]
+    pub fn cap(&self) -> &Capability {
+        &self.cap
+    }
+
+    /// Whether the slot is empty.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.cap.objtype() == kpi::cap::ObjType::Null
+    }
+
+    /// Own flags; shared ones are meaningful in the first copy only.
+    #[inline]
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Whether the entry may be used: it is neither half made nor half deleted.
+    #[inline]
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.flags.has(Flags::UNUSABLE)
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> SharedState {
+        SharedState {
+            owner: self.owner,
+            flags: self.flags.only(Flags::SHARED),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_shared(&mut self, state: SharedState) {
+        self.owner = state.owner;
+        self.flags = self
+            .flags
+            .without(Flags::SHARED)
+            .with(state.flags.only(Flags::SHARED));
+    }
+
+    /// Empties the slot.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        *self = Self::EMPTY;
+    }
+}

@@ -1,0 +1,75 @@
+//! What the crate needs from the kernel around it: access to capability table entries, and to the machine.
+//!
+//! Both are passed to every operation as one `env`, so that nothing here is global and the same code runs on the board and in
+//! host tests.
+
+use kpi::addr::PhysAddr;
+use kpi::cap::Capability;
+
+use crate::cte::{Cte, CteRef};
+
+/// Memory in which capability table entries live.
+///
+/// # Safety
+/// The implementor promises:
+/// * `cte` and `cte_mut` return the one [`Cte`] at that address for every [`CteRef`] that it made and that has not been retired;
+///   two different references name entries that do not overlap. That memory is reached in no other way while the returned
+///   borrow lives: not by user programs (CNodes and kernel objects are never mapped), not by devices, not by other cores.
+/// * `slot(base, index)` is called only with the base of a CNode capability that is in the database and an index inside it; it
+///   names the entry at `base + 64 * index`, which holds what was last written there, or zeroes.
+/// * After `retire(base, bytes)` no reference into that range is given out until new objects are made there.
+///
+/// In return the crate promises that it keeps no reference to entries of an object whose last capability went: the
+/// database holds an entry only while the object around it has a capability in the database, and memory is zeroed or
+/// handed out only when [`Database::find_range`](crate::Database::find_range) shows no object there.
+#[expect(
+    unsafe_code,
+    reason = "entries lie in memory that user programs donated: exclusive access is the implementor's promise"
+)]
+pub unsafe trait Store {
+    /// The entry.
+    fn cte(&self, at: CteRef) -> &Cte;
+    /// The entry, to change it.
+    fn cte_mut(&mut self, at: CteRef) -> &mut Cte;
+    /// The entry at slot `index` of the CNode whose slots begin at `cnode_base`.
+    fn slot(&self, cnode_base: PhysAddr, index: u32) -> CteRef;
+    /// The object that filled this range is gone; its memory may become anything.
+    fn retire(&mut self, base: PhysAddr, bytes: u64);
+}
+
+/// Entries of a page table that became invalid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unmapped {
+    /// Base of the table.
+    pub table: PhysAddr,
+    /// Level of the table, 0 to 3. At level 3 pages went away (or lost permissions), above it whole subtrees.
+    pub level: u8,
+    /// First entry.
+    pub first: u16,
+    /// Number of entries, at least 1.
+    pub count: u16,
+}
+
+/// The machine: memory contents, page tables, and the kernel objects that hold capabilities.
+pub trait Machine {
+    /// Fills memory with zeroes. At most 64 KiB a call; never overlaps an object in the database that anybody can use.
+    fn zero(&mut self, base: PhysAddr, bytes: u64);
+    /// Whether all of the range is RAM that the kernel maps as Normal memory.
+    fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool;
+    /// Reads an entry of a page table that is in the database.
+    fn read_entry(&self, pte: PhysAddr) -> u64;
+    /// Writes an entry of a page table that is in the database. After an operation that returned without error, and before
+    /// user code runs again, the kernel makes the writes visible to the table walker (DSB, ISB).
+    fn write_entry(&mut self, pte: PhysAddr, value: u64);
+    /// Entries were made invalid or narrower: no stale translation may be used once the call returns to user space.
+    fn unmapped(&mut self, what: Unmapped);
+    /// `holder` lies inside a kernel object ([`Flags::HELD`](crate::Flags::HELD)) and is about to lose its capability because
+    /// somebody deleted or revoked it. The kernel stops whatever depends on it (a dispatcher; an empty TTBR0 is loaded) before
+    /// it returns. It must not change the database.
+    fn object_lost(&mut self, holder: CteRef, cap: &Capability);
+}
+
+/// Both.
+pub trait Env: Store + Machine {}
+
+impl<T: Store + Machine> Env for T {}

@@ -1,0 +1,160 @@
+//! From a capability address to an entry (Barrelfish `caps_lookup_slot`), and from a CNode slot to an entry to fill.
+
+use errors::ErrorCode;
+use kpi::addr::{CapAddr, CapLevel, PhysAddr};
+use kpi::cap::{Capability, ObjType};
+use kpi::layout::SLOT_BYTES;
+use kpi::rights::CapRights;
+
+use crate::code;
+use crate::cte::CteRef;
+use crate::env::Store;
+
+/// A slot to fill: CNode and index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DestSlot {
+    /// Entry that holds the CNode capability.
+    pub cnode: CteRef,
+    /// Slot in that CNode.
+    pub index: u32,
+}
+
+/// Number of slots of the CNode that `cap` names; 0 if it is no CNode.
+#[inline]
+pub fn cnode_slots(cap: &Capability) -> u64 {
+    match cap.objtype() {
+        ObjType::L1CNode | ObjType::L2CNode => cap.size() / SLOT_BYTES,
+        _ => 0,
+    }
+}
+
+/// Finds a capability for use: as [`lookup_any`], and it is neither half made nor half deleted.
+///
+/// # Errors
+/// As [`lookup_any`], and `SYS_ERR_CAP_LOCKED`.
+#[inline]
+pub fn lookup<S: Store>(
+    store: &S,
+    root: CteRef,
+    addr: CapAddr,
+    level: u64,
+    rights: CapRights,
+) -> Result<CteRef, ErrorCode> {
+    let found = lookup_any(store, root, addr, level, rights)?;
+    if store.cte(found).is_usable() {
+        Ok(found)
+    } else {
+        Err(code::CAP_LOCKED)
+    }
+}
+
+/// Finds a capability in whatever state it is: for delete and revoke, which must reach what is half made or half deleted.
+///
+/// `root` holds the capability of the root CNode. The CNodes on the path must have `rights`; those of the capability found are
+/// for the caller to test.
+///
+/// # Errors
+/// All `SYS_ERR_`, in the order of the tests: `CAP_LOOKUP_DEPTH` (level above 2), `CNODE_TYPE` (root is no L1CNode),
+/// `L1_CNODE_INDEX`, `CNODE_RIGHTS`, `CAP_NOT_FOUND` (level 1, empty slot), and at level 2 `CNODE_NOT_FOUND` (empty L1 slot),
+/// `CNODE_TYPE` (it holds no L2CNode), `CAP_LOCKED` (that CNode is half made), `CNODE_RIGHTS`, `CAP_NOT_FOUND`.
+#[inline]
+pub fn lookup_any<S: Store>(
+    store: &S,
+    root: CteRef,
+    addr: CapAddr,
+    level: u64,
+    rights: CapRights,
+) -> Result<CteRef, ErrorCode> {
+    let level = CapLevel::from_u64(level).ok_or(code::CAP_LOOKUP_DEPTH)?;
+    if level == CapLevel::Root {
+        return Ok(root);
+    }
+    let root_cap = &store.cte(root).cap;
+    if root_cap.objtype() != ObjType::L1CNode {
+        return Err(code::CNODE_TYPE);
+    }
+    if u64::from(addr.l1()) >= cnode_slots(root_cap) {
+        return Err(code::L1_CNODE_INDEX);
+    }
+    if !root_cap.rights().contains(rights) {
+        return Err(code::CNODE_RIGHTS);
+    }
+    let l1_slot = store.slot(PhysAddr(root_cap.address()), addr.l1());
+    let l1_entry = store.cte(l1_slot);
+    if level == CapLevel::L1 {
+        return if l1_entry.is_empty() {
+            Err(code::CAP_NOT_FOUND)
+        } else {
+            Ok(l1_slot)
+        };
+    }
+    match l1_entry.cap.objtype() {
+        ObjType::L2CNode => {}
+        ObjType::Null => return Err(code::CNODE_NOT_FOUND),
+        _ => return Err(code::CNODE_TYPE),
+    }
+    if !l1_entry.is_usable() {
+        return Err(code::CAP_LOCKED);
+    }
+    if !l1_entry.cap.rights().contains(rights) {
+        return Err(code::CNODE_RIGHTS);
+    }
+    let l2_slot = store.slot(PhysAddr(l1_entry.cap.address()), addr.l2());
+    if store.cte(l2_slot).is_empty() {
+        return Err(code::CAP_NOT_FOUND);
+    }
+    Ok(l2_slot)
+}
+
+/// The base of a CNode that `count` capabilities of type `objtype` may be put into, from slot `first` on. Slots are not looked at.
+///
+/// # Errors
+/// `SYS_ERR_CNODE_TYPE`: not a CNode. `SYS_ERR_CAP_LOCKED`: half made. `SYS_ERR_CNODE_RIGHTS`: not writable.
+/// `SYS_ERR_DEST_TYPE_INVALID`: an L1CNode takes only L2CNodes and KernelControlBlocks. `SYS_ERR_SLOTS_INVALID`: beyond its end.
+pub(crate) fn destination<S: Store>(
+    store: &S,
+    cnode: CteRef,
+    first: u64,
+    count: u64,
+    objtype: ObjType,
+) -> Result<PhysAddr, ErrorCode> {
+    let entry = store.cte(cnode);
+    let cap = &entry.cap;
+    match cap.objtype() {
+        ObjType::L1CNode => {
+            if !matches!(objtype, ObjType::L2CNode | ObjType::KernelControlBlock) {
+                return Err(code::DEST_TYPE_INVALID);
+            }
+        }
+        ObjType::L2CNode => {}
+        _ => return Err(code::CNODE_TYPE),
+    }
+    if !entry.is_usable() {
+        return Err(code::CAP_LOCKED);
+    }
+    if !cap.rights().contains(CapRights::WRITE) {
+        return Err(code::CNODE_RIGHTS);
+    }
+    match first.checked_add(count) {
+        Some(end) if end <= cnode_slots(cap) => Ok(PhysAddr(cap.address())),
+        _ => Err(code::SLOTS_INVALID),
+    }
+}
+
+/// The one slot that `dest` names, which must be empty.
+///
+/// # Errors
+/// As [`destination`], and `SYS_ERR_SLOT_IN_USE`.
+pub(crate) fn empty_slot<S: Store>(
+    store: &S,
+    dest: DestSlot,
+    objtype: ObjType,
+) -> Result<CteRef, ErrorCode> {
+    let base = destination(store, dest.cnode, u64::from(dest.index), 1, objtype)?;
+    let slot = store.slot(base, dest.index);
+    if store.cte(slot).is_empty() {
+        Ok(slot)
+    } else {
+        Err(code::SLOT_IN_USE)
+    }
+}

@@ -1,0 +1,175 @@
+//! The mapping database: every capability of this core, ordered so that relatives are neighbours.
+//!
+//! Order: type root, address, size (larger first), type number, `eq` fields, then the address of the entry itself. So a
+//! capability precedes everything made from it, its copies are neighbours, and what lies inside a range is one run.
+//!
+//! The nodes lie in the entries themselves, in an AVL tree without parent pointers, each augmented with the largest end
+//! address below it (of what has an address: one type root only). Every query and change visits O(log n) nodes; nothing allocates and nothing recurses: the
+//! path from the root is kept in the [`Database`].
+//!
+//! | File | What |
+//! |---|---|
+//! | `tree` | insert and remove, balance |
+//! | `find` | neighbours, bounds |
+//! | `range` | what overlaps a range of bytes |
+//! | `relations` | copies, ancestors, descendants, shared state |
+//! | `check` | invariants, for tests |
+//!
+//! **Laminar ranges.** The ranges of two capabilities of one type root are disjoint or nested: retype carves from inside a
+//! source and refuses overlap, and [`Database::insert_original`] refuses a range that cuts through another. Range queries rely on it.
+//!
+//! Barrelfish counterpart: `lib/mdb` (an AA tree, recursive, with shared state in every copy).
+
+mod check;
+mod find;
+mod range;
+mod relations;
+mod tree;
+
+pub use check::{CheckCursor, CheckReport};
+pub use range::Range;
+pub(crate) use tree::Place;
+
+use core::cmp::Ordering;
+
+use kpi::addr::CoreId;
+use kpi::cap::{Capability, ObjType, compare};
+
+use crate::cte::{Cte, CteRef};
+
+/// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
+/// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Type root of everything that has an address.
+pub(crate) const MEMORY_ROOT: u8 = ObjType::PhysAddr.type_root();
+
+/// The capabilities of one core.
+///
+/// Starts empty. Its methods take the environment that reaches the entries; one database belongs to one environment.
+#[derive(Debug)]
+pub struct Database {
+    pub(crate) root: Option<CteRef>,
+    core: CoreId,
+    count: u64,
+    /// The last number given to an ID.
+    pub(crate) last_id: u32,
+    /// The last number given to a Domain.
+    pub(crate) last_domain: u32,
+    /// Scratch: the nodes from the root to where the current call is. Nothing in it outlives a call; it is kept here so that
+    /// no call has to clear it.
+    path: [Option<CteRef>; MAX_DEPTH],
+}
+
+impl Database {
+    /// An empty database for this core.
+    pub const fn new(core: CoreId) -> Self {
+        Self {
+            root: None,
+            core,
+            count: 0,
+            last_id: 0,
+            last_domain: 0,
+            path: [None; MAX_DEPTH],
+        }
+    }
+
+    /// The core it belongs to.
+    #[inline]
+    pub fn core(&self) -> CoreId {
+        self.core
+    }
+
+    /// Number of live capabilities.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// A capability prepared for comparing with many nodes.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) cap: Capability,
+    pub(crate) root: u8,
+    pub(crate) address: u64,
+}
+
+impl Key {
+    #[inline]
+    pub(crate) fn of(cap: &Capability) -> Self {
+        Self {
+            cap: *cap,
+            root: cap.objtype().type_root(),
+            address: cap.address(),
+        }
+    }
+
+    /// Order of the key relative to a node, entries' addresses left out. Nearly always decided by the first two keys.
+    #[inline]
+    pub(crate) fn order(&self, node: &Cte) -> Ordering {
+        let node_root = node.cap.objtype().type_root();
+        if self.root != node_root {
+            return self.root.cmp(&node_root);
+        }
+        if node_root == MEMORY_ROOT {
+            let node_address = first_word(&node.cap);
+            if self.address != node_address {
+                return self.address.cmp(&node_address);
+            }
+        }
+        compare(&self.cap, &node.cap)
+    }
+
+    /// Whether it has an address, before `end`.
+    #[inline]
+    pub(crate) fn is_memory_before(&self, end: u64) -> bool {
+        self.root == MEMORY_ROOT && self.address < end
+    }
+
+    /// Order with the entries' addresses as tie-break.
+    #[inline]
+    pub(crate) fn order_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> Ordering {
+        self.order(node).then(at.cmp(&node_at))
+    }
+}
+
+/// The address of a capability that has [`MEMORY_ROOT`] (Hamlet stores it in the first word).
+#[inline]
+pub(crate) fn first_word(cap: &Capability) -> u64 {
+    let [word, _, _] = cap.to_words();
+    word
+}
+
+/// Bytes a capability with [`MEMORY_ROOT`] takes in range queries; what has size 0 lies on one byte.
+#[inline]
+pub(crate) fn range_bytes(cap: &Capability) -> u64 {
+    cap.size().max(1)
+}
+
+/// First address behind the range of a capability; 0 if it has no address.
+#[inline]
+pub(crate) fn range_end(cap: &Capability) -> u64 {
+    if cap.objtype().type_root() == MEMORY_ROOT {
+        first_word(cap).saturating_add(range_bytes(cap))
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_memory_root_has_its_address_in_the_first_word() {
+        for objtype in ObjType::ALL {
+            let memory = objtype.type_root() == MEMORY_ROOT;
+            assert_eq!(memory, objtype.has_address(), "{objtype}");
+            let word2 = (objtype as u64) << 48;
+            if memory && let Some(cap) = Capability::from_words([0x1234_5000, 0, word2]) {
+                assert_eq!(cap.address(), 0x1234_5000, "{objtype}");
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Copies, ancestors and descendants, and the state that copies share.
+
+use core::cmp::Ordering;
+
+use kpi::addr::{CoreId, PhysAddr};
+use kpi::cap::{Capability, compare, is_copy};
+
+use super::tree::copies;
+use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
+use crate::cte::{CteRef, Flags, SharedState};
+use crate::env::Store;
+
+impl Database {
+    /// The first copy in database order of the capability in this entry (perhaps itself): it holds the shared state.
+    pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
+        self.lower_bound(store, &store.cte(at).cap)
+            .first
+            .unwrap_or(at)
+    }
+
+    /// State shared by all copies of the capability in this entry.
+    pub fn state_of<S: Store>(&self, store: &S, at: CteRef) -> SharedState {
+        store.cte(self.first_copy(store, at)).shared()
+    }
+
+    /// Changes the state shared by all copies.
+    pub(crate) fn set_state<S: Store>(&self, store: &mut S, at: CteRef, state: SharedState) {
+        let first = self.first_copy(store, at);
+        store.cte_mut(first).set_shared(state);
+    }
+
+    /// Sets those relations to other cores that are in `mask` to `relations`, for all copies.
+    pub fn set_relations<S: Store>(
+        &self,
+        store: &mut S,
+        at: CteRef,
+        relations: Flags,
+        mask: Flags,
+    ) {
+        let mask = mask.only(Flags::REMOTE);
+        let mut state = self.state_of(store, at);
+        state.flags = state.flags.without(mask).with(relations.only(mask));
+        self.set_state(store, at, state);
+    }
+
+    /// Sets the owner of all copies.
+    pub fn set_owner<S: Store>(&self, store: &mut S, at: CteRef, owner: CoreId) {
+        let mut state = self.state_of(store, at);
+        state.owner = owner;
+        self.set_state(store, at, state);
+    }
+
+    /// Locks or unlocks all copies.
+    pub fn set_locked<S: Store>(&self, store: &mut S, at: CteRef, locked: bool) {
+        let mut state = self.state_of(store, at);
+        state.flags = if locked {
+            state.flags.with(Flags::LOCKED)
+        } else {
+            state.flags.without(Flags::LOCKED)
+        };
+        self.set_state(store, at, state);
+    }
+
+    /// Whether the capability belongs to another core.
+    pub fn is_foreign<S: Store>(&self, store: &S, at: CteRef) -> bool {
+        self.state_of(store, at).owner != self.core()
+    }
+
+    /// Whether the database holds another copy of the capability in this entry.
+    pub fn has_copies<S: Store>(&self, store: &S, at: CteRef) -> bool {
+        copies(store, self.predecessor(store, at), at)
+            || copies(store, self.successor(store, at), at)
+    }
+
+    /// Another copy of the capability in this entry, if there is one.
+    pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
+        [self.predecessor(store, at), self.successor(store, at)]
+            .into_iter()
+            .flatten()
+            .find(|neighbour| is_copy(&store.cte(*neighbour).cap, &store.cte(at).cap))
+    }
+
+    /// Whether the database holds something made from what `cap` stands for.
+    pub fn has_descendants<S: Store>(&self, store: &S, cap: &Capability) -> bool {
+        if cap.objtype().type_root() != MEMORY_ROOT || cap.objtype().is_mapping() {
+            return false;
+        }
+        let end = cap.end();
+        self.find_greater(store, cap, false).is_some_and(|at| {
+            let next = &store.cte(at).cap;
+            next.objtype().type_root() == MEMORY_ROOT && first_word(next) < end
+        })
+    }
+
+    /// The innermost capability that encloses `cap` and sorts before it.
+    pub fn find_ancestor<S: Store>(&self, store: &S, cap: &Capability) -> Option<CteRef> {
+        if cap.objtype().type_root() != MEMORY_ROOT {
+            return None;
+        }
+        let encloses = |at: &CteRef| {
+            let other = &store.cte(*at).cap;
+            other.objtype().type_root() == MEMORY_ROOT
+                && other.size() > 0
+                && first_word(other) <= first_word(cap)
+                && range_end(other) >= range_end(cap)
+                && compare(other, cap) != Ordering::Equal
+        };
+        let nearest = self.find_less(store, cap, false);
+        nearest.filter(encloses).or_else(|| {
+            let start = PhysAddr(first_word(cap));
+            let (_, found) = self.find_range(store, start, 0, Range::Surrounding);
+            found.filter(encloses)
+        })
+    }
+
+    /// Whether [`Self::find_ancestor`] finds one.
+    pub fn has_ancestors<S: Store>(&self, store: &S, cap: &Capability) -> bool {
+        self.find_ancestor(store, cap).is_some()
+    }
+}

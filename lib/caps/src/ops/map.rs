@@ -1,0 +1,194 @@
+//! Map: fill page-table entries and make the Mapping capability for them (Barrelfish `caps_copy_to_vnode`).
+
+use errors::ErrorCode;
+use kpi::addr::PhysAddr;
+use kpi::cap::{Capability, Mapping, ObjType};
+use kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
+use kpi::rights::{CapRights, PageFlags};
+
+use super::copy::usable;
+use super::mappings::entry_at;
+use crate::code;
+use crate::cte::{CteRef, Flags};
+use crate::env::{Env, Machine};
+use crate::lookup::{DestSlot, empty_slot};
+use crate::mdb::Database;
+use crate::objects::table_level;
+use crate::vnode::aarch64::{self, MemoryType};
+
+/// Arguments of [`Database::map`].
+#[derive(Clone, Copy, Debug)]
+pub struct MapArgs {
+    /// What to map: a frame (level 3), else the table of the next level.
+    pub source: CteRef,
+    /// Page flags; of no account when a table is mapped.
+    pub flags: u64,
+    /// Offset into the source, bytes.
+    pub offset: u64,
+    /// Number of entries.
+    pub count: u64,
+    /// First entry.
+    pub entry: u64,
+    /// Where the Mapping capability goes.
+    pub dest: DestSlot,
+}
+
+/// The memory type of a mapping: Device for what is not RAM, whatever the flags say.
+pub(super) fn memory_type<M: Machine>(
+    machine: &M,
+    is_device: bool,
+    base: PhysAddr,
+    bytes: u64,
+    flags: PageFlags,
+) -> MemoryType {
+    if is_device || !machine.is_ram(base, bytes) {
+        MemoryType::Device
+    } else if flags.contains(PageFlags::NOCACHE) {
+        MemoryType::NonCacheable
+    } else {
+        MemoryType::Normal
+    }
+}
+
+/// The flags, if a mapping may have them given these rights.
+///
+/// # Errors
+/// `SYS_ERR_VM_MAP_RIGHTS`: unknown flags, no READ, WRITE with EXECUTE, more than the rights, or EXECUTE of device memory.
+pub(super) fn permitted(
+    flags: u64,
+    rights: CapRights,
+    memory: impl FnOnce(PageFlags) -> MemoryType,
+) -> Result<(PageFlags, MemoryType), ErrorCode> {
+    let flags = PageFlags::from_word(flags).ok_or(code::VM_MAP_RIGHTS)?;
+    let write_and_execute = PageFlags::WRITE.union(PageFlags::EXECUTE);
+    // READ, WRITE and EXECUTE have the same numbers as flags and as rights.
+    let needed = CapRights((flags.0 & PageFlags::READ.union(write_and_execute).0) as u8);
+    if !flags.contains(PageFlags::READ)
+        || flags.contains(write_and_execute)
+        || !rights.contains(needed)
+    {
+        return Err(code::VM_MAP_RIGHTS);
+    }
+    let memory = memory(flags);
+    if memory == MemoryType::Device && flags.contains(PageFlags::EXECUTE) {
+        return Err(code::VM_MAP_RIGHTS);
+    }
+    Ok((flags, memory))
+}
+
+const _: () = {
+    assert!(PageFlags::READ.0 == CapRights::READ.0 as u64);
+    assert!(PageFlags::WRITE.0 == CapRights::WRITE.0 as u64);
+    assert!(PageFlags::EXECUTE.0 == CapRights::EXECUTE.0 as u64);
+};
+
+impl Database {
+    /// Maps a frame's pages, or a table, into a page table; returns the entry that got the Mapping capability.
+    ///
+    /// The Mapping has the rights of its source capability, which bound what [`Self::modify`] may allow later.
+    ///
+    /// # Errors
+    /// `SYS_ERR_`, in the order of the tests: `CAP_NOT_FOUND`, `CAP_LOCKED`, `DEST_CAP_RIGHTS` (table not writable through this capability),
+    /// those two of the source; `DEST_TYPE_INVALID` (the Mapping must go into an L2CNode), then as the destination of [`Self::copy`];
+    /// `VNODE_TYPE` (not a page table), `VNODE_SLOT_INVALID` (entry beyond the table).
+    ///
+    /// Level 0 to 2: `VM_MAP_SIZE` (count not 1), `WRONG_MAPPING` (source is no table of the next level), `FRAME_OFFSET_INVALID` (offset not
+    /// 0). Level 3: `WRONG_MAPPING` (source is no Frame or DevFrame), `FRAME_OFFSET_INVALID` (offset not page-aligned or not inside),
+    /// `VM_MAP_SIZE` (no entries, beyond table or frame, or a frame of 2^32 pages), `VM_MAP_RIGHTS` (unknown flags, no READ, WRITE
+    /// with EXECUTE, more than the source's rights, EXECUTE of device memory).
+    ///
+    /// `VNODE_SLOT_INUSE`: an entry is in use.
+    pub fn map<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        args: MapArgs,
+    ) -> Result<CteRef, ErrorCode> {
+        let table_cap = self.writable_table(env, table)?;
+        let source = usable(env, args.source)?.cap;
+        if env.cte(args.dest.cnode).cap.objtype() != ObjType::L2CNode {
+            return Err(code::DEST_TYPE_INVALID);
+        }
+        let slot = empty_slot(env, args.dest, ObjType::FrameMapping)?;
+        let level = table_level(table_cap.objtype()).ok_or(code::VNODE_TYPE)?;
+        if args.entry >= PTABLE_ENTRIES {
+            return Err(code::VNODE_SLOT_INVALID);
+        }
+        let (descriptor, objtype) = match level {
+            3 => page_descriptor(env, &source, &args)?,
+            _ => table_descriptor(&source, level, &args)?,
+        };
+        let table_base = PhysAddr(table_cap.address());
+        let in_use = |index| aarch64::is_valid(env.read_entry(entry_at(table_base, index)));
+        if (args.entry..args.entry + args.count).any(in_use) {
+            return Err(code::VNODE_SLOT_INUSE);
+        }
+
+        let pte = entry_at(table_base, args.entry);
+        let mapping = Mapping {
+            base: source.address().wrapping_add(args.offset),
+            pte: pte.0,
+            source_pages: (source.size() / BASE_PAGE_SIZE) as u32,
+            pte_count: args.count as u16,
+        };
+        let cap = Capability::new_mapping(objtype, mapping, source.rights())
+            .ok_or(code::WRONG_MAPPING)?;
+        self.fill(env, slot, cap, Flags::NONE, self.local())?;
+        for index in 0..args.count {
+            // The output address is the only part of a descriptor that changes from page to page.
+            let value = descriptor + index * BASE_PAGE_SIZE;
+            env.write_entry(entry_at(pte, index), value);
+        }
+        Ok(slot)
+    }
+}
+
+/// The first descriptor for pages of a frame, and the type of the Mapping.
+fn page_descriptor<E: Env>(
+    env: &E,
+    source: &Capability,
+    args: &MapArgs,
+) -> Result<(u64, ObjType), ErrorCode> {
+    let objtype = source.objtype();
+    let mapping = match objtype {
+        ObjType::Frame => ObjType::FrameMapping,
+        ObjType::DevFrame => ObjType::DevFrameMapping,
+        _ => return Err(code::WRONG_MAPPING),
+    };
+    let bytes = source.size();
+    let room = bytes
+        .checked_sub(args.offset)
+        .filter(|room| *room >= BASE_PAGE_SIZE && args.offset.is_multiple_of(BASE_PAGE_SIZE))
+        .ok_or(code::FRAME_OFFSET_INVALID)?;
+    let most = (PTABLE_ENTRIES - args.entry).min(room / BASE_PAGE_SIZE);
+    let countable = bytes / BASE_PAGE_SIZE <= u64::from(u32::MAX);
+    if args.count == 0 || args.count > most || !countable {
+        return Err(code::VM_MAP_SIZE);
+    }
+    let base = PhysAddr(source.address().wrapping_add(args.offset));
+    let is_device = objtype == ObjType::DevFrame;
+    let (flags, memory) = permitted(args.flags, source.rights(), |flags| {
+        memory_type(env, is_device, base, args.count * BASE_PAGE_SIZE, flags)
+    })?;
+    Ok((aarch64::page(base, flags, memory), mapping))
+}
+
+/// The descriptor for a table of the next level, and the type of the Mapping.
+fn table_descriptor(
+    source: &Capability,
+    level: u8,
+    args: &MapArgs,
+) -> Result<(u64, ObjType), ErrorCode> {
+    if args.count != 1 {
+        return Err(code::VM_MAP_SIZE);
+    }
+    let objtype = source.objtype();
+    if table_level(objtype) != Some(level + 1) {
+        return Err(code::WRONG_MAPPING);
+    }
+    if args.offset != 0 {
+        return Err(code::FRAME_OFFSET_INVALID);
+    }
+    let mapping = objtype.mapping().ok_or(code::WRONG_MAPPING)?;
+    Ok((aarch64::table(PhysAddr(source.address())), mapping))
+}

@@ -1,0 +1,62 @@
+//! The operations on capabilities, one file each. All are methods of [`Database`].
+//!
+//! An operation that returns an error changed nothing, except where it says otherwise (those that work in steps).
+
+mod copy;
+mod create;
+mod delete;
+mod identify;
+mod insert_original;
+mod map;
+mod mappings;
+mod mint;
+mod modify;
+mod reach;
+mod retype;
+mod revoke;
+mod unmap;
+
+pub use map::MapArgs;
+pub use reach::Reach;
+pub use retype::RetypeArgs;
+
+use errors::ErrorCode;
+use kpi::cap::Capability;
+
+use crate::cte::{Cte, CteRef, Flags, SharedState};
+use crate::env::Store;
+use crate::mdb::Database;
+
+impl Database {
+    /// Fills an empty slot and puts it into the database. If copies exist, `state` is dropped for theirs.
+    #[inline]
+    pub(crate) fn fill<S: Store>(
+        &mut self,
+        store: &mut S,
+        slot: CteRef,
+        cap: Capability,
+        own: Flags,
+        state: SharedState,
+    ) -> Result<(), ErrorCode> {
+        let entry = store.cte_mut(slot);
+        entry.cap = cap;
+        entry.flags = own.with(state.flags);
+        entry.owner = state.owner;
+        entry.link = 0;
+        entry.page = 0;
+        let inserted = self.insert(store, slot);
+        if inserted.is_err() {
+            *store.cte_mut(slot) = Cte::EMPTY;
+        }
+        inserted
+    }
+
+    /// Shared state of something new that belongs to this core.
+    #[inline]
+    pub(crate) fn local(&self) -> SharedState {
+        SharedState {
+            owner: self.core(),
+            flags: Flags::NONE,
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Retype: make new capabilities from part of one (Barrelfish `caps_retype`).
+//!
+//! What takes longer than one kernel entry may is done in steps. The results are put into their slots one after another,
+//! flagged [`Flags::CREATING`]: they keep anybody else from using the memory, but can themselves only be deleted. Each counts in `link`
+//! how much of *its own* memory is zeroed, so that progress and memory belong together whatever happens between two steps: if
+//! a result is deleted its progress goes with it. When all are complete, one last step that no other call can interrupt
+//! checks every slot again and takes the flag off all of them. So either all results become usable, all zeroed, or none.
+//!
+//! A repeated call recognises what it has made by type, range and flag. It does not have to be the same caller: who finishes
+//! a half-made result has a source from which it could have made it. The first result remembers, once it is complete, how far the others
+//! are. If results or the source vanish in between, the call fails cleanly, and what is left half made can be deleted.
+
+use errors::ErrorCode;
+use kpi::addr::PhysAddr;
+use kpi::cap::{Capability, Domain, IrqSrc, ObjType, is_copy, is_well_founded};
+use kpi::invocation::RETYPE_MAX;
+use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use kpi::rights::CapRights;
+
+use super::copy::usable;
+use crate::budget::{Budget, FINISH, INSERT, Step, ZERO_PAGE};
+use crate::code;
+use crate::cte::{CteRef, Flags};
+use crate::env::{Env, Store};
+use crate::lookup::{DestSlot, destination};
+use crate::mdb::{Database, MEMORY_ROOT, Range};
+use crate::objects::{base_alignment, has_chosen_size, is_zeroed, object, object_bytes};
+
+/// Most bytes zeroed in one call.
+const ZERO_MAX: u64 = 64 << 10;
+/// In `link` of a half-made result: all its memory is zeroed.
+const COMPLETE: u64 = 1 << 63;
+
+/// Arguments of [`Database::retype`].
+#[derive(Clone, Copy, Debug)]
+pub struct RetypeArgs {
+    /// What to make them from.
+    pub source: CteRef,
+    /// Number of the type to make.
+    pub objtype: u8,
+    /// Bytes of each, where the type leaves a choice. IRQSrc: last vector.
+    pub bytes: u64,
+    /// How many.
+    pub count: u64,
+    /// Where in the source the first begins. IRQSrc: first vector.
+    pub offset: u64,
+    /// Slot of the first; the others follow.
+    pub dest: DestSlot,
+    /// The monitor asks, having made sure that no other core objects.
+    pub from_monitor: bool,
+}
+
+/// A request that was found legal, apart from what it would overlap and overwrite.
+struct Plan {
+    source: Capability,
+    objtype: ObjType,
+    rights: CapRights,
+    /// Address of the first result; 0 if they have none.
+    base: u64,
+    /// Bytes of each result; 0 if they have none.
+    bytes: u64,
+    count: u64,
+    zero: bool,
+    first_vector: u64,
+    last_vector: u64,
+}
+
+impl Plan {
+    /// Whether results take their own parts of the source.
+    fn carves(&self) -> bool {
+        self.bytes > 0
+    }
+
+    fn base_of(&self, index: u64) -> u64 {
+        self.base.wrapping_add(index.wrapping_mul(self.bytes))
+    }
+
+    /// Bytes to be zeroed in each result.
+    fn zero_bytes(&self) -> u64 {
+        if self.zero { self.bytes } else { 0 }
+    }
+
+    /// Work for all of it.
+    fn cost(&self) -> u64 {
+        let pages = self.zero_bytes().div_ceil(BASE_PAGE_SIZE);
+        let each = u64::from(INSERT).saturating_add(pages.saturating_mul(u64::from(ZERO_PAGE)));
+        each.saturating_mul(self.count)
+    }
+}
+
+impl Database {
+    /// Makes `count` capabilities from a part of the source that nothing else was made from, in successive empty slots.
+    ///
+    /// They have the source's rights. Frames, UMP endpoints, CNodes, page tables, Dispatchers and KernelControlBlocks are zeroed, unless
+    /// made from their own type (what is in a frame belongs to whoever splits it). May return [`Step::Again`]; until it
+    /// returns [`Step::Done`] none of them is usable.
+    ///
+    /// # Errors
+    /// `SYS_ERR_`, in the order of the tests. `CAP_NOT_FOUND`, `CAP_LOCKED`: source empty; half made, half deleted or locked.
+    /// `INVALID_RETYPE`: no such type, or Null. `RETYPE_INVALID_OFFSET`: not aligned (4096; Dispatcher 1024). `INVALID_SIZE`: size of memory or
+    /// tables no multiple of 4096, of an L1CNode no multiple of 16384, of an L2CNode not 16384. `RETYPE_MAPPING_EXPLICIT`: a Mapping type.
+    /// `INVALID_RETYPE`: not to be made from this source. `RETRY_THROUGH_MONITOR`: the source is foreign or has remote descendants.
+    /// `INVALID_SIZE`: size 0, or larger than the source. `RETYPE_INVALID_COUNT`: none, more than fit, or more than
+    /// [`RETYPE_MAX`]. `RETYPE_INVALID_OFFSET`: beyond the source's end; IRQSrc: the first vector is not in it or behind the
+    /// last. `RETYPE_INVALID_OBJSIZE`: IRQSrc: the last vector is not in the source. Of the destination CNode: `CNODE_TYPE`, `DEST_TYPE_INVALID`,
+    /// `CAP_LOCKED`, `CNODE_RIGHTS`, `SLOTS_INVALID`, as for [`Self::copy`]. `REVOKE_FIRST`: something else was made from that part.
+    /// `SLOTS_IN_USE`. `DOMAIN_SPACE_EXHAUSTED`.
+    ///
+    /// After an error in a later step the results made so far stay half made.
+    pub fn retype<E: Env>(&mut self, env: &mut E, args: RetypeArgs) -> Result<Step, ErrorCode> {
+        let plan = self.plan(env, &args)?;
+        let first = u64::from(args.dest.index);
+        let cnode = destination(env, args.dest.cnode, first, plan.count, plan.objtype)?;
+        let mut budget = Budget::new();
+        let resumes = self.is_half_made(env, env.slot(cnode, args.dest.index), &plan, 0);
+        if !resumes {
+            self.check_range(env, &plan, 0)?;
+            for index in 0..plan.count {
+                if !env.cte(slot(env, cnode, &args, index)).is_empty() {
+                    return Err(code::SLOTS_IN_USE);
+                }
+            }
+            let whole = u32::try_from(plan.cost()).is_ok_and(|cost| budget.spend(cost));
+            if whole && plan.zero_bytes().saturating_mul(plan.count) <= ZERO_MAX {
+                return self.make_at_once(env, &plan, cnode, &args);
+            }
+            budget = Budget::new();
+        }
+        self.make_in_steps(env, &plan, cnode, &args, !resumes, &mut budget)
+    }
+
+    /// Tests that need no look at what exists already.
+    fn plan<S: Store>(&self, store: &S, args: &RetypeArgs) -> Result<Plan, ErrorCode> {
+        let source = usable(store, args.source)?.cap;
+        let objtype = ObjType::from_u8(args.objtype)
+            .filter(|objtype| *objtype != ObjType::Null)
+            .ok_or(code::INVALID_RETYPE)?;
+        let vectors = source.as_irq_src();
+        if vectors.is_none() && !args.offset.is_multiple_of(base_alignment(objtype)) {
+            return Err(code::RETYPE_INVALID_OFFSET);
+        }
+        check_object_bytes(objtype, args.bytes)?;
+        if objtype.is_mapping() {
+            return Err(code::RETYPE_MAPPING_EXPLICIT);
+        }
+        // A DeviceID needs more than a number: it has an invocation of its own.
+        if !is_well_founded(source.objtype(), objtype) || objtype == ObjType::DeviceId {
+            return Err(code::INVALID_RETYPE);
+        }
+        let state = self.state_of(store, args.source);
+        if state.flags.has(Flags::LOCKED) {
+            return Err(code::CAP_LOCKED);
+        }
+        let foreign = state.owner != self.core();
+        let monitor_decides =
+            foreign || (objtype != ObjType::EndPointLmp && state.flags.has(Flags::REMOTE_DESCS));
+        if monitor_decides && !args.from_monitor {
+            return Err(code::RETRY_THROUGH_MONITOR);
+        }
+
+        let carves = objtype.type_root() == MEMORY_ROOT && objtype != ObjType::EndPointLmp;
+        let bytes = if carves {
+            object_bytes(objtype, args.bytes)
+        } else {
+            0
+        };
+        let most = match objtype {
+            _ if carves => source.size().checked_div(bytes).unwrap_or(0),
+            ObjType::Domain => RETYPE_MAX,
+            _ => 1,
+        };
+        if most == 0 {
+            return Err(code::INVALID_SIZE);
+        }
+        if args.count == 0 || args.count > most.min(RETYPE_MAX) {
+            return Err(code::RETYPE_INVALID_COUNT);
+        }
+        if carves {
+            // No overflow: count objects fit into the source.
+            let all = args.count * bytes;
+            if args.offset > source.size() - all {
+                return Err(code::RETYPE_INVALID_OFFSET);
+            }
+        }
+        if let Some(vectors) = vectors {
+            let inside = vectors.vec_start..=vectors.vec_end;
+            if args.offset > args.bytes || !inside.contains(&args.offset) {
+                return Err(code::RETYPE_INVALID_OFFSET);
+            }
+            if !inside.contains(&args.bytes) {
+                return Err(code::RETYPE_INVALID_OBJSIZE);
+            }
+        }
+        let offset = if carves { args.offset } else { 0 };
+        Ok(Plan {
+            source,
+            objtype,
+            rights: source.rights(),
+            base: source.address().wrapping_add(offset),
+            bytes,
+            count: args.count,
+            zero: is_zeroed(objtype) && source.objtype() != objtype,
+            first_vector: args.offset,
+            last_vector: args.bytes,
+        })
+    }
+
+    /// Whether everything from result `index` on is free: what encloses it is the source or its copies, and nothing is inside.
+    fn check_range<S: Store>(&self, store: &S, plan: &Plan, index: u64) -> Result<(), ErrorCode> {
+        if !plan.carves() {
+            return Ok(());
+        }
+        let start = PhysAddr(plan.base_of(index));
+        let bytes = (plan.count - index) * plan.bytes;
+        match self.find_range(store, start, bytes, Range::Surrounding) {
+            (Range::NotFound, _) => Ok(()),
+            (Range::Surrounding, Some(at)) if is_copy(&store.cte(at).cap, &plan.source) => Ok(()),
+            _ => Err(code::REVOKE_FIRST),
+        }
+    }
+
+    /// Result `index`.
+    fn result(&mut self, plan: &Plan, index: u64) -> Result<Capability, ErrorCode> {
+        match plan.objtype {
+            ObjType::Domain => {
+                let number = self
+                    .last_domain
+                    .checked_add(1)
+                    .ok_or(code::DOMAIN_SPACE_EXHAUSTED)?;
+                self.last_domain = number;
+                let domain = Domain {
+                    coreid: self.core().0,
+                    core_local_id: number,
+                };
+                Ok(Capability::new_domain(domain, plan.rights))
+            }
+            ObjType::IrqSrc => {
+                let vectors = IrqSrc {
+                    vec_start: plan.first_vector,
+                    vec_end: plan.last_vector,
+                };
+                Ok(Capability::new_irq_src(vectors, plan.rights))
+            }
+            objtype => object(objtype, plan.base_of(index), plan.bytes, plan.rights)
+                .ok_or(code::INVALID_RETYPE),
+        }
+    }
+
+    /// All of it in this call: nobody sees it half made.
+    fn make_at_once<E: Env>(
+        &mut self,
+        env: &mut E,
+        plan: &Plan,
+        cnode: PhysAddr,
+        args: &RetypeArgs,
+    ) -> Result<Step, ErrorCode> {
+        let all = plan.zero_bytes() * plan.count;
+        if all > 0 {
+            env.zero(PhysAddr(plan.base), all);
+        }
+        let state = self.local();
+        for index in 0..plan.count {
+            let cap = self.result(plan, index)?;
+            let at = slot(env, cnode, args, index);
+            self.fill(env, at, cap, Flags::NONE, state)?;
+        }
+        Ok(Step::Done)
+    }
+
+    /// As much as fits into one call.
+    fn make_in_steps<E: Env>(
+        &mut self,
+        env: &mut E,
+        plan: &Plan,
+        cnode: PhysAddr,
+        args: &RetypeArgs,
+        mut range_is_free: bool,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        let first = env.slot(cnode, args.dest.index);
+        let mut zero_left = ZERO_MAX;
+        let mut index = completed(env.cte(first).link);
+        while index < plan.count {
+            let at = slot(env, cnode, args, index);
+            if env.cte(at).is_empty() {
+                if !range_is_free {
+                    self.check_range(env, plan, index)?;
+                    range_is_free = true;
+                }
+                if !budget.spend(INSERT) {
+                    return Ok(Step::Again);
+                }
+                let cap = self.result(plan, index)?;
+                let state = self.local();
+                self.fill(env, at, cap, Flags::CREATING, state)?;
+            } else if !self.is_half_made(env, at, plan, index) {
+                return Err(code::SLOTS_IN_USE);
+            }
+            if !zero_some(env, plan, at, index, &mut zero_left, budget) {
+                return Ok(Step::Again);
+            }
+            index += 1;
+            env.cte_mut(first).link = COMPLETE | index;
+        }
+        if !budget.spend(plan.count as u32 * FINISH) {
+            return Ok(Step::Again);
+        }
+        for index in 0..plan.count {
+            let at = slot(env, cnode, args, index);
+            let complete = env.cte(at).link & COMPLETE != 0;
+            if !complete || !self.is_half_made(env, at, plan, index) {
+                return Err(code::SLOTS_IN_USE);
+            }
+        }
+        for index in 0..plan.count {
+            let entry = env.cte_mut(slot(env, cnode, args, index));
+            entry.flags = entry.flags.without(Flags::CREATING);
+            entry.link = 0;
+        }
+        Ok(Step::Done)
+    }
+
+    /// Whether the slot holds result `index`, not finished.
+    fn is_half_made<S: Store>(&self, store: &S, at: CteRef, plan: &Plan, index: u64) -> bool {
+        let entry = store.cte(at);
+        let cap = &entry.cap;
+        entry.flags.has(Flags::CREATING)
+            && cap.objtype() == plan.objtype
+            && cap.rights() == plan.rights
+            && (!plan.carves()
+                || (cap.address() == plan.base_of(index) && cap.size() == plan.bytes))
+    }
+}
+
+/// The slot of result `index`.
+#[inline]
+fn slot<S: Store>(store: &S, cnode: PhysAddr, args: &RetypeArgs, index: u64) -> CteRef {
+    store.slot(cnode, args.dest.index.wrapping_add(index as u32))
+}
+
+/// How many results are complete, by the first one's `link`.
+fn completed(link: u64) -> u64 {
+    if link & COMPLETE == 0 {
+        0
+    } else {
+        (link & !COMPLETE).max(1)
+    }
+}
+
+/// Zeroes what is left of a half-made result, as far as it goes. `true`: complete.
+fn zero_some<E: Env>(
+    env: &mut E,
+    plan: &Plan,
+    at: CteRef,
+    index: u64,
+    zero_left: &mut u64,
+    budget: &mut Budget,
+) -> bool {
+    let mut zeroed = env.cte(at).link;
+    if zeroed & COMPLETE != 0 {
+        return true;
+    }
+    while zeroed < plan.zero_bytes() {
+        let chunk = (plan.zero_bytes() - zeroed).min(BASE_PAGE_SIZE);
+        if chunk > *zero_left || !budget.spend(ZERO_PAGE) {
+            return false;
+        }
+        *zero_left -= chunk;
+        env.zero(PhysAddr(plan.base_of(index).wrapping_add(zeroed)), chunk);
+        zeroed += chunk;
+        env.cte_mut(at).link = zeroed;
+    }
+    env.cte_mut(at).link = COMPLETE;
+    true
+}
+
+/// The object size asked for, by itself.
+fn check_object_bytes(objtype: ObjType, bytes: u64) -> Result<(), ErrorCode> {
+    let legal = match objtype {
+        ObjType::L1CNode => bytes.is_multiple_of(L2CNODE_BYTES),
+        ObjType::L2CNode => bytes == L2CNODE_BYTES,
+        _ if has_chosen_size(objtype) || objtype.is_vnode() => bytes.is_multiple_of(BASE_PAGE_SIZE),
+        _ => true,
+    };
+    if legal {
+        Ok(())
+    } else {
+        Err(code::INVALID_SIZE)
+    }
+}

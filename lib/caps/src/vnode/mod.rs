@@ -1,0 +1,3 @@
+//! Page-table entries, as far as capability operations need them.
+
+pub mod aarch64;
