@@ -214,3 +214,11 @@ pub fn cnode_create_foreign_l2(root: CapRef, l1: u32) -> Result<CNodeRef, Error>
         .push_err(ErrorCode::LibCnodeCreateForeignL2)?;
     Ok(CNodeRef::foreign(root.addr(), l1))
 }
+
+/// Adds the memory that a trusted domain was given in its SYSMEM slot.
+///
+/// # Errors
+/// As [`mm_add`].
+pub fn add_system_memory() -> Result<(), Error> {
+    mm_add(CapRef::task(kpi::slots::task::SYSMEM))
+}

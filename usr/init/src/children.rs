@@ -159,6 +159,7 @@ impl Children {
     /// Waits for a child's end.
     fn wait(&mut self, pid: u32, endpoint: &Endpoint, trust: Trust, limit: Limit) -> Outcome {
         let mut assembler = RecordAssembler::default();
+        let mut complained = false;
         loop {
             let snapshot = event::snapshot();
             while let Some(message) = endpoint.receive() {
@@ -173,7 +174,11 @@ impl Children {
                         let chunk = bytes.get(..usize::from(length)).unwrap_or_default();
                         assembler.feed(chunk, last, relay);
                     }
-                    _ => println!("init: pid {pid} sent a message that it may not send"),
+                    _ if complained => {}
+                    _ => {
+                        println!("init: pid {pid} sends messages that it may not send");
+                        complained = true;
+                    }
                 }
             }
             if let Some(outcome) = self.note_about(pid) {
