@@ -13,7 +13,7 @@ say() { printf 'hake: %s\n' "$*" >&2; }
 
 # install PACKAGE...: by apt-get, as root or with sudo; ends with 69 where that is not possible.
 install() {
-    manual="run \`apt-get install $*\` as root, or install rustup (https://rustup.rs) with its component rust-src"
+    manual="run \`apt-get install $*\` as root"
     if [ "${HAKE_INSTALL-}" = no ] || ! command -v apt-get >/dev/null 2>&1; then
         say "missing: $*; $manual"
         exit 69
@@ -30,7 +30,7 @@ install() {
     say "installing $* (apt-get)"
     {
         $sudo apt-get update -qq &&
-            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@"
     } >&2 </dev/null || {
         say "apt-get could not install $*; $manual"
         exit 69
@@ -74,10 +74,15 @@ if [ "${1-}" = --install ]; then
 fi
 
 if ! choose; then
-    say "no Rust compiler here can build the system (needed: one with the standard library's source)"
+    say "no Rust compiler here has the standard library's source, which building the system needs"
+    if command -v rustup >/dev/null 2>&1; then
+        say "either run: rustup component add rust-src; or let Debian's packages do:"
+    else
+        say "either install rustup (https://rustup.rs) and run: rustup component add rust-src; or let Debian's packages do:"
+    fi
     install rustc-web cargo-web rust-web-src lld gcc libc6-dev
     if ! choose; then
-        say "the installed Rust compiler is not usable; run: rustup component add rust-src"
+        say "the installed compiler is of no use either; is another cargo or rustc before it in PATH?"
         exit 69
     fi
 fi

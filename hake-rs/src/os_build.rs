@@ -105,6 +105,8 @@ impl Side {
                 "-Zbuild-std=core,alloc,compiler_builtins",
             ])
             .arg("-Zbuild-std-features=compiler-builtins-mem")
+            // A note about the compiler's own `core` helps nobody here.
+            .args(["--config", "future-incompat-report.frequency=\"never\""])
             .arg("--target-dir")
             .arg(cx.workspace.build(self.name()))
             .env("RUSTC_BOOTSTRAP", "1")

@@ -302,7 +302,9 @@ fn what_apt_can_install_is_installed_first() {
         "{message}"
     );
     assert!(
-        message.contains("asked for: install -y -qq --no-install-recommends qemu-system-arm"),
+        message.contains(
+            "asked for: install -y -qq --no-install-recommends --no-remove qemu-system-arm"
+        ),
         "{message}"
     );
     assert_ne!(
