@@ -89,3 +89,20 @@ fn every_path_in_inline_code_exists() {
     }
     assert_none(&complaints);
 }
+
+/// The chapter about the source names every crate.
+#[test]
+fn every_library_and_program_is_described() {
+    let page = Page::read(&chapters_folder().join("source.md"));
+    let mut complaints = Vec::new();
+    for folder in ["lib", "usr"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
+            let is_crate = root().join(&name).join("Cargo.toml").is_file();
+            if is_crate && !page.code.iter().any(|(_, code)| *code == name) {
+                complaints.push(format!("source.md does not say what `{name}` is"));
+            }
+        }
+    }
+    assert_none(&complaints);
+}

@@ -5,6 +5,7 @@
 //! | [`links`] | every link, picture and path in inline code leads to something that is there |
 //! | [`summary`] | SUMMARY.md lists every chapter, once |
 //! | [`blocks`] | every code block is included from source, or of a kind that a parser here accepts |
+//! | [`contracts`] | the contracts page agrees with hake's command line and the library OS |
 //! | [`tables`] | tables between `generated` markers say what the source says |
 //! | [`transcript`] | what the book types at the prompt is what the QEMU test `book` types |
 //!
@@ -14,6 +15,8 @@
 
 #[cfg(test)]
 mod blocks;
+#[cfg(test)]
+mod contracts;
 #[cfg(test)]
 mod links;
 #[cfg(test)]

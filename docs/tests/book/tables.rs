@@ -63,6 +63,7 @@ fn table(name: &str) -> String {
         "core-data" => fields("lib/kpi/src/coredata.rs", "pub struct CoreData"),
         "kernel-notes" => numbered("lib/kpi/src/lmp.rs", "pub enum KernelNote", "Note"),
         "fault-kinds" => numbered("lib/kpi/src/lmp.rs", "pub enum FaultKind", "Kind"),
+        "records" => records(),
         "exit-codes" => numbered("hake-rs/src/failure.rs", "pub enum Exit", "Name"),
         name => match name.strip_prefix("commands-") {
             Some(objtype) => commands(objtype),
@@ -130,6 +131,15 @@ fn commands(objtype: &str) -> String {
         let (name, rest) = item.declaration.split_once(" = ").unwrap();
         let (number, argc) = rest.trim_end_matches(';').split_once(", argc ").unwrap();
         out += &format!("| {number} | {name} | {argc} | {} |\n", item.doc);
+    }
+    out
+}
+
+fn records() -> String {
+    let mut out = String::from("| `t` | Fields |\n|---|---|\n");
+    for kind in testproto::Kind::ALL {
+        let names: Vec<&str> = kind.fields().iter().map(|(name, _)| *name).collect();
+        out += &format!("| `{}` | {} |\n", kind.name(), names.join(", "));
     }
     out
 }
