@@ -51,7 +51,7 @@ fn read(address: u64) {
 
 fn write(address: u64) {
     // SAFETY: the store faults, the memory is not writeable.
-    unsafe { asm!("str xzr, [{}]", in(reg) address, options(nostack)) };
+    unsafe { asm!("strb wzr, [{}]", in(reg) address, options(nostack)) };
 }
 
 fn branch(address: u64) {
