@@ -51,7 +51,7 @@ fn read(address: u64) {
 
 fn write(address: u64) {
     // SAFETY: the store faults, the memory is not writeable.
-    unsafe { asm!("strb wzr, [{}]", in(reg) address, options(nostack)) };
+    unsafe { asm!("str xzr, [{}]", in(reg) address, options(nostack)) };
 }
 
 fn branch(address: u64) {
@@ -103,7 +103,7 @@ fn jump() {
 
 #[inline(never)]
 fn read_only() {
-    write(read_only as *const () as u64);
+    write(read_only as *const () as u64 & !7);
 }
 
 #[inline(never)]
