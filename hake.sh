@@ -27,11 +27,15 @@ install() {
         sudo=sudo
         [ -t 0 ] || sudo='sudo -n'
     fi
-    say "installing $* (apt-get)"
+    log=$root/build/install.log
+    mkdir -p "$root/build"
+    say "installing $* (by apt-get; its messages go to build/install.log)"
     {
         $sudo apt-get update -qq &&
-            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@"
-    } >&2 </dev/null || {
+            $sudo env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends --no-remove "$@"
+    } >"$log" 2>&1 </dev/null || {
+        tail -n 20 "$log" >&2
         say "apt-get could not install $*; $manual"
         exit 69
     }
@@ -80,7 +84,10 @@ if ! choose; then
     else
         say "either install rustup (https://rustup.rs) and run: rustup component add rust-src; or let Debian's packages do:"
     fi
-    install rustc-web cargo-web rust-web-src lld gcc libc6-dev
+    # cargo fetches crates by https; a minimal Debian knows no certificates.
+    certificates=
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || certificates=ca-certificates
+    install rustc-web cargo-web rust-web-src lld gcc libc6-dev $certificates
     if ! choose; then
         say "the installed compiler is of no use either; is another cargo or rustc before it in PATH?"
         exit 69
