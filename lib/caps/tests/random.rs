@@ -55,6 +55,9 @@ enum Op {
     Relations(Pick, u8, u8),
 }
 
+/// Added to a slot number: the next free slot from there on.
+const ANY_FREE: u32 = 1000;
+
 fn pick() -> impl Strategy<Value = Pick> {
     prop_oneof![
         9 => any::<u32>().prop_map(Pick::Used),
@@ -71,14 +74,14 @@ fn kind(kinds: &'static [ObjType]) -> impl Strategy<Value = Pick> {
 
 fn cnode() -> impl Strategy<Value = Pick> {
     prop_oneof![
-        12 => (prop::sample::select(&[ObjType::L2CNode, ObjType::L1CNode][..]), any::<u32>())
+        12 => (prop::sample::select(&[ObjType::L2CNode, ObjType::L2CNode, ObjType::L2CNode, ObjType::L2CNode, ObjType::L1CNode][..]), any::<u32>())
             .prop_map(|(k, n)| Pick::Kind(k, n)),
         1 => pick(),
     ]
 }
 
 fn index() -> impl Strategy<Value = u32> {
-    prop_oneof![40 => 0..USED_SLOTS, 1 => 250..260u32, 1 => any::<u32>()]
+    prop_oneof![40 => (0..USED_SLOTS).prop_map(|n| n + ANY_FREE), 10 => 0..USED_SLOTS, 1 => 250..260u32, 1 => any::<u32>()]
 }
 
 fn bytes() -> impl Strategy<Value = u64> {
@@ -88,52 +91,56 @@ fn bytes() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn objtype() -> impl Strategy<Value = u8> {
+/// Source, type and size of a retype: mostly such as fit.
+fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
     use ObjType::{
-        DevFrame, Dispatcher, EndPointLmp, Frame, L1CNode, L2CNode, Ram, VNodeAarch64L0,
-        VNodeAarch64L1, VNodeAarch64L2, VNodeAarch64L3,
+        DevFrame, Dispatcher, Domain, EndPointLmp, EndPointUmp, Frame, IrqSrc, KernelControlBlock,
+        L1CNode, L2CNode, PhysAddr, ProcessManager, Ram, VNodeAarch64L0, VNodeAarch64L1,
+        VNodeAarch64L2, VNodeAarch64L3,
     };
-    let common: &[ObjType] = &[
-        Ram,
-        Ram,
-        Frame,
-        Frame,
-        Frame,
-        DevFrame,
-        L1CNode,
-        L2CNode,
-        Dispatcher,
-        EndPointLmp,
-        VNodeAarch64L0,
-        VNodeAarch64L1,
-        VNodeAarch64L2,
-        VNodeAarch64L3,
-        VNodeAarch64L3,
+    const PAIRS: &[(ObjType, ObjType, u64)] = &[
+        (Ram, Ram, 65536),
+        (Ram, Ram, 16384),
+        (Ram, Frame, 4096),
+        (Ram, Frame, 16384),
+        (Ram, Frame, 65536),
+        (Ram, Frame, 131_072),
+        (Ram, L1CNode, 16384),
+        (Ram, L2CNode, 16384),
+        (Ram, Dispatcher, 0),
+        (Ram, VNodeAarch64L0, 4096),
+        (Ram, VNodeAarch64L1, 4096),
+        (Ram, VNodeAarch64L2, 4096),
+        (Ram, VNodeAarch64L3, 4096),
+        (Ram, EndPointUmp, 8192),
+        (Ram, KernelControlBlock, 0),
+        (Frame, Frame, 4096),
+        (Frame, Frame, 16384),
+        (DevFrame, DevFrame, 4096),
+        (PhysAddr, DevFrame, 8192),
+        (PhysAddr, PhysAddr, 65536),
+        (PhysAddr, Ram, 65536),
+        (Dispatcher, EndPointLmp, 0),
+        (IrqSrc, IrqSrc, 40),
+        (ProcessManager, Domain, 0),
     ];
+    let fitting = (prop::sample::select(PAIRS), any::<u32>())
+        .prop_map(|((source, made, bytes), n)| (Pick::Kind(source, n), made as u8, bytes));
+    let odd_size = (prop::sample::select(PAIRS), any::<u32>(), bytes())
+        .prop_map(|((source, made, _), n, bytes)| (Pick::Kind(source, n), made as u8, bytes));
     prop_oneof![
-        8 => prop::sample::select(common).prop_map(|kind| kind as u8),
-        1 => 0..40u8,
+        8 => fitting,
+        2 => odd_size,
+        1 => (pick(), 0..40u8, bytes()),
     ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
     use ObjType::{
-        DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, Frame, FrameMapping, IrqSrc, PhysAddr,
-        ProcessManager, Ram, VNodeAarch64L0, VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2,
-        VNodeAarch64L2Mapping, VNodeAarch64L3, VNodeAarch64L3Mapping,
+        DevFrame, DevFrameMapping, EndPointLmp, Frame, FrameMapping, VNodeAarch64L0,
+        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
+        VNodeAarch64L3, VNodeAarch64L3Mapping,
     };
-    const SOURCES: &[ObjType] = &[
-        Ram,
-        Ram,
-        Ram,
-        Ram,
-        Frame,
-        DevFrame,
-        PhysAddr,
-        Dispatcher,
-        IrqSrc,
-        ProcessManager,
-    ];
     const TABLES: &[ObjType] = &[
         VNodeAarch64L3,
         VNodeAarch64L3,
@@ -141,13 +148,14 @@ fn op() -> impl Strategy<Value = Op> {
         VNodeAarch64L1,
         VNodeAarch64L2,
     ];
-    const MAPPED: &[ObjType] = &[
-        Frame,
-        Frame,
-        DevFrame,
-        VNodeAarch64L1,
-        VNodeAarch64L2,
-        VNodeAarch64L3,
+    const PAIRS: &[(ObjType, ObjType)] = &[
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, DevFrame),
+        (VNodeAarch64L2, VNodeAarch64L3),
+        (VNodeAarch64L1, VNodeAarch64L2),
+        (VNodeAarch64L0, VNodeAarch64L1),
     ];
     const MAPPINGS: &[ObjType] = &[
         FrameMapping,
@@ -158,23 +166,14 @@ fn op() -> impl Strategy<Value = Op> {
         VNodeAarch64L3Mapping,
     ];
     let offset = prop_oneof![
-        10 => (0..32u64).prop_map(|page| page * 4096),
+        10 => (0..32u64).prop_map(|n| n * 16384), 4 => Just(0u64), 2 => (0..8u64).prop_map(|n| n * 4096),
         1 => prop::sample::select(&[1024u64, 100, 40, 1 << 40, u64::MAX - 4095][..]),
     ];
     let count =
         prop_oneof![10 => 1..5u64, 1 => prop::sample::select(&[0u64, 40, 256, 257, u64::MAX][..])];
-    let retype = (
-        kind(SOURCES),
-        objtype(),
-        bytes(),
-        count,
-        offset,
-        cnode(),
-        index(),
-        any::<u8>(),
-    );
+    let retype = (retype_kinds(), count, offset, cnode(), index(), any::<u8>());
     let retype = retype.prop_map(
-        |(source, objtype, bytes, count, offset, cnode, index, monitor)| Op::Retype {
+        |((source, objtype, bytes), count, offset, cnode, index, monitor)| Op::Retype {
             source,
             objtype,
             bytes,
@@ -190,9 +189,12 @@ fn op() -> impl Strategy<Value = Op> {
         prop_oneof![6 => Just(0u64), 2 => (0..8u64).prop_map(|p| p * 4096), 1 => Just(8u64)];
     let map_count = prop_oneof![6 => Just(1u64), 3 => 1..5u64, 1 => prop::sample::select(&[0u64, 513, u64::MAX][..])];
     let table_entry = prop_oneof![8 => 0..8u64, 1 => 508..514u64];
+    let fitting = (prop::sample::select(PAIRS), any::<u32>(), any::<u32>())
+        .prop_map(|((table, source), n, m)| (Pick::Kind(table, n), Pick::Kind(source, m)));
+    let map_kinds =
+        prop_oneof![6 => fitting, 1 => (kind(TABLES), pick()), 1 => (pick(), kind(TABLES))];
     let map = (
-        kind(TABLES),
-        kind(MAPPED),
+        map_kinds,
         flags(),
         map_offset,
         map_count,
@@ -201,7 +203,7 @@ fn op() -> impl Strategy<Value = Op> {
         index(),
     );
     let map = map.prop_map(
-        |(table, source, flags, offset, count, entry, cnode, index)| Op::Map {
+        |((table, source), flags, offset, count, entry, cnode, index)| Op::Map {
             table,
             source,
             flags,
@@ -251,7 +253,55 @@ impl Run {
         for (at, cap) in entries(&world) {
             model.put(at, cap, false, State::default());
         }
-        Self { world, model }
+        let mut run = Self { world, model };
+        // Something of every kind that operations need.
+        let mut slot = 12;
+        let mut offset = 5 << 20;
+        let mut make = |objtype, bytes, count| {
+            let op = Op::Retype {
+                source: Pick::Slot(0),
+                objtype: objtype as u8,
+                bytes,
+                count,
+                offset,
+                cnode: Pick::Kind(ObjType::L2CNode, 0),
+                index: slot,
+                from_monitor: false,
+            };
+            assert_eq!(run.step(&op), (Ok(()), Ok(())));
+            slot += count as u32;
+            offset += 0x4_0000;
+        };
+        make(ObjType::VNodeAarch64L0, 4096, 1);
+        make(ObjType::VNodeAarch64L1, 4096, 2);
+        make(ObjType::VNodeAarch64L2, 4096, 2);
+        make(ObjType::VNodeAarch64L3, 4096, 3);
+        make(ObjType::Dispatcher, 1024, 1);
+        make(ObjType::Frame, 16384, 3);
+        make(ObjType::Ram, 65536, 2);
+        let others = [
+            (Pick::Slot(1), ObjType::DevFrame, 8192, 26),
+            (
+                Pick::Kind(ObjType::Dispatcher, 0),
+                ObjType::EndPointLmp,
+                0,
+                27,
+            ),
+        ];
+        for (source, objtype, bytes, index) in others {
+            let op = Op::Retype {
+                source,
+                objtype: objtype as u8,
+                bytes,
+                count: 1,
+                offset: 0,
+                cnode: Pick::Kind(ObjType::L2CNode, 0),
+                index,
+                from_monitor: false,
+            };
+            assert_eq!(run.step(&op), (Ok(()), Ok(())));
+        }
+        run
     }
 
     fn find(&self, pick: Pick) -> u64 {
@@ -283,10 +333,33 @@ impl Run {
         }
     }
 
+    fn table_at(&self, base: u64) -> Option<u64> {
+        let mut caps = self.model.caps.iter();
+        let found =
+            caps.find(|(_, held)| held.cap.objtype().is_vnode() && held.cap.address() == base);
+        found.map(|(at, _)| *at)
+    }
+
+    fn free_from(&self, cnode: u64, index: u32) -> u32 {
+        if !(ANY_FREE..ANY_FREE + USED_SLOTS).contains(&index) {
+            return index;
+        }
+        let base = self
+            .model
+            .caps
+            .get(&cnode)
+            .map_or(0, |held| held.cap.address());
+        let used = |slot: u32| self.model.caps.contains_key(&(base + 64 * u64::from(slot)));
+        (index - ANY_FREE..256)
+            .find(|slot| !used(*slot))
+            .unwrap_or(0)
+    }
+
     /// Runs the operation on both; returns both results.
     fn step(&mut self, op: &Op) -> (Result<(), ErrorCode>, Result<(), ErrorCode>) {
         let dest = |run: &Self, cnode: Pick, index: u32| {
             let cnode = run.find(cnode);
+            let index = run.free_from(cnode, index);
             let slot = DestSlot {
                 cnode: entry(cnode),
                 index,
@@ -405,7 +478,17 @@ impl Run {
                 (as_errors(seen), expected)
             }
             Op::Unmap(table, mapping) => {
-                let (table, mapping) = (self.find(table), self.find(mapping));
+                let (mut table, mapping) = (self.find(table), self.find(mapping));
+                if let Some(fields) = self
+                    .model
+                    .caps
+                    .get(&mapping)
+                    .and_then(|m| m.cap.as_mapping())
+                    && fields.pte / 8 % 4 > 0
+                    && let Some(its) = self.table_at(fields.pte & !0xfff)
+                {
+                    table = its;
+                }
                 let seen = self
                     .world
                     .repeat(|db, env| db.unmap(env, entry(table), entry(mapping)));
@@ -507,7 +590,10 @@ impl Run {
             };
             seen.caps.insert(at, held);
         }
-        assert_eq!(seen.caps, self.model.caps);
+        for at in seen.caps.keys().chain(self.model.caps.keys()) {
+            let (a, b) = (seen.caps.get(at), self.model.caps.get(at));
+            assert_eq!(a, b, "entry {at:#x}: database, then model");
+        }
         for (pte, value) in &self.model.entries {
             assert_eq!(self.world.env.word(*pte), *value, "entry at {pte:#x}");
         }

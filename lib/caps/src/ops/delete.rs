@@ -81,16 +81,12 @@ impl Database {
             return Ok(Step::Done);
         }
         if state.owner != self.core() {
-            if state
-                .flags
-                .has(Flags::REMOTE_COPIES.with(Flags::REMOTE_DESCS))
-            {
+            let remote = Flags::REMOTE_COPIES.with(Flags::REMOTE_DESCS);
+            if state.flags.has(remote) {
                 self.remember_descendants(env, at);
             }
-            self.take_out_at(env, at, place);
-            return Ok(Step::Done);
-        }
-        if state.flags.has(Flags::REMOTE_COPIES) || holds_entries(env.cte(at).cap.objtype()) {
+        } else if state.flags.has(Flags::REMOTE_COPIES) || holds_entries(env.cte(at).cap.objtype())
+        {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
         self.delete_last(env, at, place, budget)

@@ -313,7 +313,10 @@ impl Model {
             return Err(E::SysSlotsInUse);
         }
         for index in 0..count {
-            let base = src.address() + offset + index * each;
+            let base = src
+                .address()
+                .wrapping_add(offset)
+                .wrapping_add(index.wrapping_mul(each));
             let rights = src.rights();
             let cap = match objtype {
                 ObjType::Domain => {
@@ -516,7 +519,7 @@ impl Model {
         if entry > 511 {
             return Err(E::SysVnodeSlotInvalid);
         }
-        let base = src.address() + offset;
+        let base = src.address().wrapping_add(offset);
         let value = if level_of_table < 3 {
             if count != 1 {
                 return Err(E::SysVmMapSize);
