@@ -41,6 +41,7 @@ fn check(page: &Page, block: &Block) -> Result<(), String> {
                 .map(drop)
                 .map_err(|error| format!("{line}: {error:?}"))
         }),
+        "gdb" => block.text.lines().try_for_each(crate::gdb::check),
         "text" if block.text.starts_with("barreleye> ") => Ok(()),
         "text" => Err("a `text` block is a transcript: it begins with the prompt".into()),
         other => Err(format!(

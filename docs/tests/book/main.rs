@@ -18,6 +18,8 @@ mod blocks;
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]
+mod gdb;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod page;
