@@ -88,7 +88,8 @@ impl Scheduler {
     pub fn cancel_wakeup(&mut self, dcb: DcbPtr) {
         if dcb.wakeup_link.is_linked() {
             // SAFETY: it is linked, and only ever in this tree.
-            let _ = unsafe { self.wakeups.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
+            let _ =
+                unsafe { self.wakeups.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             dcb.wakeup.set(0);
         }
     }
