@@ -56,6 +56,13 @@ system_rust() {
     return 1
 }
 
+# Whether this rustc is as new as the workspace asks for.
+new_enough() {
+    needed=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$root/Cargo.toml")
+    minor=$("$1" --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+    [ "${minor:-0}" -ge "${needed:-0}" ]
+}
+
 has_source() { [ -e "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
 
 # Sets cargo, rustc and rustdoc to a compiler that can build the system: rustup's if it has rust-src, else the system's.
@@ -63,12 +70,12 @@ has_source() { [ -e "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/li
 choose() {
     if command -v rustup >/dev/null 2>&1; then
         rustc=$(cd "$root" && rustup which rustc 2>/dev/null) || rustc=
-        if [ -n "$rustc" ] && has_source "$rustc"; then
+        if [ -n "$rustc" ] && has_source "$rustc" && new_enough "$rustc"; then
             bin=$(dirname -- "$rustc")
             return 0
         fi
     fi
-    bin=$(system_rust) && has_source "$bin/rustc"
+    bin=$(system_rust) && has_source "$bin/rustc" && new_enough "$bin/rustc"
 }
 
 if [ "${1-}" = --install ]; then
@@ -78,7 +85,7 @@ if [ "${1-}" = --install ]; then
 fi
 
 if ! choose; then
-    say "no Rust compiler here has the standard library's source, which building the system needs"
+    say "no Rust compiler here is new enough and has the standard library's source, which building the system needs"
     if command -v rustup >/dev/null 2>&1; then
         say "either run: rustup component add rust-src; or let Debian's packages do:"
     else

@@ -85,6 +85,8 @@ impl Side {
             "-Clinker-flavor=ld.lld".into(),
             "-Cforce-frame-pointers=yes".into(),
         ]);
+        // What the linker drops must not stay in the debug information as code at address 0, where the kernel really is.
+        flags.push("-Clink-arg=-zdead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff".into());
         match self {
             Self::Kernel => flags.extend(
                 [

@@ -24,7 +24,12 @@ fn tree(machine: Machine) -> Machine {
         .join("hake.sh");
     fs::create_dir(machine.path("tree")).unwrap();
     fs::copy(original, machine.path("tree/hake.sh")).unwrap();
-    machine.real(&["dirname", "env", "mkdir", "sh", "tail"])
+    fs::write(
+        machine.path("tree/Cargo.toml"),
+        "[workspace.package]\nrust-version = \"1.90\"\n",
+    )
+    .unwrap();
+    machine.real(&["dirname", "env", "mkdir", "sed", "sh", "tail"])
 }
 
 fn run(machine: &Machine, variables: &[(&str, &str)]) -> (i32, String, String) {
@@ -148,6 +153,14 @@ fn an_ordinary_user_installs_by_sudo() {
         err.contains("sudo: -n apt-get update"),
         "without a terminal it must not ask: {err}"
     );
+}
+
+#[test]
+fn an_old_compiler_is_no_use() {
+    let machine = tree(cargo(Machine::new().debian("1.89.0", "1.89.0"), "bin"));
+    let (exit, _, err) = run(&machine, &[]);
+    assert_eq!(exit, 69);
+    assert!(err.contains("no Rust compiler here is new enough"), "{err}");
 }
 
 #[test]
