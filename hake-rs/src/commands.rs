@@ -4,6 +4,7 @@ use crate::cli::{Common, ImageArgs, MachineArgs, Profile, RunArgs};
 use crate::failure::Exit;
 use crate::guest::{Copies, Guest, Machine, Signals, Wishes, new_nonce};
 use crate::image::{Image, MenuChoice};
+use crate::os_build::CpuDriver;
 use crate::platform::Platform;
 use crate::session;
 use crate::symbolise::Symboliser;
@@ -47,7 +48,7 @@ pub fn doctor(args: &Common) -> Result<Exit> {
 /// 65 if something does not compile, 69 if a tool is missing.
 pub fn build(args: &Common) -> Result<Exit> {
     let cx = Context::new(Ui::new(args.verbose), Some(Task::Build))?;
-    let built = os_build::build(&cx)?;
+    let built = os_build::build(&cx, CpuDriver::Plain)?;
     for (name, file) in &built.files {
         println!("{name:16} {}", cx.workspace.relative(file).display());
     }
@@ -92,7 +93,7 @@ pub fn make_image(cx: &Context, args: &ImageArgs) -> Result<(Platform, Image)> {
         modules: args.module.clone(),
     };
     let contents = image::read_menu(cx, &platform, &choice)?;
-    let built = os_build::build(cx)?;
+    let built = os_build::build(cx, CpuDriver::Plain)?;
     let image = image::make(cx, &platform, &contents, &built)?;
     Ok((platform, image))
 }

@@ -117,12 +117,21 @@ impl Side {
     }
 }
 
+/// Which CPU driver to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuDriver {
+    /// The one to use.
+    Plain,
+    /// With the invocation that checks the capability database's invariants: for tests.
+    Checking,
+}
+
 /// Builds everything for the board and checks the programs' use of x18.
 ///
 /// # Errors
 ///
 /// 65 if something does not compile or uses x18.
-pub fn build(cx: &Context) -> Result<Built> {
+pub fn build(cx: &Context, cpu_driver: CpuDriver) -> Result<Built> {
     let mut built = Built::default();
     for side in Side::ALL {
         let packages = side.packages(cx)?;
@@ -138,6 +147,9 @@ pub fn build(cx: &Context) -> Result<Built> {
         cargo.arg("--message-format=json-render-diagnostics");
         for package in &packages {
             cargo.args(["-p", package]);
+        }
+        if side == Side::Kernel && cpu_driver == CpuDriver::Checking {
+            cargo.args(["--features", "cpu_driver/check"]);
         }
         run_cargo(cx, cargo, &mut built)?;
         step.done();

@@ -11,7 +11,7 @@ use crate::commands::{check_platform, qemu_file};
 use crate::failure::{Exit, Failure};
 use crate::guest::{Copies, Guest, Machine, Signals, new_nonce};
 use crate::image::{self, MenuChoice};
-use crate::os_build::{self, Built, Side};
+use crate::os_build::{self, Built, CpuDriver, Side};
 use crate::platform::Platform;
 use crate::symbolise::Symboliser;
 use crate::task::Context;
@@ -69,7 +69,7 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         .filter(|plan| report.wants(&format!("qemu::{}", plan.name)))
         .collect();
     if report.wants("build::") || !wanted.is_empty() {
-        match os_build::build(&cx) {
+        match os_build::build(&cx, CpuDriver::Checking) {
             Ok(built) => {
                 // Until here Ctrl-C ends hake and its children at once; from here on QEMU has to be ended first.
                 let signals = Signals::catch()?;
@@ -114,7 +114,7 @@ fn build_again(cx: &Context, built: &Built) -> Result<Vec<Case>> {
     if built.files.is_empty() {
         return Ok(Vec::new());
     }
-    let again = os_build::build(cx)?;
+    let again = os_build::build(cx, CpuDriver::Checking)?;
     let failure = (again.compiled > 0).then(|| {
         format!(
             "rustc ran for {} crates though nothing had changed",
