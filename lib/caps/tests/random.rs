@@ -230,7 +230,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => pick().prop_map(Op::Revoke),
         8 => map,
         2 => (kind(TABLES), kind(MAPPINGS)).prop_map(|(t, m)| Op::Unmap(t, m)),
-        2 => (kind(MAPPINGS), 0..5u64, 0..4u64, flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
+        2 => (kind(MAPPINGS), prop_oneof![3 => Just(0u64), 1 => 0..5u64], prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
         1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
         1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
         1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),

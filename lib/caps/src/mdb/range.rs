@@ -136,32 +136,11 @@ impl Database {
             _ => None,
         }
     }
-
-    /// The last entry with an address before `address`.
-    pub(crate) fn last_before<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
-        let mut found = None;
-        let mut next = self.root;
-        while let Some(at) = next {
-            let node = store.cte(at);
-            if begins_before(node, address) {
-                found = next;
-                next = node.right;
-            } else {
-                next = node.left;
-            }
-        }
-        found.filter(|at| has_address(store.cte(*at)))
-    }
-}
-
-#[inline]
-fn has_address(node: &Cte) -> bool {
-    node.cap.objtype().type_root() == MEMORY_ROOT
 }
 
 /// Whether the node's root precedes that of memory, or it begins before `address`.
 #[inline]
-fn begins_before(node: &Cte, address: u64) -> bool {
+pub(super) fn begins_before(node: &Cte, address: u64) -> bool {
     let root = node.cap.objtype().type_root();
     root < MEMORY_ROOT || (root == MEMORY_ROOT && first_word(&node.cap) < address)
 }
