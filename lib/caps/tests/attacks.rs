@@ -1,4 +1,10 @@
 //! Attempts to keep or regain memory that somebody else uses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
 mod support;
 

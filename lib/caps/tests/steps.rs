@@ -1,4 +1,10 @@
 //! Operations that take several calls, and what others may do in between.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
 mod support;
 

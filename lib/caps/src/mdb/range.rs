@@ -141,14 +141,14 @@ impl Database {
 /// Whether the node's root precedes that of memory, or it begins before `address`.
 #[inline]
 pub(super) fn begins_before(node: &Cte, address: u64) -> bool {
-    let root = node.cap.objtype().type_root();
+    let root = node.root;
     root < MEMORY_ROOT || (root == MEMORY_ROOT && first_word(&node.cap) < address)
 }
 
 /// Whether the node comes before all that begins at `start` and is smaller than `size`.
 #[inline]
 fn precedes(node: &Cte, start: u64, size: u64) -> bool {
-    let root = node.cap.objtype().type_root();
+    let root = node.root;
     if root != MEMORY_ROOT {
         return root < MEMORY_ROOT;
     }

@@ -5,14 +5,12 @@
 
 use core::cmp::Ordering;
 
-use errors::ErrorCode;
-use kpi::cap::is_copy;
-
 use super::range::begins_before;
-use super::{Database, Key, MAX_DEPTH, range_end};
+use super::{Database, Key, MAX_DEPTH, is_copy, range_end};
 use crate::code;
 use crate::cte::{CteRef, SharedState};
 use crate::env::Store;
+use errors::ErrorCode;
 
 /// Where an entry is in the tree: its depth on the path, and the nearest ancestors that come before and after it.
 #[derive(Clone, Copy)]
@@ -98,6 +96,7 @@ impl Database {
         node.left = None;
         node.right = None;
         node.height = 1;
+        node.root = key.root;
         node.max_end = end;
         match depth.checked_sub(1).and_then(|depth| self.on_path(depth)) {
             None => self.root = Some(new),
