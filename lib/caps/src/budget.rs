@@ -21,7 +21,7 @@ const PER_CALL: u32 = 14_000;
 /// Cost of putting an entry into the database and filling its slot.
 pub(crate) const INSERT: u32 = 300;
 /// Cost of taking an entry out and emptying its slot.
-pub(crate) const REMOVE: u32 = 450;
+pub(crate) const REMOVE: u32 = 400;
 /// Cost of looking at the next entry of a range.
 pub(crate) const VISIT: u32 = 150;
 /// Cost of zeroing 4 KiB, or a smaller object.

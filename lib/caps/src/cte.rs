@@ -136,7 +136,8 @@ pub struct Cte {
     pub(crate) height: u8,
     pub(crate) flags: Flags,
     pub(crate) owner: CoreId,
-    reserved: u8,
+    /// Type root of the capability, while it is in the tree: the first sort key, at hand.
+    pub(crate) root: u8,
     /// Progress of a stepped operation on this entry, with `link`.
     pub(crate) page: u32,
     /// Progress of a stepped operation on this entry; what it counts is the operation's affair.
@@ -168,7 +169,7 @@ impl Cte {
         height: 0,
         flags: Flags::NONE,
         owner: CoreId(0),
-        reserved: 0,
+        root: 0,
         page: 0,
         link: 0,
     };

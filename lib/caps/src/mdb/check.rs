@@ -65,6 +65,7 @@ impl Database {
         let mut expect = |holds: bool| violations += u64::from(!holds);
 
         expect(node.cap.objtype() != ObjType::Null);
+        expect(node.root == key.root);
         let mut max_end = range_end(&node.cap);
         let mut heights = [0, 0];
         let children = [(node.left, Ordering::Greater), (node.right, Ordering::Less)];

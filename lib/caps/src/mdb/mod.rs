@@ -108,17 +108,16 @@ impl Key {
     /// Order of the key relative to a node, entries' addresses left out. Nearly always decided by the first two keys.
     #[inline]
     pub(crate) fn order(&self, node: &Cte) -> Ordering {
-        let node_root = node.cap.objtype().type_root();
-        if self.root != node_root {
-            return self.root.cmp(&node_root);
+        if self.root != node.root {
+            return self.root.cmp(&node.root);
         }
-        if node_root == MEMORY_ROOT {
+        if self.root == MEMORY_ROOT {
             let node_address = first_word(&node.cap);
             if self.address != node_address {
                 return self.address.cmp(&node_address);
             }
         }
-        compare(&self.cap, &node.cap)
+        order_of_near(&self.cap, &node.cap)
     }
 
     /// Whether it has an address, before `end`.
@@ -132,6 +131,48 @@ impl Key {
     pub(crate) fn order_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> Ordering {
         self.order(node).then(at.cmp(&node_at))
     }
+}
+
+/// Order of two capabilities that may well be copies.
+#[inline]
+fn order_of_near(a: &Capability, b: &Capability) -> Ordering {
+    if is_identical(a, b) {
+        Ordering::Equal
+    } else {
+        order_of_different(a, b)
+    }
+}
+
+#[inline(never)]
+fn order_of_different(a: &Capability, b: &Capability) -> Ordering {
+    compare(a, b)
+}
+
+/// Whether all but the rights is the same.
+#[inline]
+fn is_identical(a: &Capability, b: &Capability) -> bool {
+    let ([a0, a1, a2], [b0, b1, b2]) = (a.to_words(), b.to_words());
+    a0 == b0 && a1 == b1 && (a2 ^ b2) << 8 == 0
+}
+
+/// Whether two capabilities of the database are copies: [`kpi::cap::is_copy`], with the common cases first.
+#[inline]
+pub(crate) fn is_copy(a: &Capability, b: &Capability) -> bool {
+    if a.objtype() != b.objtype() {
+        return false;
+    }
+    if is_identical(a, b) {
+        return true;
+    }
+    if first_word(a) != first_word(b) && a.objtype().has_address() {
+        return false;
+    }
+    is_copy_of_different(a, b)
+}
+
+#[inline(never)]
+fn is_copy_of_different(a: &Capability, b: &Capability) -> bool {
+    kpi::cap::is_copy(a, b)
 }
 
 /// The address of a capability that has [`MEMORY_ROOT`] (Hamlet stores it in the first word).

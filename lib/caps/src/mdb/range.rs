@@ -136,40 +136,19 @@ impl Database {
             _ => None,
         }
     }
-
-    /// The last entry with an address before `address`.
-    pub(crate) fn last_before<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
-        let mut found = None;
-        let mut next = self.root;
-        while let Some(at) = next {
-            let node = store.cte(at);
-            if begins_before(node, address) {
-                found = next;
-                next = node.right;
-            } else {
-                next = node.left;
-            }
-        }
-        found.filter(|at| has_address(store.cte(*at)))
-    }
-}
-
-#[inline]
-fn has_address(node: &Cte) -> bool {
-    node.cap.objtype().type_root() == MEMORY_ROOT
 }
 
 /// Whether the node's root precedes that of memory, or it begins before `address`.
 #[inline]
-fn begins_before(node: &Cte, address: u64) -> bool {
-    let root = node.cap.objtype().type_root();
+pub(super) fn begins_before(node: &Cte, address: u64) -> bool {
+    let root = node.root;
     root < MEMORY_ROOT || (root == MEMORY_ROOT && first_word(&node.cap) < address)
 }
 
 /// Whether the node comes before all that begins at `start` and is smaller than `size`.
 #[inline]
 fn precedes(node: &Cte, start: u64, size: u64) -> bool {
-    let root = node.cap.objtype().type_root();
+    let root = node.root;
     if root != MEMORY_ROOT {
         return root < MEMORY_ROOT;
     }

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 
 use kpi::addr::{CoreId, PhysAddr};
-use kpi::cap::{Capability, compare, is_copy};
+use kpi::cap::{Capability, compare};
 
 use super::tree::copies;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
@@ -73,11 +73,12 @@ impl Database {
     }
 
     /// Another copy of the capability in this entry, if there is one.
-    pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        [self.predecessor(store, at), self.successor(store, at)]
+    pub(crate) fn other_copy<S: Store>(&mut self, store: &S, at: CteRef) -> Option<CteRef> {
+        let place = self.place(store, at).ok()?;
+        [place.previous, place.next]
             .into_iter()
+            .find(|neighbour| copies(store, *neighbour, at))
             .flatten()
-            .find(|neighbour| is_copy(&store.cte(*neighbour).cap, &store.cte(at).cap))
     }
 
     /// Whether the database holds something made from what `cap` stands for.

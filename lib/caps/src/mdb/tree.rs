@@ -5,13 +5,12 @@
 
 use core::cmp::Ordering;
 
-use errors::ErrorCode;
-use kpi::cap::is_copy;
-
-use super::{Database, Key, MAX_DEPTH, range_end};
+use super::range::begins_before;
+use super::{Database, Key, MAX_DEPTH, is_copy, range_end};
 use crate::code;
 use crate::cte::{CteRef, SharedState};
 use crate::env::Store;
+use errors::ErrorCode;
 
 /// Where an entry is in the tree: its depth on the path, and the nearest ancestors that come before and after it.
 #[derive(Clone, Copy)]
@@ -97,6 +96,7 @@ impl Database {
         node.left = None;
         node.right = None;
         node.height = 1;
+        node.root = key.root;
         node.max_end = end;
         match depth.checked_sub(1).and_then(|depth| self.on_path(depth)) {
             None => self.root = Some(new),
@@ -195,12 +195,38 @@ impl Database {
     /// `CAPS_ERR_MDB_ENTRY_NOTFOUND`: the entry is not in the database.
     pub(crate) fn place<S: Store>(&mut self, store: &S, at: CteRef) -> Result<Place, ErrorCode> {
         let located = self.locate(store, at).ok_or(code::MDB_ENTRY_NOTFOUND)?;
-        let node = store.cte(at);
-        Ok(Place {
-            located,
-            previous: last_below(store, node.left).or(located.left_of),
-            next: first_below(store, node.right).or(located.right_of),
-        })
+        Ok(neighbours(store, at, located))
+    }
+
+    /// The last entry with an address before `address`, and its place.
+    pub(crate) fn place_of_last_before<S: Store>(
+        &mut self,
+        store: &S,
+        address: u64,
+    ) -> Option<(CteRef, Place)> {
+        let mut found = None;
+        let mut located = Located {
+            depth: 0,
+            left_of: None,
+            right_of: None,
+        };
+        let mut next = self.root;
+        while let Some(at) = next {
+            self.set_path(located.depth, at);
+            let node = store.cte(at);
+            if begins_before(node, address) {
+                // What follows on the path lies below this node; the path up to it stays as it is.
+                found = Some((at, located));
+                located.left_of = next;
+                next = node.right;
+            } else {
+                located.right_of = next;
+                next = node.left;
+            }
+            located.depth += 1;
+        }
+        let (at, located) = found?;
+        Some((at, neighbours(store, at, located)))
     }
 
     /// Takes out the entry whose place this is; its shared state goes on to the next copy. The slot still holds the capability.
@@ -269,18 +295,26 @@ impl Database {
             let Some(at) = self.on_path(depth) else {
                 return;
             };
-            let before = summary(store, at);
-            refresh(store, at);
             let node = store.cte(at);
-            let (left, right) = (height(store, node.left), height(store, node.right));
-            let mut top = at;
+            let (left, left_end) = summary(store, node.left);
+            let (right, right_end) = summary(store, node.right);
+            let height = left.max(right) + 1;
+            let max_end = range_end(&node.cap).max(left_end).max(right_end);
             if left.abs_diff(right) > 1 {
-                top = balance(store, at);
+                let before = (node.height, node.max_end);
+                let top = balance(store, at);
                 self.relink(store, depth, at, top);
+                if depth <= changed && summary(store, Some(top)) == before {
+                    return;
+                }
+                continue;
             }
-            if depth <= changed && summary(store, top) == before {
+            if depth <= changed && node.height == height && node.max_end == max_end {
                 return;
             }
+            let node = store.cte_mut(at);
+            node.height = height;
+            node.max_end = max_end;
         }
     }
 }
@@ -290,25 +324,24 @@ fn height<S: Store>(store: &S, at: Option<CteRef>) -> u8 {
     at.map_or(0, |at| store.cte(at).height)
 }
 
+/// Height and largest end of a subtree.
 #[inline]
-fn summary<S: Store>(store: &S, at: CteRef) -> (u8, u64) {
-    let node = store.cte(at);
-    (node.height, node.max_end)
+fn summary<S: Store>(store: &S, at: Option<CteRef>) -> (u8, u64) {
+    at.map_or((0, 0), |at| {
+        let node = store.cte(at);
+        (node.height, node.max_end)
+    })
 }
 
 /// Recomputes height and maximum of a node from its children.
 fn refresh<S: Store>(store: &mut S, at: CteRef) {
     let node = store.cte(at);
-    let mut max_end = range_end(&node.cap);
-    let mut highest = 0;
-    for child in [node.left, node.right].into_iter().flatten() {
-        let child = store.cte(child);
-        max_end = max_end.max(child.max_end);
-        highest = highest.max(child.height);
-    }
+    let (left, left_end) = summary(store, node.left);
+    let (right, right_end) = summary(store, node.right);
+    let max_end = range_end(&node.cap).max(left_end).max(right_end);
     let node = store.cte_mut(at);
+    node.height = left.max(right) + 1;
     node.max_end = max_end;
-    node.height = highest + 1;
 }
 
 /// Rotates a node whose children's heights differ by two; returns the new top.
@@ -358,6 +391,15 @@ fn rotate_right<S: Store>(store: &mut S, at: CteRef) -> CteRef {
     store.cte_mut(top).right = Some(at);
     refresh(store, top);
     top
+}
+
+fn neighbours<S: Store>(store: &S, at: CteRef, located: Located) -> Place {
+    let node = store.cte(at);
+    Place {
+        located,
+        previous: last_below(store, node.left).or(located.left_of),
+        next: first_below(store, node.right).or(located.right_of),
+    }
 }
 
 /// First entry of a subtree.

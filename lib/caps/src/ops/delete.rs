@@ -6,8 +6,8 @@ use kpi::addr::PhysAddr;
 use super::mappings::clear_entries;
 use crate::budget::{Budget, Step};
 use crate::code;
-use crate::cte::{CteRef, Flags};
-use crate::env::Env;
+use crate::cte::{CteRef, Flags, SharedState};
+use crate::env::{Env, Store};
 use crate::mdb::{Database, Key, Place};
 use crate::objects::{holds_entries, is_mappable};
 
@@ -58,6 +58,28 @@ impl Database {
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
         let place = self.place(env, at)?;
+        let state = self.state_at(env, at, &place);
+        self.delete_placed(env, at, place, state, budget)
+    }
+
+    /// State shared by the copies of the capability in `at`, whose place this is.
+    #[inline]
+    pub(super) fn state_at<S: Store>(&self, store: &S, at: CteRef, place: &Place) -> SharedState {
+        if place.copy_before(store, at) {
+            self.state_of(store, at)
+        } else {
+            store.cte(at).shared()
+        }
+    }
+
+    pub(super) fn delete_placed<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        place: Place,
+        state: SharedState,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
         let entry = env.cte(at);
         if entry.flags.has(Flags::CREATING) {
             let cap = entry.cap;
@@ -67,16 +89,10 @@ impl Database {
             }
             return Ok(Step::Done);
         }
-        let later_copy = place.copy_before(env, at);
-        let state = if later_copy {
-            self.state_of(env, at)
-        } else {
-            entry.shared()
-        };
         if state.flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
-        if later_copy || place.copy_behind(env, at) {
+        if place.copy_before(env, at) || place.copy_behind(env, at) {
             self.take_out_at(env, at, place);
             return Ok(Step::Done);
         }

@@ -12,7 +12,7 @@
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
-use kpi::cap::{Capability, Domain, IrqSrc, ObjType, is_copy, is_well_founded};
+use kpi::cap::{Capability, Domain, IrqSrc, ObjType, is_well_founded};
 use kpi::invocation::RETYPE_MAX;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use kpi::rights::CapRights;
@@ -23,7 +23,7 @@ use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
 use crate::lookup::{DestSlot, destination};
-use crate::mdb::{Database, MEMORY_ROOT, Range};
+use crate::mdb::{Database, MEMORY_ROOT, Range, is_copy};
 use crate::objects::{base_alignment, has_chosen_size, is_zeroed, object, object_bytes};
 
 /// Most bytes zeroed in one call.

@@ -1,13 +1,12 @@
 //! Revoke, as far as this core can do it alone.
 
 use errors::ErrorCode;
-use kpi::cap::is_copy;
 
 use super::copy::usable;
 use crate::budget::{Budget, REMOVE, Step};
 use crate::code;
-use crate::cte::{CteRef, Flags};
-use crate::env::{Env, Store};
+use crate::cte::{CteRef, Flags, SharedState};
+use crate::env::Env;
 use crate::mdb::Database;
 use crate::objects::holds_entries;
 
@@ -24,7 +23,7 @@ impl Database {
     /// KernelControlBlock is next to be removed.
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         let cap = usable(env, at)?.cap;
-        self.may_revoke(env, at)?;
+        self.may_revoke(self.state_of(env, at))?;
         let mut budget = Budget::new();
         while let Some(other) = self.other_copy(env, at) {
             if !budget.spend(REMOVE) {
@@ -32,18 +31,30 @@ impl Database {
             }
             self.take_out(env, other);
         }
-        while let Some(last) = self.last_descendant(env, at) {
+        let end = if cap.objtype().is_mapping() {
+            0
+        } else {
+            cap.end()
+        };
+        // Whatever has an address before the end and comes behind this entry was made from it.
+        while end > cap.address()
+            && let Some((last, place)) = self.place_of_last_before(env, end)
+            && last != at
+        {
             if !budget.spend(REMOVE) {
                 return Ok(Step::Again);
             }
-            self.may_revoke(env, last)?;
-            if holds_entries(env.cte(last).cap.objtype())
-                && !env.cte(last).flags.has(Flags::CREATING)
-                && self.other_copy(env, last).is_none()
+            let state = self.state_at(env, last, &place);
+            self.may_revoke(state)?;
+            let entry = env.cte(last);
+            let is_last_copy = !place.copy_before(env, last) && !place.copy_behind(env, last);
+            if is_last_copy
+                && holds_entries(entry.cap.objtype())
+                && !entry.flags.has(Flags::CREATING)
             {
                 return Err(code::RETRY_THROUGH_MONITOR);
             }
-            if self.delete_within(env, last, &mut budget)? == Step::Again {
+            if self.delete_placed(env, last, place, state, &mut budget)? == Step::Again {
                 return Ok(Step::Again);
             }
         }
@@ -51,9 +62,8 @@ impl Database {
         Ok(Step::Done)
     }
 
-    /// Whether this core may remove copies of the capability on its own.
-    fn may_revoke<S: Store>(&self, store: &S, at: CteRef) -> Result<(), ErrorCode> {
-        let state = self.state_of(store, at);
+    /// Whether this core may remove copies of a capability with that state on its own.
+    fn may_revoke(&self, state: SharedState) -> Result<(), ErrorCode> {
         if state.flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
@@ -62,15 +72,5 @@ impl Database {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
         Ok(())
-    }
-
-    /// The last entry inside the range of the capability in `at`, which has no copies.
-    fn last_descendant<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let cap = &store.cte(at).cap;
-        if !self.has_descendants(store, cap) {
-            return None;
-        }
-        self.last_before(store, cap.end())
-            .filter(|last| *last != at && !is_copy(&store.cte(*last).cap, cap))
     }
 }
