@@ -32,14 +32,22 @@ pub struct Assigned {
 impl Asids {
     /// Numbers of `bits` bits (8 or 16).
     pub const fn new(bits: u32) -> Self {
-        Self { generation: 1, next: 1, limit: 1 << bits }
+        Self {
+            generation: 1,
+            next: 1,
+            limit: 1 << bits,
+        }
     }
 
     /// The number for a dispatcher that holds `tag`.
     #[inline]
     pub fn assign(&mut self, tag: AsidTag) -> Assigned {
         if tag.generation == self.generation {
-            return Assigned { tag, number: tag.number, flush_all: false };
+            return Assigned {
+                tag,
+                number: tag.number,
+                flush_all: false,
+            };
         }
         let flush_all = self.next == self.limit;
         if flush_all {
@@ -48,7 +56,14 @@ impl Asids {
         }
         let number = self.next as u16;
         self.next += 1;
-        Assigned { tag: AsidTag { generation: self.generation, number }, number, flush_all }
+        Assigned {
+            tag: AsidTag {
+                generation: self.generation,
+                number,
+            },
+            number,
+            flush_all,
+        }
     }
 
     /// The number that `tag` stands for now, if any translation may still carry it.

@@ -15,12 +15,20 @@ pub struct Console {
 impl Console {
     /// A console without a device: prints nothing.
     pub const fn none() -> Self {
-        Self { uart: None, nonce: [0; NONCE_BYTES], nonce_bytes: 0 }
+        Self {
+            uart: None,
+            nonce: [0; NONCE_BYTES],
+            nonce_bytes: 0,
+        }
     }
 
     /// The console at a UART.
     pub fn new(uart: hal::console::Console) -> Self {
-        Self { uart: Some(uart), nonce: [0; NONCE_BYTES], nonce_bytes: 0 }
+        Self {
+            uart: Some(uart),
+            nonce: [0; NONCE_BYTES],
+            nonce_bytes: 0,
+        }
     }
 
     /// Sets the nonce of records; without one, records are not printed. Too long or empty: ignored.

@@ -144,7 +144,11 @@ impl DcbPtr {
     #[inline]
     pub fn shared(self) -> Option<NonNull<DispatcherShared>> {
         let base = self.frame_base.get();
-        if base == 0 { None } else { NonNull::new(base.wrapping_add(KERNEL_OFFSET) as *mut DispatcherShared) }
+        if base == 0 {
+            None
+        } else {
+            NonNull::new(base.wrapping_add(KERNEL_OFFSET) as *mut DispatcherShared)
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::ptr::NonNull;
 
-use kpi::dispatcher::DispatcherShared;
 use kpi::addr::PhysAddr;
+use kpi::dispatcher::DispatcherShared;
 
 use crate::arch::context;
 use crate::dcb::DcbPtr;
@@ -30,7 +30,10 @@ impl Env {
     /// Starts a time slice: the timer fires at its end, or for the next wake-up if that comes first.
     pub fn start_slice(&mut self) {
         let end = hal::timer::now().saturating_add(self.slice_ticks);
-        let deadline = self.scheduler.next_wakeup().map_or(end, |wakeup| wakeup.min(end));
+        let deadline = self
+            .scheduler
+            .next_wakeup()
+            .map_or(end, |wakeup| wakeup.min(end));
         hal::timer::set_deadline(deadline);
     }
 

@@ -76,7 +76,11 @@ unsafe impl Store for Env {
     #[inline]
     fn slot(&self, cnode_base: PhysAddr, index: u32) -> CteRef {
         // SAFETY: the caller (the database) has checked `index` against the CNode's size.
-        unsafe { CteRef::new(PhysAddr(cnode_base.0 + u64::from(index) * kpi::layout::SLOT_BYTES)) }
+        unsafe {
+            CteRef::new(PhysAddr(
+                cnode_base.0 + u64::from(index) * kpi::layout::SLOT_BYTES,
+            ))
+        }
     }
 
     fn retire(&mut self, _base: PhysAddr, _bytes: u64) {
@@ -92,8 +96,12 @@ impl Machine for Env {
     }
 
     fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool {
-        let Some(end) = base.0.checked_add(bytes) else { return false };
-        self.ram.iter().any(|region| region.base <= base.0 && end <= region.end() && region.bytes > 0)
+        let Some(end) = base.0.checked_add(bytes) else {
+            return false;
+        };
+        self.ram
+            .iter()
+            .any(|region| region.base <= base.0 && end <= region.end() && region.bytes > 0)
     }
 
     fn read_entry(&self, entry: PhysAddr) -> u64 {
@@ -120,7 +128,9 @@ impl Machine for Env {
         }
         let base = holder.address().align_down(DCB_BYTES);
         // SAFETY: every other slot that is held by an object lies in a live DCB.
-        let Some(dcb) = (unsafe { DcbPtr::from_phys(base) }) else { return };
+        let Some(dcb) = (unsafe { DcbPtr::from_phys(base) }) else {
+            return;
+        };
         // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.
         if dcb.state.get() != DcbState::Empty {
             self.stop(dcb, FaultKind::LostObject, [0; 3]);
@@ -139,7 +149,10 @@ impl Env {
         self.scheduler.remove(dcb);
         if dcb.state.replace(DcbState::Dead) != DcbState::Dead {
             let [esr, far, pc] = detail;
-            self.notes.push(Note::new(KernelNote::Fault, [dcb.domain_id.get(), kind as u64, esr, far, pc]));
+            self.notes.push(Note::new(
+                KernelNote::Fault,
+                [dcb.domain_id.get(), kind as u64, esr, far, pc],
+            ));
         }
         if let Some(number) = self.asids.live_number(dcb.asid.get()) {
             if self.current == Some(dcb) {
@@ -155,7 +168,12 @@ impl Env {
 
     /// Reads user memory of the running dispatcher: `length` bytes at `address`, page by page, as EL0 may read it.
     /// `None` if any of it is not readable or not RAM. The slice given to `f` never crosses a page.
-    pub fn with_user_bytes(&mut self, address: u64, length: u64, mut f: impl FnMut(&mut Console, &[u8])) -> Option<()> {
+    pub fn with_user_bytes(
+        &mut self,
+        address: u64,
+        length: u64,
+        mut f: impl FnMut(&mut Console, &[u8]),
+    ) -> Option<()> {
         let end = address.checked_add(length)?;
         // First all of it is checked, then used: a partly bad buffer has no effect.
         for check in [true, false] {
@@ -169,7 +187,9 @@ impl Env {
                 if !check {
                     // SAFETY: RAM in the window; bytes that the user may change meanwhile from another core are copied out
                     // before use.
-                    let bytes = unsafe { core::slice::from_raw_parts(window(physical) as *const u8, chunk as usize) };
+                    let bytes = unsafe {
+                        core::slice::from_raw_parts(window(physical) as *const u8, chunk as usize)
+                    };
                     f(&mut self.console, bytes);
                 }
                 at += chunk;

@@ -104,7 +104,9 @@ extern "C" fn system_error_entry(area: NonNull<SaveArea>, _disabled: u32) -> *co
     // SAFETY: the area that the vectors just filled, in a live frame.
     let pc = unsafe { area.read_volatile() }.pc;
     if let Some(current) = kernel.env.current {
-        kernel.env.stop(current, FaultKind::SystemError, [esr, far, pc]);
+        kernel
+            .env
+            .stop(current, FaultKind::SystemError, [esr, far, pc]);
     }
     kernel.deliver_notes();
     kernel.schedule()
@@ -174,32 +176,50 @@ impl Kernel {
         let (esr, far) = context::exception_syndrome();
         // SAFETY: the vectors just filled it.
         let pc = unsafe { area.read_volatile() }.pc;
-        let Some((current, shared)) = self.env.current.and_then(|dcb| Some((dcb, dcb.shared()?))) else {
+        let Some((current, shared)) = self.env.current.and_then(|dcb| Some((dcb, dcb.shared()?)))
+        else {
             return self.schedule();
         };
         // SAFETY: the frame of the running dispatcher, in the window; each word is read once.
         let shared_words = unsafe { shared.read_volatile() };
         if !disabled {
-            let entry = if is_page_fault(esr) { shared_words.pagefault } else { shared_words.trap };
+            let entry = if is_page_fault(esr) {
+                shared_words.pagefault
+            } else {
+                shared_words.trap
+            };
             return self.upcall(shared, entry, [far, esr, pc]);
         }
         current.faults_taken.set(current.faults_taken.get() + 1);
         if current.faults_taken.get() > MAX_DISABLED_FAULTS {
-            self.env.stop(current, FaultKind::DisabledFaults, [esr, far, pc]);
+            self.env
+                .stop(current, FaultKind::DisabledFaults, [esr, far, pc]);
             self.deliver_notes();
             return self.schedule();
         }
-        let entry = if is_page_fault(esr) { shared_words.pagefault_disabled } else { shared_words.trap };
+        let entry = if is_page_fault(esr) {
+            shared_words.pagefault_disabled
+        } else {
+            shared_words.trap
+        };
         self.upcall(shared, entry, [far, esr, pc])
     }
 
     /// Enters the dispatcher at `entry`, disabled, with nothing in its registers but the arguments.
-    fn upcall(&mut self, shared: NonNull<DispatcherShared>, entry: u64, arguments: [u64; 3]) -> *const SaveArea {
+    fn upcall(
+        &mut self,
+        shared: NonNull<DispatcherShared>,
+        entry: u64,
+        arguments: [u64; 3],
+    ) -> *const SaveArea {
         let pointer = shared.as_ptr();
         // SAFETY: a live frame in the window; single words.
         let (udisp, got) = unsafe {
             (&raw mut (*pointer).disabled).write_volatile(1);
-            ((&raw const (*pointer).udisp).read_volatile(), (&raw const (*pointer).got_base).read_volatile())
+            (
+                (&raw const (*pointer).udisp).read_volatile(),
+                (&raw const (*pointer).got_base).read_volatile(),
+            )
         };
         let [first, second, third] = arguments;
         let area = &mut self.upcall_area;
@@ -242,7 +262,9 @@ impl Kernel {
 
     /// Runs a ready dispatcher where it left off, or by its run upcall.
     pub fn run(&mut self, dcb: DcbPtr) -> *const SaveArea {
-        let Some(shared) = dcb.shared() else { return self.schedule() };
+        let Some(shared) = dcb.shared() else {
+            return self.schedule();
+        };
         if self.env.current != Some(dcb) {
             self.env.switch_to(dcb, shared);
         }
@@ -269,13 +291,19 @@ impl Kernel {
 
     /// Acknowledges and handles one interrupt, if any is pending.
     fn take_interrupt(&mut self) {
-        let Some(interrupt) = self.env.devices.gic.acknowledge() else { return };
+        let Some(interrupt) = self.env.devices.gic.acknowledge() else {
+            return;
+        };
         if interrupt.0 == self.env.devices.timer_interrupt {
             hal::timer::stop();
             self.env.scheduler.wake_due(hal::timer::now());
         } else {
             // Nobody can have asked for it; once is enough.
-            say!(self.env.console, "unexpected interrupt {}, disabled", interrupt.0);
+            say!(
+                self.env.console,
+                "unexpected interrupt {}, disabled",
+                interrupt.0
+            );
             let _ = self.env.devices.gic.disable(interrupt);
         }
         self.env.devices.gic.end(interrupt);
@@ -283,6 +311,10 @@ impl Kernel {
 
     /// The error for a word count that does not fit the call.
     pub fn check_argc(found: u64, wanted: u8) -> Result<(), Error> {
-        if found == u64::from(wanted) { Ok(()) } else { Err(ErrorCode::SysInvargsSyscall.into()) }
+        if found == u64::from(wanted) {
+            Ok(())
+        } else {
+            Err(ErrorCode::SysInvargsSyscall.into())
+        }
     }
 }

@@ -6,10 +6,10 @@
 use caps::{CteRef, DestSlot, Store, lookup};
 use errors::{Error, ErrorCode};
 use kpi::addr::CapAddr;
+use kpi::addr::PhysAddr;
 use kpi::cap::{EndPointLmp, ObjType};
 use kpi::layout::KERNEL_OFFSET;
 use kpi::lmp::{ENDPOINT_BUFFER_BYTES, EndpointBuffer, LMP_WORDS, LmpHeader};
-use kpi::addr::PhysAddr;
 use kpi::rights::CapRights;
 
 use crate::dcb::DcbPtr;
@@ -50,7 +50,8 @@ impl Kernel {
         transfer: Option<impl FnOnce(&mut Self) -> Result<Transfer, Error>>,
     ) -> Result<DcbPtr, Error> {
         // SAFETY: the address comes from an endpoint capability of the database.
-        let listener = unsafe { DcbPtr::from_phys(PhysAddr(endpoint.listener)) }.ok_or(ErrorCode::SysLmpNoTarget)?;
+        let listener = unsafe { DcbPtr::from_phys(PhysAddr(endpoint.listener)) }
+            .ok_or(ErrorCode::SysLmpNoTarget)?;
         let shared = listener.shared().ok_or(ErrorCode::SysLmpNoTarget)?;
         let buffer = Buffer::check(listener, endpoint)?;
         // SAFETY: `check` found the whole buffer inside the listener's live frame; words are read once.
@@ -99,7 +100,14 @@ impl Kernel {
     ) -> Result<(), Error> {
         let invalid = Error::from(ErrorCode::SysLmpCaptransferDstCnodeInvalid);
         let both = CapRights::READ.union(CapRights::WRITE);
-        let root = lookup(&self.env, listener.cspace(), CapAddr(head.recv_cspace), 2, both).map_err(|_| invalid)?;
+        let root = lookup(
+            &self.env,
+            listener.cspace(),
+            CapAddr(head.recv_cspace),
+            2,
+            both,
+        )
+        .map_err(|_| invalid)?;
         if self.env.cte(root).cap().objtype() != ObjType::L1CNode {
             return Err(invalid);
         }
@@ -110,13 +118,22 @@ impl Kernel {
         }
         let Transfer { source, give_away } =
             find(self).map_err(|error| error.push(ErrorCode::SysLmpCaptransferSrcLookup))?;
-        self.db.copy(&mut self.env, DestSlot { cnode, index: slot.l2() }, source).map_err(|error| {
-            if error == ErrorCode::SysSlotInUse {
-                Error::from(ErrorCode::SysLmpCaptransferDstSlotOccupied)
-            } else {
-                Error::from(error)
-            }
-        })?;
+        self.db
+            .copy(
+                &mut self.env,
+                DestSlot {
+                    cnode,
+                    index: slot.l2(),
+                },
+                source,
+            )
+            .map_err(|error| {
+                if error == ErrorCode::SysSlotInUse {
+                    Error::from(ErrorCode::SysLmpCaptransferDstSlotOccupied)
+                } else {
+                    Error::from(error)
+                }
+            })?;
         if give_away {
             // A copy exists, so this removes a copy, which always succeeds at once.
             let _ = self.db.delete(&mut self.env, source);
@@ -127,24 +144,40 @@ impl Kernel {
     /// Hands waiting notes to the monitor, as far as its endpoint has room.
     pub fn deliver_notes(&mut self) {
         for _ in 0..NOTES_PER_ENTRY {
-            let Some(note) = self.env.notes.front() else { return };
+            let Some(note) = self.env.notes.front() else {
+                return;
+            };
             if !self.env.notes.is_registered() {
                 return;
             }
             let slot = self.env.notes.endpoint_slot();
-            let Some(endpoint) = self.env.cte(slot).cap().as_end_point_lmp() else { return };
-            match self.deliver(&endpoint, &note.words, None::<fn(&mut Self) -> Result<Transfer, Error>>) {
+            let Some(endpoint) = self.env.cte(slot).cap().as_end_point_lmp() else {
+                return;
+            };
+            match self.deliver(
+                &endpoint,
+                &note.words,
+                None::<fn(&mut Self) -> Result<Transfer, Error>>,
+            ) {
                 Ok(_) => self.env.notes.pop(),
                 Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => return,
                 Err(error) => {
-                    say!(self.env.console, "note {:?} not delivered: {}", note.words, error.code().name());
+                    say!(
+                        self.env.console,
+                        "note {:?} not delivered: {}",
+                        note.words,
+                        error.code().name()
+                    );
                     self.env.notes.pop();
                 }
             }
         }
         let dropped = core::mem::take(&mut self.env.notes.dropped);
         if dropped > 0 {
-            say!(self.env.console, "{dropped} notes to the monitor were dropped: its endpoint was full");
+            say!(
+                self.env.console,
+                "{dropped} notes to the monitor were dropped: its endpoint was full"
+            );
         }
     }
 }
@@ -158,8 +191,16 @@ impl Buffer {
         if endpoint.epoffset == 0 || endpoint.epoffset % 8 != 0 || length == 0 || !inside {
             return Err(ErrorCode::SysLmpNoTarget.into());
         }
-        let base = listener.frame_base.get().wrapping_add(KERNEL_OFFSET).wrapping_add(endpoint.epoffset);
+        let base = listener
+            .frame_base
+            .get()
+            .wrapping_add(KERNEL_OFFSET)
+            .wrapping_add(endpoint.epoffset);
         let head = base as *mut EndpointBuffer;
-        Ok(Self { head, words: (base + ENDPOINT_BUFFER_BYTES as u64) as *mut u64, length })
+        Ok(Self {
+            head,
+            words: (base + ENDPOINT_BUFFER_BYTES as u64) as *mut u64,
+            length,
+        })
     }
 }

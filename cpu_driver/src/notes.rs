@@ -27,7 +27,9 @@ impl Note {
     /// The note `kind` with its arguments.
     pub fn new(kind: KernelNote, args: [u64; NOTE_WORDS - 1]) -> Self {
         let [a, b, c, d, e] = args;
-        Self { words: [kind as u64, a, b, c, d, e] }
+        Self {
+            words: [kind as u64, a, b, c, d, e],
+        }
     }
 }
 
@@ -53,7 +55,15 @@ pub struct Notes {
 impl Notes {
     /// Nothing waiting, nobody registered.
     pub const fn new() -> Self {
-        Self { waiting: [Note { words: [0; NOTE_WORDS] }; WAITING], first: 0, length: 0, dropped: 0, registered: false }
+        Self {
+            waiting: [Note {
+                words: [0; NOTE_WORDS],
+            }; WAITING],
+            first: 0,
+            length: 0,
+            dropped: 0,
+            registered: false,
+        }
     }
 
     /// Handle of the endpoint's slot.
@@ -97,7 +107,11 @@ impl Notes {
 
     /// The oldest note.
     pub fn front(&self) -> Option<Note> {
-        if self.length == 0 { None } else { self.waiting.get(self.first).copied() }
+        if self.length == 0 {
+            None
+        } else {
+            self.waiting.get(self.first).copied()
+        }
     }
 
     /// Removes the oldest note.

@@ -24,7 +24,11 @@ struct ReportCell(UnsafeCell<Report>);
 // SAFETY: written once at boot, before anything can fail; read only by a report, after which nothing runs.
 unsafe impl Sync for ReportCell {}
 
-static REPORT: ReportCell = ReportCell(UnsafeCell::new(Report { uart: 0, nonce: [0; 32], nonce_bytes: 0 }));
+static REPORT: ReportCell = ReportCell(UnsafeCell::new(Report {
+    uart: 0,
+    nonce: [0; 32],
+    nonce_bytes: 0,
+}));
 
 /// Tells reports where the console is and what nonce records carry.
 pub fn set_report(uart: PhysAddr, nonce: &str) {
@@ -41,8 +45,11 @@ fn console() -> Console {
     // SAFETY: nothing else runs any more.
     let report = unsafe { &*REPORT.0.get() };
     // SAFETY: the console's registers, mapped in the window; the one other user of them will not run again.
-    let uart = unsafe { hal::console::Console::new(hal::window::phys_to_virt(PhysAddr(report.uart))) };
-    let mut console = uart.filter(|_| report.uart != 0).map_or(Console::none(), Console::new);
+    let uart =
+        unsafe { hal::console::Console::new(hal::window::phys_to_virt(PhysAddr(report.uart))) };
+    let mut console = uart
+        .filter(|_| report.uart != 0)
+        .map_or(Console::none(), Console::new);
     let nonce = report.nonce.get(..report.nonce_bytes).unwrap_or_default();
     console.set_nonce(core::str::from_utf8(nonce).unwrap_or_default());
     console
@@ -61,11 +68,18 @@ pub fn image_base() -> u64 {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let mut console = console();
-    let (file, line) = info.location().map_or(("?", 0), |location| (location.file(), location.line()));
-    let _ = writeln!(console, "\nkernel panic: {} ({file}:{line})", info.message());
+    let (file, line) = info
+        .location()
+        .map_or(("?", 0), |location| (location.file(), location.line()));
+    let _ = writeln!(
+        console,
+        "\nkernel panic: {} ({file}:{line})",
+        info.message()
+    );
     if console.records_enabled() {
         console.begin_record();
-        console.record_bytes(b"{\"t\":\"panic\",\"core\":0,\"invariant\":\"rust panic\",\"file\":\"");
+        console
+            .record_bytes(b"{\"t\":\"panic\",\"core\":0,\"invariant\":\"rust panic\",\"file\":\"");
         console.record_bytes(file.as_bytes());
         let _ = write!(console, "\",\"line\":{line}}}");
         console.end_record();
@@ -123,7 +137,11 @@ extern "C" fn kernel_fault(vector: u64, area: &SaveArea) -> ! {
 
 /// Return addresses along the frame pointers, as far as they stay on the kernel stacks.
 fn backtrace(console: &mut Console, area: &SaveArea, base: u64) {
-    let _ = writeln!(console, "  called from [cpu_driver:{:#x}]", area.x[30].wrapping_sub(base));
+    let _ = writeln!(
+        console,
+        "  called from [cpu_driver:{:#x}]",
+        area.x[30].wrapping_sub(base)
+    );
     let mut frame = area.x[29];
     for _ in 0..16 {
         if !crate::arch::entry::on_a_stack(frame) {
@@ -131,7 +149,11 @@ fn backtrace(console: &mut Console, area: &SaveArea, base: u64) {
         }
         // SAFETY: two aligned words on a kernel stack.
         let [next, back] = unsafe { (frame as *const [u64; 2]).read_volatile() };
-        let _ = writeln!(console, "  called from [cpu_driver:{:#x}]", back.wrapping_sub(base));
+        let _ = writeln!(
+            console,
+            "  called from [cpu_driver:{:#x}]",
+            back.wrapping_sub(base)
+        );
         if next <= frame {
             return;
         }

@@ -37,7 +37,11 @@ fn pointer(dcb: &Dcb) -> DcbPtr {
 impl Scheduler {
     /// Empty queues.
     pub fn new() -> Self {
-        Self { run: LinkedList::new(RunAdapter::new()), wakeups: RBTree::new(WakeupAdapter::new()), runnable: 0 }
+        Self {
+            run: LinkedList::new(RunAdapter::new()),
+            wakeups: RBTree::new(WakeupAdapter::new()),
+            runnable: 0,
+        }
     }
 
     /// Dispatchers on the run queue.

@@ -33,5 +33,9 @@ pub fn translate_user_read(address: u64) -> Option<u64> {
     unsafe {
         asm!("at s1e0r, {0}", "isb", "mrs {1}, par_el1", in(reg) address, out(reg) par, options(nostack, preserves_flags));
     }
-    if par & 1 == 1 { None } else { Some((par & 0x0000_ffff_ffff_f000) | (address & 0xfff)) }
+    if par & 1 == 1 {
+        None
+    } else {
+        Some((par & 0x0000_ffff_ffff_f000) | (address & 0xfff))
+    }
 }

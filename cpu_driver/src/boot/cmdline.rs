@@ -21,13 +21,29 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// Reads the command line; a value that makes no sense leaves the default.
     pub fn parse(core_data: &'a CoreData) -> Self {
-        let mut options = Self { loglevel: 2, timeslice_ms: 80, nonce: "" };
-        let bytes = core_data.cmdline.get(..core_data.cmdline_length as usize).unwrap_or_default();
-        for word in core::str::from_utf8(bytes).unwrap_or_default().split_ascii_whitespace() {
+        let mut options = Self {
+            loglevel: 2,
+            timeslice_ms: 80,
+            nonce: "",
+        };
+        let bytes = core_data
+            .cmdline
+            .get(..core_data.cmdline_length as usize)
+            .unwrap_or_default();
+        for word in core::str::from_utf8(bytes)
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+        {
             match word.split_once('=') {
-                Some(("loglevel", value)) => options.loglevel = value.parse().unwrap_or(options.loglevel),
+                Some(("loglevel", value)) => {
+                    options.loglevel = value.parse().unwrap_or(options.loglevel)
+                }
                 Some(("timeslice", value)) => {
-                    options.timeslice_ms = value.parse().ok().filter(|ms| (1..=1000).contains(ms)).unwrap_or(80);
+                    options.timeslice_ms = value
+                        .parse()
+                        .ok()
+                        .filter(|ms| (1..=1000).contains(ms))
+                        .unwrap_or(80);
                 }
                 Some(("nonce", value)) => options.nonce = value,
                 _ => {}

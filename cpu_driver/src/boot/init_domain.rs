@@ -15,8 +15,8 @@ use kpi::bootinfo::{BootInfo, BootStage, MAX_REGIONS, MemRegion, RegionType};
 use kpi::cap::{self, Capability};
 use kpi::coredata::CoreData;
 use kpi::layout::{
-    ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, BOOTINFO_BYTES, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES, INIT_BOOTINFO,
-    L2CNODE_BYTES, LARGE_PAGE_SIZE, PROGRAM_BASE, PROGRAM_LIMIT,
+    ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, BOOTINFO_BYTES, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES,
+    INIT_BOOTINFO, L2CNODE_BYTES, LARGE_PAGE_SIZE, PROGRAM_BASE, PROGRAM_LIMIT,
 };
 use kpi::rights::{CapRights, PageFlags};
 use kpi::slots::{page, root, task};
@@ -60,9 +60,19 @@ impl<'a> Builder<'a> {
         // kernel's reference (used only during boot) stays the only writer.
         let info = unsafe { &mut *hal::window::phys_to_virt(info_at).cast::<BootInfo>() };
         // SAFETY: zeroed memory of a DCB, which the capability inserted below names.
-        let dispatcher = unsafe { DcbPtr::from_phys(dcb) }.ok_or(BootError("no memory for a dispatcher"))?;
-        let mut builder =
-            Self { kernel, memory, l1, mappings: 0, segments: 0, info, dispatcher, frame, args };
+        let dispatcher =
+            unsafe { DcbPtr::from_phys(dcb) }.ok_or(BootError("no memory for a dispatcher"))?;
+        let mut builder = Self {
+            kernel,
+            memory,
+            l1,
+            mappings: 0,
+            segments: 0,
+            info,
+            dispatcher,
+            frame,
+            args,
+        };
         for slot in [
             root::TASKCN,
             root::PAGECN,
@@ -79,30 +89,63 @@ impl<'a> Builder<'a> {
         ] {
             let cnode = builder.memory.take(L2CNODE_BYTES, L2CNODE_BYTES)?;
             let cap = Capability::new_l2_cnode(
-                cap::L2CNode { cnode: cnode.0, rightsmask: CapRights::ALL },
+                cap::L2CNode {
+                    cnode: cnode.0,
+                    rightsmask: CapRights::ALL,
+                },
                 CapRights::ALL,
             );
             let at = builder.kernel.env.slot(l1, slot);
             builder.insert(at, cap)?;
         }
-        let root_cap = cap::L1CNode { cnode: l1.0, rightsmask: CapRights::ALL, allocated_bytes: L2CNODE_BYTES };
-        builder.put(root::TASKCN, task::ROOTCN.into(), Capability::new_l1_cnode(root_cap, CapRights::ALL))?;
-        let dispatcher_cap = Capability::new_dispatcher(cap::Dispatcher { dcb: dcb.0 }, CapRights::ALL);
+        let root_cap = cap::L1CNode {
+            cnode: l1.0,
+            rightsmask: CapRights::ALL,
+            allocated_bytes: L2CNODE_BYTES,
+        };
+        builder.put(
+            root::TASKCN,
+            task::ROOTCN.into(),
+            Capability::new_l1_cnode(root_cap, CapRights::ALL),
+        )?;
+        let dispatcher_cap =
+            Capability::new_dispatcher(cap::Dispatcher { dcb: dcb.0 }, CapRights::ALL);
         builder.put(root::TASKCN, task::DISPATCHER.into(), dispatcher_cap)?;
         for (slot, cap) in [
             (task::KERNELCAP, Capability::new_kernel(CapRights::ALL)),
             (task::PERF_MON, Capability::new_perf_mon(CapRights::ALL)),
             (task::IRQ, Capability::new_irq_table(CapRights::ALL)),
             (task::IPI, Capability::new_ipi(CapRights::ALL)),
-            (task::PROC_MNG, Capability::new_process_manager(CapRights::ALL)),
+            (
+                task::PROC_MNG,
+                Capability::new_process_manager(CapRights::ALL),
+            ),
         ] {
             builder.put(root::TASKCN, slot.into(), cap)?;
         }
         builder.tables()?;
         for (slot, base, bytes, at, flags) in [
-            (task::BOOTINFO, info_at, BOOTINFO_BYTES, INIT_BOOTINFO, PageFlags::READ),
-            (task::ARGSPAGE, args, ARGS_BYTES, ARGS_BASE, PageFlags::READ_WRITE),
-            (task::DISPFRAME, frame, DISPATCHER_FRAME_BYTES, DISPATCHER_BASE, PageFlags::READ_WRITE),
+            (
+                task::BOOTINFO,
+                info_at,
+                BOOTINFO_BYTES,
+                INIT_BOOTINFO,
+                PageFlags::READ,
+            ),
+            (
+                task::ARGSPAGE,
+                args,
+                ARGS_BYTES,
+                ARGS_BASE,
+                PageFlags::READ_WRITE,
+            ),
+            (
+                task::DISPFRAME,
+                frame,
+                DISPATCHER_FRAME_BYTES,
+                DISPATCHER_BASE,
+                PageFlags::READ_WRITE,
+            ),
         ] {
             let slot = builder.put(root::TASKCN, slot.into(), frame_cap(base, bytes))?;
             builder.map_pages(slot, at, bytes, flags)?;
@@ -111,7 +154,10 @@ impl<'a> Builder<'a> {
     }
 
     fn insert(&mut self, at: CteRef, cap: Capability) -> Result<(), BootError> {
-        self.kernel.db.insert_original(&mut self.kernel.env, at, cap).map_err(database)
+        self.kernel
+            .db
+            .insert_original(&mut self.kernel.env, at, cap)
+            .map_err(database)
     }
 
     /// Memory of the CNode at a root slot.
@@ -121,9 +167,16 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts a new capability into `slot` of the CNode at `root_slot`.
-    pub(super) fn put(&mut self, root_slot: u32, slot: u32, cap: Capability) -> Result<CteRef, BootError> {
+    pub(super) fn put(
+        &mut self,
+        root_slot: u32,
+        slot: u32,
+        cap: Capability,
+    ) -> Result<CteRef, BootError> {
         if slot >= kpi::addr::L2_SLOTS {
-            return Err(BootError("more boot modules, regions or segments than a CNode has slots"));
+            return Err(BootError(
+                "more boot modules, regions or segments than a CNode has slots",
+            ));
         }
         let at = self.kernel.env.slot(self.cnode(root_slot), slot);
         self.insert(at, cap)?;
@@ -136,9 +189,15 @@ impl<'a> Builder<'a> {
             let base = builder.memory.pages(BASE_PAGE_SIZE)?;
             builder.put(root::PAGECN, slot, make(base.0))
         };
-        let l0 = table(self, page::L0, |base| Capability::new_vnode_aarch64_l0(cap::VNodeAarch64L0 { base }, CapRights::ALL))?;
-        let l1 = table(self, page::L1, |base| Capability::new_vnode_aarch64_l1(cap::VNodeAarch64L1 { base }, CapRights::ALL))?;
-        let l2 = table(self, page::L2, |base| Capability::new_vnode_aarch64_l2(cap::VNodeAarch64L2 { base }, CapRights::ALL))?;
+        let l0 = table(self, page::L0, |base| {
+            Capability::new_vnode_aarch64_l0(cap::VNodeAarch64L0 { base }, CapRights::ALL)
+        })?;
+        let l1 = table(self, page::L1, |base| {
+            Capability::new_vnode_aarch64_l1(cap::VNodeAarch64L1 { base }, CapRights::ALL)
+        })?;
+        let l2 = table(self, page::L2, |base| {
+            Capability::new_vnode_aarch64_l2(cap::VNodeAarch64L2 { base }, CapRights::ALL)
+        })?;
         self.map(l0, 0, l1, 0, 1, PageFlags::default())?;
         self.map(l1, 0, l2, 0, 1, PageFlags::default())?;
         for index in 0..page::L3_TABLES {
@@ -160,24 +219,55 @@ impl<'a> Builder<'a> {
         flags: PageFlags,
     ) -> Result<(), BootError> {
         let cnode = self.kernel.env.slot(self.l1, root::ROOT_MAPPING);
-        let dest = DestSlot { cnode, index: self.mappings };
+        let dest = DestSlot {
+            cnode,
+            index: self.mappings,
+        };
         self.mappings += 1;
-        let request = MapArgs { source, flags: flags.0, offset, count, entry, dest };
-        self.kernel.db.map(&mut self.kernel.env, table, request).map_err(database)?;
+        let request = MapArgs {
+            source,
+            flags: flags.0,
+            offset,
+            count,
+            entry,
+            dest,
+        };
+        self.kernel
+            .db
+            .map(&mut self.kernel.env, table, request)
+            .map_err(database)?;
         Ok(())
     }
 
     /// Maps a whole frame at `address` with the tables made by [`Self::tables`].
-    fn map_pages(&mut self, frame: CteRef, address: VirtAddr, bytes: u64, flags: PageFlags) -> Result<(), BootError> {
-        let end = address.0.checked_add(bytes).filter(|end| *end <= PROGRAM_LIMIT.0);
-        let end = end.ok_or(BootError("init is linked outside the range that the kernel maps"))?;
+    fn map_pages(
+        &mut self,
+        frame: CteRef,
+        address: VirtAddr,
+        bytes: u64,
+        flags: PageFlags,
+    ) -> Result<(), BootError> {
+        let end = address
+            .0
+            .checked_add(bytes)
+            .filter(|end| *end <= PROGRAM_LIMIT.0);
+        let end = end.ok_or(BootError(
+            "init is linked outside the range that the kernel maps",
+        ))?;
         let mut at = address.0;
         while at < end {
             let chunk = (LARGE_PAGE_SIZE - at % LARGE_PAGE_SIZE).min(end - at);
             let table_slot = page::L3 + (at / LARGE_PAGE_SIZE) as u32;
             let table = self.kernel.env.slot(self.cnode(root::PAGECN), table_slot);
             let entry = at % LARGE_PAGE_SIZE / BASE_PAGE_SIZE;
-            self.map(table, entry, frame, at - address.0, chunk.div_ceil(BASE_PAGE_SIZE), flags)?;
+            self.map(
+                table,
+                entry,
+                frame,
+                at - address.0,
+                chunk.div_ceil(BASE_PAGE_SIZE),
+                flags,
+            )?;
             at += chunk;
         }
         Ok(())
@@ -185,25 +275,40 @@ impl<'a> Builder<'a> {
 
     /// Loads the module named `init` and sets its first registers.
     pub fn load(&mut self, archive: &Archive<'_>) -> Result<(), BootError> {
-        let module = archive.module("init").ok_or(BootError("the boot menu has no module named init"))?;
+        let module = archive
+            .module("init")
+            .ok_or(BootError("the boot menu has no module named init"))?;
         let bad = BootError("the module init is not a valid AArch64 executable");
-        let file = ElfBytes::<LittleEndian>::minimal_parse(module.data).map_err(|_| BootError(bad.0))?;
+        let file =
+            ElfBytes::<LittleEndian>::minimal_parse(module.data).map_err(|_| BootError(bad.0))?;
         let segments = file.segments().ok_or(BootError(bad.0))?;
         if file.ehdr.e_machine != EM_AARCH64 || file.ehdr.e_type != ET_EXEC {
             return Err(bad);
         }
         let notes = segments.iter().filter(|segment| segment.p_type == PT_NOTE);
-        let version = notes.filter_map(|note| kpi::abinote::find(file.segment_data(&note).ok()?)).next();
+        let version = notes
+            .filter_map(|note| kpi::abinote::find(file.segment_data(&note).ok()?))
+            .next();
         if version != Some(kpi::ABI_VERSION) {
-            return Err(BootError("init was built for another ABI version: rebuild the image with ./hake.sh build"));
+            return Err(BootError(
+                "init was built for another ABI version: rebuild the image with ./hake.sh build",
+            ));
         }
-        for segment in segments.iter().filter(|segment| segment.p_type == PT_LOAD && segment.p_memsz > 0) {
+        for segment in segments
+            .iter()
+            .filter(|segment| segment.p_type == PT_LOAD && segment.p_memsz > 0)
+        {
             let data = file.segment_data(&segment).map_err(|_| BootError(bad.0))?;
             let offset = segment.p_vaddr % BASE_PAGE_SIZE;
             let start = segment.p_vaddr - offset;
-            let bytes = offset.checked_add(segment.p_memsz).and_then(|bytes| bytes.checked_next_multiple_of(BASE_PAGE_SIZE));
-            let bytes = bytes.filter(|_| start >= PROGRAM_BASE.0 && data.len() as u64 <= segment.p_memsz);
-            let bytes = bytes.filter(|bytes| *bytes <= PROGRAM_LIMIT.0).ok_or(BootError(bad.0))?;
+            let bytes = offset
+                .checked_add(segment.p_memsz)
+                .and_then(|bytes| bytes.checked_next_multiple_of(BASE_PAGE_SIZE));
+            let bytes =
+                bytes.filter(|_| start >= PROGRAM_BASE.0 && data.len() as u64 <= segment.p_memsz);
+            let bytes = bytes
+                .filter(|bytes| *bytes <= PROGRAM_LIMIT.0)
+                .ok_or(BootError(bad.0))?;
             let base = self.memory.pages(bytes)?;
             // SAFETY: fresh pages of at least `offset + p_memsz` bytes, and the file's bytes are no more than p_memsz.
             unsafe {
@@ -215,7 +320,11 @@ impl<'a> Builder<'a> {
                 flags if flags == PF_R | PF_X => PageFlags::READ_EXECUTE,
                 flags if flags == PF_R | PF_W => PageFlags::READ_WRITE,
                 PF_R => PageFlags::READ,
-                _ => return Err(BootError("init has a segment that is both writeable and executable, or unreadable")),
+                _ => {
+                    return Err(BootError(
+                        "init has a segment that is both writeable and executable, or unreadable",
+                    ));
+                }
             };
             let slot = self.put(root::SEGCN, self.segments, frame_cap(base, bytes))?;
             self.segments += 1;
@@ -227,13 +336,18 @@ impl<'a> Builder<'a> {
     fn first_registers(&mut self, entry: u64, name: &str, args: &str) -> Result<(), BootError> {
         // SAFETY: fresh, zeroed pages that only this code refers to until init runs.
         let page = unsafe {
-            core::slice::from_raw_parts_mut(hal::window::phys_to_virt(self.args), ARGS_BYTES as usize)
+            core::slice::from_raw_parts_mut(
+                hal::window::phys_to_virt(self.args),
+                ARGS_BYTES as usize,
+            )
         };
         let words = core::iter::once(name).chain(args.split_ascii_whitespace());
         kpi::args::write(page, 0, words, core::iter::empty())
             .map_err(|_| BootError("the arguments of init are too long"))?;
         // SAFETY: the fresh, zeroed dispatcher frame.
-        let shared = unsafe { &mut *hal::window::phys_to_virt(self.frame).cast::<kpi::dispatcher::DispatcherShared>() };
+        let shared = unsafe {
+            &mut *hal::window::phys_to_virt(self.frame).cast::<kpi::dispatcher::DispatcherShared>()
+        };
         shared.disabled = 1;
         shared.udisp = DISPATCHER_BASE.0;
         shared.curr_core_id = self.kernel.env.core.0;
@@ -251,7 +365,12 @@ impl<'a> Builder<'a> {
     pub(super) fn add_region(&mut self, region: MemRegion) -> Result<(), BootError> {
         let index = self.info.regions_length as usize;
         let full = BootError("more memory regions and modules than the boot information holds");
-        *self.info.regions.get_mut(index).filter(|_| index < MAX_REGIONS).ok_or(full)? = region;
+        *self
+            .info
+            .regions
+            .get_mut(index)
+            .filter(|_| index < MAX_REGIONS)
+            .ok_or(full)? = region;
         self.info.regions_length += 1;
         Ok(())
     }
@@ -270,7 +389,9 @@ impl<'a> Builder<'a> {
             let base = pages.0 + u64::from(index) * BASE_PAGE_SIZE;
             self.put(root::BASE_PAGE_CN, index, ram_cap(base, BASE_PAGE_SIZE))?;
         }
-        let blocks = self.memory.take(u64::from(EARLY_BLOCKS) * L2CNODE_BYTES, L2CNODE_BYTES)?;
+        let blocks = self
+            .memory
+            .take(u64::from(EARLY_BLOCKS) * L2CNODE_BYTES, L2CNODE_BYTES)?;
         for index in 0..EARLY_BLOCKS {
             let base = blocks.0 + u64::from(index) * L2CNODE_BYTES;
             self.put(root::EARLY_CN_CN, index, ram_cap(base, L2CNODE_BYTES))?;
@@ -319,9 +440,23 @@ impl<'a> Builder<'a> {
 
 /// A Frame with all rights.
 pub(super) fn frame_cap(base: PhysAddr, bytes: u64) -> Capability {
-    Capability::new_frame(cap::Frame { base: base.0, bytes, pasid: 0 }, CapRights::ALL)
+    Capability::new_frame(
+        cap::Frame {
+            base: base.0,
+            bytes,
+            pasid: 0,
+        },
+        CapRights::ALL,
+    )
 }
 
 fn ram_cap(base: u64, bytes: u64) -> Capability {
-    Capability::new_ram(cap::Ram { base, bytes, pasid: 0 }, CapRights::ALL)
+    Capability::new_ram(
+        cap::Ram {
+            base,
+            bytes,
+            pasid: 0,
+        },
+        CapRights::ALL,
+    )
 }

@@ -21,21 +21,35 @@ impl BootMemory {
         let length = (core_data.memory_length as usize).min(MAX_MEMORY);
         let regions = core_data.memory;
         let used = regions.iter().take(length).enumerate();
-        let (source, largest) =
-            used.max_by_key(|(_, region)| region.bytes).ok_or(BootError("the device tree names no free memory"))?;
-        let taken = Region { base: largest.base, bytes: 0 };
-        Ok(Self { regions, length, source, taken })
+        let (source, largest) = used
+            .max_by_key(|(_, region)| region.bytes)
+            .ok_or(BootError("the device tree names no free memory"))?;
+        let taken = Region {
+            base: largest.base,
+            bytes: 0,
+        };
+        Ok(Self {
+            regions,
+            length,
+            source,
+            taken,
+        })
     }
 
     /// Zeroed memory: `bytes` (rounded up to `alignment`), aligned. `alignment` is a power of two, at least a page.
     pub fn take(&mut self, bytes: u64, alignment: u64) -> Result<PhysAddr, BootError> {
         let full = BootError("not enough memory to make init: give the machine at least 64 MiB");
-        let Some(region) = self.regions.get_mut(self.source) else { return Err(full) };
+        let Some(region) = self.regions.get_mut(self.source) else {
+            return Err(full);
+        };
         let base = region.base.next_multiple_of(alignment);
         let bytes = bytes.next_multiple_of(alignment);
         let end = base.checked_add(bytes).filter(|end| *end <= region.end());
         let Some(end) = end else { return Err(full) };
-        *region = Region { base: end, bytes: region.end() - end };
+        *region = Region {
+            base: end,
+            bytes: region.end() - end,
+        };
         self.taken.bytes = end - self.taken.base;
         // SAFETY: free memory of the boot record, in the window, that nothing uses yet.
         unsafe { hal::mem::zero(hal::window::phys_to_virt(PhysAddr(base)), bytes as usize) };
@@ -54,6 +68,10 @@ impl BootMemory {
 
     /// What is left.
     pub fn free(&self) -> impl Iterator<Item = Region> + '_ {
-        self.regions.iter().take(self.length).copied().filter(|region| region.bytes >= BASE_PAGE_SIZE)
+        self.regions
+            .iter()
+            .take(self.length)
+            .copied()
+            .filter(|region| region.bytes >= BASE_PAGE_SIZE)
     }
 }

@@ -38,7 +38,9 @@ extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
     let options = Options::parse(core_data);
     panic::set_report(PhysAddr(core_data.uart.base), options.nonce);
     // SAFETY: the console's registers, mapped in the window as Device; the boot driver does not run any more.
-    let uart = unsafe { hal::console::Console::new(hal::window::phys_to_virt(PhysAddr(core_data.uart.base))) };
+    let uart = unsafe {
+        hal::console::Console::new(hal::window::phys_to_virt(PhysAddr(core_data.uart.base)))
+    };
     let mut console = uart.map_or(Console::none(), Console::new);
     console.set_nonce(options.nonce);
     match start(core_data, &options, console, started) {
@@ -48,7 +50,10 @@ extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
 }
 
 /// Nothing can go on without this: reports and parks.
-#[expect(clippy::panic, reason = "the machine cannot start, and the panic handler is the report")]
+#[expect(
+    clippy::panic,
+    reason = "the machine cannot start, and the panic handler is the report"
+)]
 fn stop(what: &str) -> ! {
     panic!("cannot start: {what}")
 }
@@ -60,10 +65,14 @@ fn start(
     started: u64,
 ) -> Result<*const SaveArea, BootError> {
     if core_data.boot_magic != BOOT_MAGIC_BSP {
-        return Err(BootError("the boot driver's record has a wrong magic number"));
+        return Err(BootError(
+            "the boot driver's record has a wrong magic number",
+        ));
     }
     if core_data.abi_version != ABI_VERSION {
-        return Err(BootError("the boot driver was built for another ABI version: rebuild the image with ./hake.sh build"));
+        return Err(BootError(
+            "the boot driver was built for another ABI version: rebuild the image with ./hake.sh build",
+        ));
     }
     hal::cpu::trap_floating_point();
     hal::cpu::enable_user_cycle_counter();
@@ -71,15 +80,21 @@ fn start(
     hal::mmu::flush_all();
 
     // SAFETY: the window maps the GIC's regions as Device, and this core's kernel alone uses them.
-    let gic = unsafe { hal::gic::Gic::in_window(core_data.gic_distributor, core_data.gic_redistributor) };
-    let mut gic = gic.map_err(|_| BootError("no usable GICv3: run QEMU with -M virt,gic-version=3"))?;
+    let gic =
+        unsafe { hal::gic::Gic::in_window(core_data.gic_distributor, core_data.gic_redistributor) };
+    let mut gic =
+        gic.map_err(|_| BootError("no usable GICv3: run QEMU with -M virt,gic-version=3"))?;
     gic.init_distributor()
         .and_then(|()| gic.init_core())
         .and_then(|()| gic.enable(hal::gic::InterruptId(core_data.timer_interrupt)))
         .map_err(|_| BootError("the GIC does not answer as a GICv3 should"))?;
 
     if options.loglevel > 2 {
-        say!(console, "core 0, {} MiB RAM", core_data.ram.iter().map(|ram| ram.bytes).sum::<u64>() >> 20);
+        say!(
+            console,
+            "core 0, {} MiB RAM",
+            core_data.ram.iter().map(|ram| ram.bytes).sum::<u64>() >> 20
+        );
     }
     let env = Env {
         core: CoreId(0),
@@ -105,7 +120,8 @@ fn start(
         let base = hal::window::phys_to_virt(PhysAddr(core_data.archive.base));
         core::slice::from_raw_parts(base, core_data.archive.bytes as usize)
     };
-    let archive = Archive::parse(archive).map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
+    let archive = Archive::parse(archive)
+        .map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
     let mut memory = BootMemory::new(core_data)?;
     let mut init = init_domain::Builder::new(kernel, &mut memory)?;
     init.load(&archive)?;

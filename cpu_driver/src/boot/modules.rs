@@ -15,16 +15,24 @@ use super::init_domain::{Builder, frame_cap};
 impl Builder<'_> {
     /// One Frame for each module (never zeroed: it holds the file), one for their command lines, one PhysAddr for the device
     /// memory below RAM.
-    pub fn add_modules(&mut self, archive: &Archive<'_>, core_data: &CoreData) -> Result<(), BootError> {
+    pub fn add_modules(
+        &mut self,
+        archive: &Archive<'_>,
+        core_data: &CoreData,
+    ) -> Result<(), BootError> {
         let modules = || archive.entries().filter(|entry| entry.kind == Kind::Module);
         let string_bytes: usize = modules().map(|entry| entry.cmdline.len()).sum();
-        let string_bytes = (string_bytes as u64).next_multiple_of(BASE_PAGE_SIZE).max(BASE_PAGE_SIZE);
+        let string_bytes = (string_bytes as u64)
+            .next_multiple_of(BASE_PAGE_SIZE)
+            .max(BASE_PAGE_SIZE);
         let strings = self.memory.pages(string_bytes)?;
         self.put(root::MODULECN, 0, frame_cap(strings, string_bytes))?;
         let mut offset = 0;
         for (slot, entry) in (1..).zip(modules()) {
             let base = PhysAddr(core_data.archive.base + entry.data_offset as u64);
-            let bytes = (entry.data.len() as u64).next_multiple_of(BASE_PAGE_SIZE).max(BASE_PAGE_SIZE);
+            let bytes = (entry.data.len() as u64)
+                .next_multiple_of(BASE_PAGE_SIZE)
+                .max(BASE_PAGE_SIZE);
             self.put(root::MODULECN, slot, frame_cap(base, bytes))?;
             // SAFETY: fresh pages, large enough for all command lines together.
             unsafe {
@@ -47,12 +55,26 @@ impl Builder<'_> {
 
     /// Device memory: what lies below the first RAM. The kernel keeps using the GIC and the console in it.
     fn add_devices(&mut self, core_data: &CoreData) -> Result<(), BootError> {
-        let ram_start = core_data.ram.iter().filter(|ram| ram.bytes > 0).map(|ram| ram.base).min().unwrap_or(0);
+        let ram_start = core_data
+            .ram
+            .iter()
+            .filter(|ram| ram.bytes > 0)
+            .map(|ram| ram.base)
+            .min()
+            .unwrap_or(0);
         if ram_start == 0 {
             return Ok(());
         }
-        let devices = cap::PhysAddr { base: 0, bytes: ram_start, pasid: 0 };
-        self.put(root::PACN, 0, Capability::new_phys_addr(devices, CapRights::ALL))?;
+        let devices = cap::PhysAddr {
+            base: 0,
+            bytes: ram_start,
+            pasid: 0,
+        };
+        self.put(
+            root::PACN,
+            0,
+            Capability::new_phys_addr(devices, CapRights::ALL),
+        )?;
         self.add_region(MemRegion {
             base: 0,
             bytes: ram_start,

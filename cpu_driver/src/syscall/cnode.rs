@@ -21,7 +21,8 @@ fn stepped(step: Step) -> Reply {
 
 impl Kernel {
     pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let command = CNodeCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        let command = CNodeCommand::from_u8(invocation.word.command())
+            .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         let (root, args) = (invocation.slot, invocation.args);
         match command {
@@ -46,7 +47,9 @@ impl Kernel {
                 let slot = self.find_any(root, *address, *level)?;
                 let state = self.db.state_of(&self.env, slot);
                 let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
-                Ok(Reply::value(u64::from(state.owner != self.env.core) | u64::from(busy) << 1))
+                Ok(Reply::value(
+                    u64::from(state.owner != self.env.core) | u64::from(busy) << 1,
+                ))
             }
             CNodeCommand::GetSize => match invocation.cap.objtype() {
                 ObjType::L1CNode => Ok(Reply::value(invocation.cap.size())),
@@ -64,7 +67,16 @@ impl Kernel {
     }
 
     fn copy(&mut self, root: CteRef, args: &[u64; 10], mint: Option<(u64, u64)>) -> Handled {
-        let [dest_root, dest_cnode, dest_slot, source_root, source, dest_level, source_level, ..] = *args;
+        let [
+            dest_root,
+            dest_cnode,
+            dest_slot,
+            source_root,
+            source,
+            dest_level,
+            source_level,
+            ..,
+        ] = *args;
         let source_root = self.find_root(root, source_root, ErrorCode::SysSourceRootcnLookup)?;
         let source = self
             .find(source_root, source, source_level, CapRights::READ)
@@ -79,7 +91,18 @@ impl Kernel {
     }
 
     fn retype(&mut self, root: CteRef, args: &[u64; 10]) -> Handled {
-        let [source_root, source, offset, word, object_bytes, count, dest_root, dest_cnode, dest_slot, _] = *args;
+        let [
+            source_root,
+            source,
+            offset,
+            word,
+            object_bytes,
+            count,
+            dest_root,
+            dest_cnode,
+            dest_slot,
+            _,
+        ] = *args;
         let word = RetypeWord(word);
         let source_root = self.find_root(root, source_root, ErrorCode::SysSourceRootcnLookup)?;
         let source = self
@@ -101,7 +124,9 @@ impl Kernel {
 
     /// A root CNode named by an address in `base`, at level L2.
     fn find_root(&self, base: CteRef, word: u64, lookup_error: ErrorCode) -> Result<CteRef, Error> {
-        let slot = self.find(base, word, 2, CapRights::READ).map_err(|error| error.push(lookup_error))?;
+        let slot = self
+            .find(base, word, 2, CapRights::READ)
+            .map_err(|error| error.push(lookup_error))?;
         match self.env.cte(slot).cap().objtype() {
             ObjType::L1CNode => Ok(slot),
             _ => Err(ErrorCode::SysCnodeNotRoot.into()),

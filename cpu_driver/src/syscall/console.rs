@@ -20,6 +20,8 @@ impl Kernel {
     /// Takes a byte that waits in the console.
     pub(super) fn getchar(&mut self, word: CallWord) -> Handled {
         Self::check_argc(word.argc(), 1)?;
-        Ok(Reply::value(self.env.console.read_byte().map_or(GETCHAR_NONE, u64::from)))
+        Ok(Reply::value(
+            self.env.console.read_byte().map_or(GETCHAR_NONE, u64::from),
+        ))
     }
 }

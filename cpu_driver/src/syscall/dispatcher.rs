@@ -14,7 +14,8 @@ use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
     pub(super) fn invoke_dispatcher(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let command = DispatcherCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        let command = DispatcherCommand::from_u8(invocation.word.command())
+            .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         let target = self.dcb_of(invocation.slot)?;
         match command {
@@ -45,9 +46,15 @@ impl Kernel {
 
     /// The DCB that a Dispatcher capability names.
     pub(super) fn dcb_of(&self, slot: CteRef) -> Result<DcbPtr, Error> {
-        let dispatcher = self.env.cte(slot).cap().as_dispatcher().ok_or(ErrorCode::SysDispCapInvalid)?;
+        let dispatcher = self
+            .env
+            .cte(slot)
+            .cap()
+            .as_dispatcher()
+            .ok_or(ErrorCode::SysDispCapInvalid)?;
         // SAFETY: the address comes from a capability of the database.
-        unsafe { DcbPtr::from_phys(PhysAddr(dispatcher.dcb)) }.ok_or_else(|| ErrorCode::SysDispCapInvalid.into())
+        unsafe { DcbPtr::from_phys(PhysAddr(dispatcher.dcb)) }
+            .ok_or_else(|| ErrorCode::SysDispCapInvalid.into())
     }
 
     fn setup(&mut self, invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
@@ -68,7 +75,8 @@ impl Kernel {
         let vroot = self
             .find(cspace, vroot, 2, CapRights::WRITE)
             .map_err(|error| error.push(ErrorCode::SysDispVspaceRoot))?;
-        if self.env.cte(vroot).cap().objtype() != ObjType::VNodeAarch64L0 || self.is_foreign(vroot) {
+        if self.env.cte(vroot).cap().objtype() != ObjType::VNodeAarch64L0 || self.is_foreign(vroot)
+        {
             return Err(ErrorCode::SysDispVspaceInvalid.into());
         }
         let frame = self
@@ -87,12 +95,27 @@ impl Kernel {
             let slot = self
                 .find_own(caller, other, CapRights::READ)
                 .map_err(|error| error.push(ErrorCode::SysDispOcapLookup))?;
-            Some(self.dcb_of(slot).map_err(|_| ErrorCode::SysDispOcapType)?.domain_id.get())
+            Some(
+                self.dcb_of(slot)
+                    .map_err(|_| ErrorCode::SysDispOcapType)?
+                    .domain_id
+                    .get(),
+            )
         };
         if let Some(id) = inherited {
             target.domain_id.set(id);
         }
-        self.set_up(target, cspace, vroot, frame, if run == 0 { DcbState::Stopped } else { DcbState::Ready })?;
+        self.set_up(
+            target,
+            cspace,
+            vroot,
+            frame,
+            if run == 0 {
+                DcbState::Stopped
+            } else {
+                DcbState::Ready
+            },
+        )?;
         Ok(Reply::OK)
     }
 
@@ -126,8 +149,18 @@ impl Kernel {
     }
 
     /// Puts copies of the three capabilities into the DCB; all or none.
-    fn adopt(&mut self, target: DcbPtr, cspace: CteRef, vroot: CteRef, frame: CteRef) -> Result<(), Error> {
-        let pairs = [(target.cspace(), cspace), (target.vspace(), vroot), (target.frame(), frame)];
+    fn adopt(
+        &mut self,
+        target: DcbPtr,
+        cspace: CteRef,
+        vroot: CteRef,
+        frame: CteRef,
+    ) -> Result<(), Error> {
+        let pairs = [
+            (target.cspace(), cspace),
+            (target.vspace(), vroot),
+            (target.frame(), frame),
+        ];
         for (done, (dest, source)) in pairs.into_iter().enumerate() {
             if let Err(error) = self.db.copy_into_object(&mut self.env, dest, source) {
                 for (dest, _) in pairs.into_iter().take(done) {

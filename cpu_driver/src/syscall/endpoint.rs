@@ -1,11 +1,11 @@
 //! Invocations of endpoints: sending a message.
 
 use errors::{Error, ErrorCode};
+use kpi::addr::PhysAddr;
 use kpi::cap::EndPointLmp;
 use kpi::lmp::LMP_WORDS;
 use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags};
-use kpi::addr::PhysAddr;
 
 use crate::dcb::{DcbPtr, DcbState};
 use crate::kernel::{Handled, Kernel, Reply};
@@ -21,15 +21,23 @@ impl Kernel {
     ) -> Handled {
         let [cap, payload @ ..] = args;
         let words = word.payload_words() as usize;
-        let payload = payload.get(..words).filter(|_| words <= LMP_WORDS).ok_or(ErrorCode::SysInvargsSyscall)?;
+        let payload = payload
+            .get(..words)
+            .filter(|_| words <= LMP_WORDS)
+            .ok_or(ErrorCode::SysInvargsSyscall)?;
         Self::check_argc(word.argc(), words as u8 + 3)?;
         let (cap, level, flags) = (*cap, u64::from(word.command()), word.flags());
         let give_away = flags.contains(SendFlags::GIVEAWAY);
         let find = move |kernel: &mut Kernel| -> Result<Transfer, Error> {
-            Ok(Transfer { source: kernel.find(caller.cspace(), cap, level, CapRights::READ)?, give_away })
+            Ok(Transfer {
+                source: kernel.find(caller.cspace(), cap, level, CapRights::READ)?,
+                give_away,
+            })
         };
         match self.deliver(endpoint, payload, (cap != 0).then_some(find)) {
-            Ok(receiver) if flags.contains(SendFlags::SYNC) && runs(receiver) => Ok(Reply::Switch(Ok(()), Some(receiver))),
+            Ok(receiver) if flags.contains(SendFlags::SYNC) && runs(receiver) => {
+                Ok(Reply::Switch(Ok(()), Some(receiver)))
+            }
             Ok(_) => Ok(Reply::OK),
             Err(error) if flags.contains(SendFlags::YIELD) && is_transient(&error) => {
                 // SAFETY: the address comes from an endpoint capability of the database.

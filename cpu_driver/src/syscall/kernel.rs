@@ -11,7 +11,8 @@ use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let command = KernelCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        let command = KernelCommand::from_u8(invocation.word.command())
+            .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         let [first, second, ..] = *invocation.args;
         match command {
@@ -67,9 +68,11 @@ impl Kernel {
                 Ok(Reply::OK)
             }
             KernelCommand::CheckInvariants => self.check_invariants(first),
-            KernelCommand::Statistics => {
-                Ok(Reply::Done([self.db.count(), self.env.scheduler.runnable(), 0]))
-            }
+            KernelCommand::Statistics => Ok(Reply::Done([
+                self.db.count(),
+                self.env.scheduler.runnable(),
+                0,
+            ])),
         }
     }
 
@@ -81,11 +84,21 @@ impl Kernel {
         if cursor == 0 {
             self.check_cursor = caps::CheckCursor::default();
         }
-        let report = self.db.check_invariants(&self.env, &mut self.check_cursor, STEP);
+        let report = self
+            .db
+            .check_invariants(&self.env, &mut self.check_cursor, STEP);
         if report.violations > 0 {
-            crate::say!(self.env.console, "{} invariants of the capability database are violated", report.violations);
+            crate::say!(
+                self.env.console,
+                "{} invariants of the capability database are violated",
+                report.violations
+            );
         }
-        Ok(Reply::Done([u64::from(!report.done), report.violations, report.entries]))
+        Ok(Reply::Done([
+            u64::from(!report.done),
+            report.violations,
+            report.entries,
+        ]))
     }
 
     #[cfg(not(feature = "check"))]

@@ -34,7 +34,9 @@ pub struct Invocation<'a> {
 
 /// The low 32 bits, as a capability address. The upper half must be clear.
 fn address(word: u64) -> Result<CapAddr, Error> {
-    u32::try_from(word).map(CapAddr).map_err(|_| ErrorCode::SysL1CnodeIndex.into())
+    u32::try_from(word)
+        .map(CapAddr)
+        .map_err(|_| ErrorCode::SysL1CnodeIndex.into())
 }
 
 impl Kernel {
@@ -45,7 +47,9 @@ impl Kernel {
         match Syscall::from_word(*first) {
             Some(Syscall::Invoke) => self.invoke(word, *second, rest),
             Some(Syscall::Yield) => self.yield_core(word, *second, disabled),
-            Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| crate::kernel::Reply::OK),
+            Some(Syscall::Nop) => {
+                Self::check_argc(word.argc(), 1).map(|()| crate::kernel::Reply::OK)
+            }
             Some(Syscall::Print) => self.print(word, *second, rest),
             Some(Syscall::Getchar) => self.getchar(word),
             None => Err(ErrorCode::SysIllegalSyscall.into()),
@@ -53,21 +57,36 @@ impl Kernel {
     }
 
     fn invoke(&mut self, word: CallWord, target: u64, args: &[u64; 10]) -> Handled {
-        let Some(caller) = self.env.current else { return Err(ErrorCode::SysIllegalSyscall.into()) };
-        let slot = lookup(&self.env, caller.cspace(), address(target)?, word.level(), CapRights::READ)?;
+        let Some(caller) = self.env.current else {
+            return Err(ErrorCode::SysIllegalSyscall.into());
+        };
+        let slot = lookup(
+            &self.env,
+            caller.cspace(),
+            address(target)?,
+            word.level(),
+            CapRights::READ,
+        )?;
         let cap = *self.env.cte(slot).cap();
         if let Some(endpoint) = cap.as_end_point_lmp() {
             if !word.flags().contains(SendFlags::IDENTIFY) {
                 return self.send(word, &endpoint, caller, args);
             }
         }
-        let invocation = Invocation { word, cap, slot, caller, args };
+        let invocation = Invocation {
+            word,
+            cap,
+            slot,
+            caller,
+            args,
+        };
         use kpi::cap::ObjType;
         match cap.objtype() {
             ObjType::L1CNode | ObjType::L2CNode => self.invoke_cnode(&invocation),
-            ObjType::VNodeAarch64L0 | ObjType::VNodeAarch64L1 | ObjType::VNodeAarch64L2 | ObjType::VNodeAarch64L3 => {
-                self.invoke_vnode(&invocation)
-            }
+            ObjType::VNodeAarch64L0
+            | ObjType::VNodeAarch64L1
+            | ObjType::VNodeAarch64L2
+            | ObjType::VNodeAarch64L3 => self.invoke_vnode(&invocation),
             objtype if objtype.is_mapping() => self.invoke_mapping(&invocation),
             ObjType::Dispatcher => self.invoke_dispatcher(&invocation),
             ObjType::Kernel => self.invoke_kernel(&invocation),
@@ -77,21 +96,45 @@ impl Kernel {
 
     /// A capability of the caller's own CSpace, at level L2.
     pub fn find_own(&self, caller: DcbPtr, word: u64, rights: CapRights) -> Result<CteRef, Error> {
-        Ok(lookup(&self.env, caller.cspace(), address(word)?, 2, rights)?)
+        Ok(lookup(
+            &self.env,
+            caller.cspace(),
+            address(word)?,
+            2,
+            rights,
+        )?)
     }
 
     /// A capability below `root`.
-    pub fn find(&self, root: CteRef, word: u64, level: u64, rights: CapRights) -> Result<CteRef, Error> {
+    pub fn find(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<CteRef, Error> {
         Ok(lookup(&self.env, root, address(word)?, level, rights)?)
     }
 
     /// A capability below `root` in whatever state: for delete and revoke, which must reach what is half made.
     pub fn find_any(&self, root: CteRef, word: u64, level: u64) -> Result<CteRef, Error> {
-        Ok(lookup_any(&self.env, root, address(word)?, level, CapRights::default())?)
+        Ok(lookup_any(
+            &self.env,
+            root,
+            address(word)?,
+            level,
+            CapRights::default(),
+        )?)
     }
 
     /// A slot in the CNode at `word`/`level` below `root`, to be filled. The errors name the destination.
-    pub fn find_destination(&self, root: CteRef, word: u64, level: u64, index: u64) -> Result<DestSlot, Error> {
+    pub fn find_destination(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        index: u64,
+    ) -> Result<DestSlot, Error> {
         let cnode = self
             .find(root, word, level, CapRights::READ.union(CapRights::WRITE))
             .map_err(|error| error.push(ErrorCode::SysDestCnodeLookup))?;

@@ -11,13 +11,15 @@ use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let command = VNodeCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        let command = VNodeCommand::from_u8(invocation.word.command())
+            .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
             VNodeCommand::Map => self.map(invocation),
             VNodeCommand::Unmap => {
                 let [mapping, level, ..] = *invocation.args;
-                let mapping = self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
+                let mapping =
+                    self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
                 match self.db.unmap(&mut self.env, invocation.slot, mapping)? {
                     Step::Done => Ok(Reply::OK),
                     Step::Again => Ok(Reply::Again),
@@ -27,7 +29,17 @@ impl Kernel {
     }
 
     fn map(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let [source_root, source, flags, offset, count, mapping_root, mapping_cnode, word, ..] = *invocation.args;
+        let [
+            source_root,
+            source,
+            flags,
+            offset,
+            count,
+            mapping_root,
+            mapping_cnode,
+            word,
+            ..,
+        ] = *invocation.args;
         if !invocation.cap.rights().contains(CapRights::WRITE) {
             return Err(ErrorCode::SysDestCapRights.into());
         }
@@ -51,19 +63,28 @@ impl Kernel {
             word.mapping_level(),
             u64::from(word.mapping_slot()),
         )?;
-        let request = MapArgs { source, flags, offset, count, entry: word.entry(), dest };
+        let request = MapArgs {
+            source,
+            flags,
+            offset,
+            count,
+            entry: word.entry(),
+            dest,
+        };
         self.db.map(&mut self.env, invocation.slot, request)?;
         hal::mmu::publish_new_entries();
         Ok(Reply::OK)
     }
 
     pub(super) fn invoke_mapping(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let command = MappingCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
+        let command = MappingCommand::from_u8(invocation.word.command())
+            .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
             MappingCommand::Modify => {
                 let [first, pages, flags, ..] = *invocation.args;
-                self.db.modify(&mut self.env, invocation.slot, first, pages, flags)?;
+                self.db
+                    .modify(&mut self.env, invocation.slot, first, pages, flags)?;
                 hal::mmu::publish_new_entries();
                 Ok(Reply::OK)
             }

@@ -17,8 +17,14 @@ impl Kernel {
         let (Some(caller), true) = (self.env.current, disabled) else {
             return Err(ErrorCode::SysCallerEnabled.into());
         };
-        let target = if target == 0 { None } else { Some(self.yield_target(caller, target)?) };
-        let Some(shared) = caller.shared() else { return Err(ErrorCode::SysDispFrame.into()) };
+        let target = if target == 0 {
+            None
+        } else {
+            Some(self.yield_target(caller, target)?)
+        };
+        let Some(shared) = caller.shared() else {
+            return Err(ErrorCode::SysDispFrame.into());
+        };
         // SAFETY: the running dispatcher's frame, in the window; read once.
         let shared = unsafe { shared.read_volatile() };
         caller.disabled.set(false);
@@ -42,7 +48,8 @@ impl Kernel {
             _ => return Err(ErrorCode::SysInvalidYieldTarget.into()),
         };
         // SAFETY: the address comes from a capability of the database.
-        let dcb = unsafe { DcbPtr::from_phys(PhysAddr(base)) }.ok_or(ErrorCode::SysInvalidYieldTarget)?;
+        let dcb =
+            unsafe { DcbPtr::from_phys(PhysAddr(base)) }.ok_or(ErrorCode::SysInvalidYieldTarget)?;
         if dcb.state.get() != DcbState::Ready {
             return Err(ErrorCode::SysInvalidYieldTarget.into());
         }

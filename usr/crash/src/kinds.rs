@@ -103,7 +103,8 @@ fn jump() {
 
 #[inline(never)]
 fn read_only() {
-    write(read_only as *const () as u64);
+    // Aligned, or else that is the fault.
+    write(read_only as *const () as u64 & !7);
 }
 
 #[inline(never)]
