@@ -13,7 +13,7 @@ say() { printf 'hake: %s\n' "$*" >&2; }
 
 # install PACKAGE...: by apt-get, as root or with sudo; ends with 69 where that is not possible.
 install() {
-    manual="run \`apt-get install $*\` as root, or install rustup (https://rustup.rs) with its component rust-src"
+    manual="run \`apt-get install $*\` as root"
     if [ "${HAKE_INSTALL-}" = no ] || ! command -v apt-get >/dev/null 2>&1; then
         say "missing: $*; $manual"
         exit 69
@@ -27,11 +27,15 @@ install() {
         sudo=sudo
         [ -t 0 ] || sudo='sudo -n'
     fi
-    say "installing $* (apt-get)"
+    log=$root/build/install.log
+    mkdir -p "$root/build"
+    say "installing $* (by apt-get; its messages go to build/install.log)"
     {
         $sudo apt-get update -qq &&
-            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
-    } >&2 </dev/null || {
+            $sudo env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends --no-remove "$@"
+    } >"$log" 2>&1 </dev/null || {
+        tail -n 20 "$log" >&2
         say "apt-get could not install $*; $manual"
         exit 69
     }
@@ -52,6 +56,13 @@ system_rust() {
     return 1
 }
 
+# Whether this rustc is as new as the workspace asks for.
+new_enough() {
+    needed=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$root/Cargo.toml")
+    minor=$("$1" --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+    [ "${minor:-0}" -ge "${needed:-0}" ]
+}
+
 has_source() { [ -e "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
 
 # Sets cargo, rustc and rustdoc to a compiler that can build the system: rustup's if it has rust-src, else the system's.
@@ -59,12 +70,12 @@ has_source() { [ -e "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/li
 choose() {
     if command -v rustup >/dev/null 2>&1; then
         rustc=$(cd "$root" && rustup which rustc 2>/dev/null) || rustc=
-        if [ -n "$rustc" ] && has_source "$rustc"; then
+        if [ -n "$rustc" ] && has_source "$rustc" && new_enough "$rustc"; then
             bin=$(dirname -- "$rustc")
             return 0
         fi
     fi
-    bin=$(system_rust) && has_source "$bin/rustc"
+    bin=$(system_rust) && has_source "$bin/rustc" && new_enough "$bin/rustc"
 }
 
 if [ "${1-}" = --install ]; then
@@ -74,10 +85,18 @@ if [ "${1-}" = --install ]; then
 fi
 
 if ! choose; then
-    say "no Rust compiler here can build the system (needed: one with the standard library's source)"
-    install rustc-web cargo-web rust-web-src lld gcc libc6-dev
+    say "no Rust compiler here is new enough and has the standard library's source, which building the system needs"
+    if command -v rustup >/dev/null 2>&1; then
+        say "either run: rustup component add rust-src; or let Debian's packages do:"
+    else
+        say "either install rustup (https://rustup.rs) and run: rustup component add rust-src; or let Debian's packages do:"
+    fi
+    # cargo fetches crates by https; a minimal Debian knows no certificates.
+    certificates=
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || certificates=ca-certificates
+    install rustc-web cargo-web rust-web-src lld gcc libc6-dev $certificates
     if ! choose; then
-        say "the installed Rust compiler is not usable; run: rustup component add rust-src"
+        say "the installed compiler is of no use either; is another cargo or rustc before it in PATH?"
         exit 69
     fi
 fi

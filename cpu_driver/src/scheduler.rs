@@ -62,7 +62,7 @@ impl Scheduler {
     pub fn remove(&mut self, dcb: DcbPtr) {
         if dcb.run_link.is_linked() {
             // SAFETY: it is linked, and only ever in this list.
-            drop(unsafe { self.run.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove());
+            let _ = unsafe { self.run.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             self.runnable -= 1;
         }
         self.cancel_wakeup(dcb);
@@ -88,7 +88,8 @@ impl Scheduler {
     pub fn cancel_wakeup(&mut self, dcb: DcbPtr) {
         if dcb.wakeup_link.is_linked() {
             // SAFETY: it is linked, and only ever in this tree.
-            drop(unsafe { self.wakeups.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove());
+            let _ =
+                unsafe { self.wakeups.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             dcb.wakeup.set(0);
         }
     }

@@ -91,8 +91,9 @@ pub fn make_image(cx: &Context, args: &ImageArgs) -> Result<(Platform, Image)> {
         course: args.profile == Profile::Course,
         modules: args.module.clone(),
     };
+    let contents = image::read_menu(cx, &platform, &choice)?;
     let built = os_build::build(cx)?;
-    let image = image::make(cx, &platform, &choice, &built)?;
+    let image = image::make(cx, &platform, &contents, &built)?;
     Ok((platform, image))
 }
 
@@ -131,12 +132,12 @@ pub fn run(args: &RunArgs) -> Result<Exit> {
         .as_deref()
         .map(session::read_lines)
         .transpose()?;
-    check_platform(&args.image.platform)?.qemu()?;
+    let wishes = wishes(&args.machine);
+    wishes.check(&check_platform(&args.image.platform)?)?;
     let cx = Context::new(ui, Some(Task::Run))?;
     let (platform, image) = make_image(&cx, &args.image)?;
     // Until here Ctrl-C ends hake and the compiler at once; from here on QEMU has to be ended first.
     let signals = Signals::catch()?;
-    let wishes = wishes(&args.machine);
     let nonce = new_nonce(wishes.seed)?;
     let machine = Machine::new(&platform, qemu_file(&cx), &image, &wishes, nonce)?;
     let mut copies = Copies::open(args.output.log.as_ref(), args.output.json.as_ref())?;

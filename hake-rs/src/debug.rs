@@ -31,7 +31,8 @@ const IMAGE_BASE: u64 = 0x4020_0000;
 /// As `run`; 64 if `--attach` finds no machine to attach to.
 pub fn gdb(args: &GdbArgs) -> Result<Exit> {
     let platform = check_platform(&args.image.platform)?;
-    platform.qemu()?;
+    let wishes = wishes(&args.machine);
+    wishes.check(&platform)?;
     let ui = Ui::new(args.image.common.verbose);
     let cx = Context::new(ui, Some(Task::Debug))?;
     let folder = cx.workspace.build(&args.image.platform);
@@ -40,7 +41,6 @@ pub fn gdb(args: &GdbArgs) -> Result<Exit> {
         return attach(&cx, &script);
     }
     let (platform, image) = make_image(&cx, &args.image)?;
-    let wishes = wishes(&args.machine);
     let mut machine = Machine::new(
         &platform,
         qemu_file(&cx),

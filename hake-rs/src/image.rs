@@ -39,23 +39,30 @@ pub struct Image {
     pub symbols: Vec<(String, PathBuf)>,
 }
 
+/// The items of a menu, and where they came from.
+#[derive(Debug)]
+pub struct Contents {
+    source: Source,
+    items: Vec<Item>,
+}
+
 /// Packs an image.
 ///
 /// # Errors
 ///
-/// 65 for an error in the menu, a module that does not exist, or files of different ABI versions.
+/// 65 for a module that does not exist, or files of different ABI versions.
 pub fn make(
     cx: &Context,
     platform: &Platform,
-    choice: &MenuChoice,
+    contents: &Contents,
     built: &Built,
 ) -> Result<Image> {
-    let (source, items) = read_menu(cx, platform, choice)?;
+    let Contents { source, items } = contents;
     let mut files = Vec::new();
-    for item in &items {
-        files.push(load(cx, &source, item, built)?);
+    for item in items {
+        files.push(load(cx, source, item, built)?);
     }
-    check_abi(&source, &items, &files)?;
+    check_abi(source, items, &files)?;
 
     let mut image = Vec::new();
     let mut parts = Vec::new();
@@ -117,6 +124,7 @@ pub fn make(
 }
 
 /// Where a menu came from, for messages and for files beside it.
+#[derive(Debug)]
 struct Source {
     shown: String,
     folder: PathBuf,
@@ -133,11 +141,12 @@ impl Source {
     }
 }
 
-fn read_menu(
-    cx: &Context,
-    platform: &Platform,
-    choice: &MenuChoice,
-) -> Result<(Source, Vec<Item>)> {
+/// Reads a menu, before anything is built, so that errors in it show at once.
+///
+/// # Errors
+///
+/// 65 with `file:line:column`; 64 for a bad `--module`.
+pub fn read_menu(cx: &Context, platform: &Platform, choice: &MenuChoice) -> Result<Contents> {
     let default = platform.folder.join(if choice.course {
         "menu.course.lst"
     } else {
@@ -170,14 +179,14 @@ fn read_menu(
             }));
     }
     let folder = file.parent().unwrap_or(Path::new(".")).into();
-    Ok((
-        Source {
+    Ok(Contents {
+        source: Source {
             shown,
             folder,
             lines,
         },
-        menu.items,
-    ))
+        items: menu.items,
+    })
 }
 
 /// A file for the image.

@@ -85,6 +85,8 @@ impl Side {
             "-Clinker-flavor=ld.lld".into(),
             "-Cforce-frame-pointers=yes".into(),
         ]);
+        // What the linker drops must not stay in the debug information as code at address 0, where the kernel really is.
+        flags.push("-Clink-arg=-zdead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff".into());
         match self {
             Self::Kernel => flags.extend(
                 [
@@ -105,6 +107,8 @@ impl Side {
                 "-Zbuild-std=core,alloc,compiler_builtins",
             ])
             .arg("-Zbuild-std-features=compiler-builtins-mem")
+            // A note about the compiler's own `core` helps nobody here.
+            .args(["--config", "future-incompat-report.frequency=\"never\""])
             .arg("--target-dir")
             .arg(cx.workspace.build(self.name()))
             .env("RUSTC_BOOTSTRAP", "1")
@@ -227,7 +231,11 @@ fn check_x18<'f>(cx: &Context, files: impl Iterator<Item = &'f PathBuf>) -> Resu
                 let place = symbols.describe(&name, found.address).unwrap_or_default();
                 message += &format!("  {:#x} {place}: {}\n", found.address, found.text);
             }
-            message += "use another register; only code between __resume_start and __resume_end may use x18";
+            message += &format!(
+                "use another register; only code between {} and {} may use x18",
+                x18::RESUME_START,
+                x18::RESUME_END
+            );
             return Err(Failure::bad_input(message));
         }
         std::fs::write(&mark, "")

@@ -197,7 +197,8 @@ mod tests {
         let text = format!("fault at [hake:{:#x}], [nobody:0x10]", marker.address());
         let shown = String::from_utf8(symbols.annotate(text.as_bytes())).unwrap();
         assert!(
-            shown.contains("hake::symbolise::without_hash at hake-rs/src/symbolise.rs:"),
+            shown.contains(" hake::symbolise::without_hash")
+                && shown.contains(" at hake-rs/src/symbolise.rs:"),
             "{shown}"
         );
         assert!(shown.ends_with("], [nobody:0x10]"), "{shown}");

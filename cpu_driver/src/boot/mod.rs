@@ -5,6 +5,7 @@ mod init_domain;
 mod memory;
 mod modules;
 
+use core::fmt::Write;
 use core::ptr::NonNull;
 
 use bootimage::Archive;
@@ -95,6 +96,16 @@ fn start(
             "core 0, {} MiB RAM",
             core_data.ram.iter().map(|ram| ram.bytes).sum::<u64>() >> 20
         );
+    }
+    if console.records_enabled() {
+        // Debuggers find the relocated image by this.
+        console.begin_record();
+        let base = panic::image_base();
+        let _ = write!(
+            console,
+            "{{\"t\":\"boot\",\"stage\":\"image\",\"ticks\":{started},\"base\":{base}}}"
+        );
+        console.end_record();
     }
     let env = Env {
         core: CoreId(0),

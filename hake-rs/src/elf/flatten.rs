@@ -49,10 +49,11 @@ pub fn flatten(file: &Elf<'_>) -> Result<Vec<u8>> {
         .symbols()
         .find(|symbol| symbol.name() == Ok("__image_end"))
         .map(|symbol| symbol.address());
+    let seen = image_end.map_or("missing".into(), |address| format!("{address:#x}"));
     ensure!(
         image_end == Some(out.len() as u64),
-        "its symbol __image_end is {image_end:#x?}, but the boot archive follows at {:#x}: define it at the end of the last \
-         segment, aligned to 4096",
+        "its symbol __image_end is {seen}, but the boot archive follows at {:#x}: define it at the end of the last segment, \
+         aligned to 4096",
         out.len()
     );
     Ok(out)

@@ -2,8 +2,8 @@
 //!
 //! x18 is the thread-resume register: the dispatcher's resume path restores all other registers and jumps through it, so a
 //! value kept there by anybody else would be lost. Compilers keep off it with `-Zfixed-x18`; assembly and a library built
-//! without that flag do not. So hake disassembles each program and accepts x18 only between the symbols `__resume_start` and
-//! `__resume_end`.
+//! without that flag do not. So hake disassembles each program and accepts x18 only in the resume path itself: between the
+//! symbols [`RESUME_START`] and [`RESUME_END`] of `lib/aos`.
 
 use super::Elf;
 use anyhow::{Context as _, Result};
@@ -11,6 +11,11 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
 use std::ops::Range;
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::InstDecoder;
+
+/// The first instruction that may use x18.
+pub const RESUME_START: &str = "__aos_resume";
+/// Behind the last instruction that may use x18.
+pub const RESUME_END: &str = "__aos_resume_end";
 
 /// An instruction that uses x18.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub fn uses(file: &Elf<'_>) -> Result<Vec<Use>> {
             .find(|symbol| symbol.name() == Ok(name))
             .map(|symbol| symbol.address())
     };
-    let resume = symbol("__resume_start").unwrap_or(0)..symbol("__resume_end").unwrap_or(0);
+    let resume = symbol(RESUME_START).unwrap_or(0)..symbol(RESUME_END).unwrap_or(0);
     let mut found = Vec::new();
     for section in file
         .sections()

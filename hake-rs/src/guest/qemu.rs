@@ -55,12 +55,46 @@ pub struct Wishes {
     pub seed: Option<u64>,
 }
 
-impl Machine {
-    /// Puts together platform, image and wishes.
+impl Wishes {
+    /// Whether a platform can grant them.
     ///
     /// # Errors
     ///
-    /// 64 for a wish that this platform cannot grant.
+    /// 64 if not.
+    pub fn check(&self, platform: &platform::Platform) -> Result<()> {
+        let qemu = platform.qemu()?;
+        if let Some(cores) = self.cores.filter(|cores| !(1..=64).contains(cores)) {
+            return Err(Failure::usage(format!(
+                "--cores {cores}: give a number from 1 to 64"
+            )));
+        }
+        if let Some(mem) = &self.mem {
+            let digits = mem.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
+            if digits.is_empty()
+                || mem.len() - digits.len() > 1
+                || !digits.bytes().all(|b| b.is_ascii_digit())
+            {
+                return Err(Failure::usage(format!(
+                    "--mem {mem}: give a size such as 512M or 2G"
+                )));
+            }
+        }
+        if self.el2 && qemu.machine_el2.is_none() {
+            return Err(Failure::usage(format!(
+                "--el2: the platform {} has no EL2",
+                platform.name
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Machine {
+    /// Puts together platform, image and wishes, which [`Wishes::check`] has found good.
+    ///
+    /// # Errors
+    ///
+    /// 64 for a platform that QEMU does not have.
     pub fn new(
         platform: &platform::Platform,
         program: Option<PathBuf>,
@@ -69,28 +103,6 @@ impl Machine {
         nonce: Nonce,
     ) -> Result<Self> {
         let qemu = platform.qemu()?.clone();
-        let cores = wishes.cores.unwrap_or(qemu.cores);
-        if !(1..=64).contains(&cores) {
-            return Err(Failure::usage(format!(
-                "--cores {cores}: give a number from 1 to 64"
-            )));
-        }
-        let mem = wishes.mem.clone().unwrap_or_else(|| qemu.mem.clone());
-        let digits = mem.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
-        if digits.is_empty()
-            || mem.len() - digits.len() > 1
-            || !digits.bytes().all(|b| b.is_ascii_digit())
-        {
-            return Err(Failure::usage(format!(
-                "--mem {mem}: give a size such as 512M or 2G"
-            )));
-        }
-        if wishes.el2 && qemu.machine_el2.is_none() {
-            return Err(Failure::usage(format!(
-                "--el2: the platform {} has no EL2",
-                platform.name
-            )));
-        }
         let mut words = vec![image.kernel_args.clone(), format!("nonce={nonce}")];
         words.extend(wishes.seed.map(|seed| format!("seed={seed}")));
         words.extend(wishes.append.iter().cloned());
@@ -99,8 +111,8 @@ impl Machine {
             program,
             image: image.file.clone(),
             append: words.join(" "),
-            cores,
-            mem,
+            cores: wishes.cores.unwrap_or(qemu.cores),
+            mem: wishes.mem.clone().unwrap_or_else(|| qemu.mem.clone()),
             el2: wishes.el2,
             icount: wishes.icount,
             gdb_port: None,
@@ -283,9 +295,14 @@ fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<usize>> {
 }
 
 impl Drop for Qemu {
+    /// Ends QEMU, and whatever it may have started: it leads a process group of its own.
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let ended = self.child.try_wait().is_ok_and(|status| status.is_some());
+        if !ended {
+            let group = rustix::process::Pid::from_child(&self.child);
+            // This fails only if it has ended in the meantime.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let _ = self.child.wait();
+        }
     }
 }

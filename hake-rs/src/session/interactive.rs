@@ -68,7 +68,7 @@ pub fn interact(ui: Ui, guest: &mut Guest<'_>) -> Result<Exit> {
                         "QEMU does not start the machine: {complaints}"
                     )));
                 }
-                if !complaints.is_empty() {
+                if !status.success() && !complaints.is_empty() {
                     ui.say(&format!("QEMU: {complaints}"));
                 }
                 if let Some(death) = &tally.death {

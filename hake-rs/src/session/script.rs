@@ -77,7 +77,7 @@ pub fn run_lines(ui: Ui, guest: &mut Guest<'_>, lines: Vec<Vec<u8>>) -> Result<E
             }
             Event::TimeOut => break,
             Event::Ended(status) => {
-                report(ui, guest, &tally);
+                report(ui, guest, &tally, status.success());
                 if typed < count && tally.exit(status) == Exit::Ok {
                     ui.say(&format!(
                         "the guest shut down after {typed} of {count} lines"
@@ -87,12 +87,13 @@ pub fn run_lines(ui: Ui, guest: &mut Guest<'_>, lines: Vec<Vec<u8>>) -> Result<E
             }
         }
     }
-    report(ui, guest, &tally);
+    report(ui, guest, &tally, true);
     Ok(Exit::GuestDied)
 }
 
-fn report(ui: Ui, guest: &Guest<'_>, tally: &Tally) {
-    if !guest.complaints().is_empty() {
+/// QEMU warns about this and that; it matters if QEMU itself failed.
+fn report(ui: Ui, guest: &Guest<'_>, tally: &Tally, qemu_fine: bool) {
+    if !qemu_fine && !guest.complaints().is_empty() {
         ui.say(&format!("QEMU: {}", guest.complaints()));
     }
     if let Some(death) = &tally.death {

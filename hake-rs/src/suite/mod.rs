@@ -183,7 +183,8 @@ fn run_plan(
         file: plan.menu.clone(),
         ..MenuChoice::default()
     };
-    let image = match image::make(cx, platform, &choice, built) {
+    let contents = image::read_menu(cx, platform, &choice);
+    let image = match contents.and_then(|contents| image::make(cx, platform, &contents, built)) {
         Ok(image) => image,
         Err(error) => {
             let case = Case::new(
@@ -199,6 +200,7 @@ fn run_plan(
     };
     let mut wishes = plan.wishes.clone();
     wishes.seed = args.seed.or(wishes.seed);
+    wishes.check(platform)?;
     if args.long {
         wishes.append.push("long=1".into());
     }

@@ -1,7 +1,7 @@
 //! The files that describe QEMU tests: `platforms/P/tests/*.menu` and `*.script`.
 //!
 //! A `.menu` is a boot menu with a header; the guest runs tests by itself and reports records. A `.script` is typed at the
-//! prompt, with the expected output between the commands. The format is documented in docs/testing.md.
+//! prompt, with the expected output between the commands. The format is documented in the book, "Testing".
 
 use crate::failure::Failure;
 use crate::guest::Wishes;

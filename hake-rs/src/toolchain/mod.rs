@@ -14,8 +14,6 @@ use anyhow::Result;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The oldest compiler that builds the workspace (edition 2024).
-pub const OLDEST_RUST: Version = Version(1, 85, 0);
 /// The oldest QEMU whose `virt` machine we use.
 pub const OLDEST_QEMU: Version = Version(6, 2, 0);
 
@@ -83,8 +81,9 @@ impl Toolchain {
         let Some(version) = self.version else {
             return Err(format!("{self} does not run"));
         };
-        if version < OLDEST_RUST {
-            return Err(format!("{self} is older than {OLDEST_RUST}"));
+        let oldest = oldest_rust();
+        if version < oldest {
+            return Err(format!("{self} is older than {oldest}"));
         }
         match self.source {
             None => Err(format!("{self} lacks the standard library's source")),
@@ -165,6 +164,12 @@ pub fn choose(host: &Host) -> Result<&Toolchain> {
          (Debian 12), or install rustup (https://rustup.rs) and then run `rustup component add rust-src`",
         reasons.join("; ")
     )))
+}
+
+/// The oldest compiler that builds the workspace: its `rust-version`.
+#[must_use]
+pub fn oldest_rust() -> Version {
+    Version::find(env!("CARGO_PKG_RUST_VERSION")).unwrap_or(Version(1, 85, 0))
 }
 
 /// The first file of this name on a search path that can be executed.

@@ -8,7 +8,7 @@
 //! upcall stack, `trap` and `pagefault_disabled` the trap stack. None of them nests in itself: while disabled there are no
 //! upcalls but `pagefault_disabled` (and `trap`), and a fault in those ends at the kernel's limit of faults.
 //!
-//! **Leaving disabled mode** (`__aos_resume`, from `__resume_start` to `__resume_end`): behind the store that clears
+//! **Leaving disabled mode** (`__aos_resume`, up to `__aos_resume_end`): behind the store that clears
 //! `disabled` the flag is clear but the PC is in the range, which the kernel counts as disabled: an interruption there saves to the disabled area and continues exactly there, and so the enabled area,
 //! which is being loaded, stays as it is. The target PC is in x18, which no other code uses (`-Zfixed-x18`).
 //!
@@ -95,10 +95,8 @@ global_asm!(
     ".section .text.__aos_resume, \"ax\"",
     ".type __aos_resume, %function",
     ".global __aos_resume",
-    ".global __resume_start",
-    ".global __resume_end",
+    ".global __aos_resume_end",
     "__aos_resume:",
-    "__resume_start:",
     "ldr x18, [x1, #{area_pc}]",
     "ldr x2, [x1, #{area_spsr}]",
     "msr nzcv, x2",
@@ -121,7 +119,7 @@ global_asm!(
     "ldp x29, x30, [x1, #232]",
     "ldp x0, x1, [x1]",
     "br x18",
-    "__resume_end:",
+    "__aos_resume_end:",
     ".size __aos_resume, . - __aos_resume",
     "",
     // __aos_yield(x0 = enabled area, x1 = call word) -> x0: saves what a call preserves so that the `run` upcall can return 0
@@ -167,8 +165,7 @@ unsafe extern "C" {
     fn __aos_trap();
     fn __aos_resume(dispatcher: usize, area: usize) -> !;
     fn __aos_yield(area: usize, call: u64) -> u64;
-    static __resume_start: u8;
-    static __resume_end: u8;
+    static __aos_resume_end: u8;
     static __stack_guard: u8;
     static __stack_bottom: u8;
 }
@@ -180,7 +177,7 @@ extern "C" fn start(args: usize) -> ! {
         pagefault: __aos_pagefault as *const () as usize,
         pagefault_disabled: __aos_pagefault_disabled as *const () as usize,
         trap: __aos_trap as *const () as usize,
-        resume: (&raw const __resume_start) as usize..(&raw const __resume_end) as usize,
+        resume: __aos_resume as *const () as usize..(&raw const __aos_resume_end) as usize,
     });
     heap::claim();
     dispatcher::set_disabled(false);

@@ -14,8 +14,7 @@ use crate::objects::{holds_entries, is_mappable};
 impl Database {
     /// Deletes the capability in an entry.
     ///
-    /// One of several copies, and any copy of a foreign capability, is just taken out. With the last copy the object ends: a
-    /// Mapping's page-table entries are cleared; a frame's or table's Mappings are removed; a table is emptied. What was made from it
+    /// One of several copies is just taken out. With the last copy on this core the object ends here: a Mapping's page-table entries are cleared; a frame's or table's Mappings are removed; a table is emptied. What was made from it
     /// otherwise stays. A half-made object is forgotten.
     ///
     /// May return [`Step::Again`]; the capability is then half deleted: it can be used for nothing but this.
@@ -82,16 +81,12 @@ impl Database {
             return Ok(Step::Done);
         }
         if state.owner != self.core() {
-            if state
-                .flags
-                .has(Flags::REMOTE_COPIES.with(Flags::REMOTE_DESCS))
-            {
+            let remote = Flags::REMOTE_COPIES.with(Flags::REMOTE_DESCS);
+            if state.flags.has(remote) {
                 self.remember_descendants(env, at);
             }
-            self.take_out_at(env, at, place);
-            return Ok(Step::Done);
-        }
-        if state.flags.has(Flags::REMOTE_COPIES) || holds_entries(env.cte(at).cap.objtype()) {
+        } else if state.flags.has(Flags::REMOTE_COPIES) || holds_entries(env.cte(at).cap.objtype())
+        {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
         self.delete_last(env, at, place, budget)

@@ -33,7 +33,7 @@ impl Database {
         if objtype.type_root() == MEMORY_ROOT && objtype != ObjType::EndPointLmp {
             let (base, bytes) = (PhysAddr(cap.address()), cap.size());
             let alignment = base_alignment(objtype);
-            let whole = !has_chosen_size(objtype) || bytes.is_multiple_of(alignment);
+            let whole = !has_chosen_size(objtype) || bytes % alignment == 0;
             let in_range = base.0.checked_add(bytes).is_some() && bytes > 0;
             if !base.is_aligned(alignment) || !whole || !in_range {
                 return Err(code::INVALID_ARGS);

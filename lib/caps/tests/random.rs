@@ -1,0 +1,642 @@
+//! Random programs over all operations, run side by side with the naive model.
+
+mod support;
+
+use caps::{DestSlot, Flags, MapArgs, RetypeArgs, Store};
+use errors::ErrorCode;
+use kpi::addr::CoreId;
+use kpi::cap::ObjType;
+use proptest::prelude::*;
+use support::audit::{audit, entries};
+use support::model::{Held, Model, State};
+use support::{HELD, HELD_BASE, L1, L2, USED_SLOTS, World, entry};
+
+/// Which entry an operation means: mostly the n-th that is in use, else any slot.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    Used(u32),
+    Kind(ObjType, u32),
+    Slot(u32),
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Copy(Pick, Pick, u32),
+    CopyIntoObject(u32, Pick),
+    Release(u32),
+    Mint(Pick, Pick, u32, u64, u64),
+    Create(u8, Pick, u32),
+    Retype {
+        source: Pick,
+        objtype: u8,
+        bytes: u64,
+        count: u64,
+        offset: u64,
+        cnode: Pick,
+        index: u32,
+        from_monitor: bool,
+    },
+    Delete(Pick),
+    Revoke(Pick),
+    Map {
+        table: Pick,
+        source: Pick,
+        flags: u64,
+        offset: u64,
+        count: u64,
+        entry: u64,
+        cnode: Pick,
+        index: u32,
+    },
+    Unmap(Pick, Pick),
+    Modify(Pick, u64, u64, u64),
+    Lock(Pick, bool),
+    Owner(Pick, bool),
+    Relations(Pick, u8, u8),
+}
+
+/// Added to a slot number: the next free slot from there on.
+const ANY_FREE: u32 = 1000;
+
+fn pick() -> impl Strategy<Value = Pick> {
+    prop_oneof![
+        9 => any::<u32>().prop_map(Pick::Used),
+        1 => any::<u32>().prop_map(Pick::Slot),
+    ]
+}
+
+fn kind(kinds: &'static [ObjType]) -> impl Strategy<Value = Pick> {
+    prop_oneof![
+        6 => (prop::sample::select(kinds), any::<u32>()).prop_map(|(k, n)| Pick::Kind(k, n)),
+        1 => pick(),
+    ]
+}
+
+fn cnode() -> impl Strategy<Value = Pick> {
+    prop_oneof![
+        12 => (prop::sample::select(&[ObjType::L2CNode, ObjType::L2CNode, ObjType::L2CNode, ObjType::L2CNode, ObjType::L1CNode][..]), any::<u32>())
+            .prop_map(|(k, n)| Pick::Kind(k, n)),
+        1 => pick(),
+    ]
+}
+
+fn index() -> impl Strategy<Value = u32> {
+    prop_oneof![40 => (0..USED_SLOTS).prop_map(|n| n + ANY_FREE), 10 => 0..USED_SLOTS, 1 => 250..260u32, 1 => any::<u32>()]
+}
+
+fn bytes() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        12 => prop::sample::select(&[4096u64, 4096, 8192, 16384, 16384, 32768, 65536][..]),
+        2 => prop::sample::select(&[0u64, 100, 1024, 12288, 1 << 20, 40, 50, u64::MAX][..]),
+    ]
+}
+
+/// Source, type and size of a retype: mostly such as fit.
+fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
+    use ObjType::{
+        DevFrame, Dispatcher, Domain, EndPointLmp, EndPointUmp, Frame, IrqSrc, KernelControlBlock,
+        L1CNode, L2CNode, PhysAddr, ProcessManager, Ram, VNodeAarch64L0, VNodeAarch64L1,
+        VNodeAarch64L2, VNodeAarch64L3,
+    };
+    const PAIRS: &[(ObjType, ObjType, u64)] = &[
+        (Ram, Ram, 65536),
+        (Ram, Ram, 16384),
+        (Ram, Frame, 4096),
+        (Ram, Frame, 16384),
+        (Ram, Frame, 65536),
+        (Ram, Frame, 131_072),
+        (Ram, L1CNode, 16384),
+        (Ram, L2CNode, 16384),
+        (Ram, Dispatcher, 0),
+        (Ram, VNodeAarch64L0, 4096),
+        (Ram, VNodeAarch64L1, 4096),
+        (Ram, VNodeAarch64L2, 4096),
+        (Ram, VNodeAarch64L3, 4096),
+        (Ram, EndPointUmp, 8192),
+        (Ram, KernelControlBlock, 0),
+        (Frame, Frame, 4096),
+        (Frame, Frame, 16384),
+        (DevFrame, DevFrame, 4096),
+        (PhysAddr, DevFrame, 8192),
+        (PhysAddr, PhysAddr, 65536),
+        (PhysAddr, Ram, 65536),
+        (Dispatcher, EndPointLmp, 0),
+        (IrqSrc, IrqSrc, 40),
+        (ProcessManager, Domain, 0),
+    ];
+    let fitting = (prop::sample::select(PAIRS), any::<u32>())
+        .prop_map(|((source, made, bytes), n)| (Pick::Kind(source, n), made as u8, bytes));
+    let odd_size = (prop::sample::select(PAIRS), any::<u32>(), bytes())
+        .prop_map(|((source, made, _), n, bytes)| (Pick::Kind(source, n), made as u8, bytes));
+    prop_oneof![
+        8 => fitting,
+        2 => odd_size,
+        1 => (pick(), 0..40u8, bytes()),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    use ObjType::{
+        DevFrame, DevFrameMapping, EndPointLmp, Frame, FrameMapping, VNodeAarch64L0,
+        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
+        VNodeAarch64L3, VNodeAarch64L3Mapping,
+    };
+    const TABLES: &[ObjType] = &[
+        VNodeAarch64L3,
+        VNodeAarch64L3,
+        VNodeAarch64L0,
+        VNodeAarch64L1,
+        VNodeAarch64L2,
+    ];
+    const PAIRS: &[(ObjType, ObjType)] = &[
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, Frame),
+        (VNodeAarch64L3, DevFrame),
+        (VNodeAarch64L2, VNodeAarch64L3),
+        (VNodeAarch64L1, VNodeAarch64L2),
+        (VNodeAarch64L0, VNodeAarch64L1),
+    ];
+    const MAPPINGS: &[ObjType] = &[
+        FrameMapping,
+        FrameMapping,
+        DevFrameMapping,
+        VNodeAarch64L1Mapping,
+        VNodeAarch64L2Mapping,
+        VNodeAarch64L3Mapping,
+    ];
+    let offset = prop_oneof![
+        10 => (0..32u64).prop_map(|n| n * 16384), 4 => Just(0u64), 2 => (0..8u64).prop_map(|n| n * 4096),
+        1 => prop::sample::select(&[1024u64, 100, 40, 1 << 40, u64::MAX - 4095][..]),
+    ];
+    let count =
+        prop_oneof![10 => 1..5u64, 1 => prop::sample::select(&[0u64, 40, 256, 257, u64::MAX][..])];
+    let retype = (retype_kinds(), count, offset, cnode(), index(), any::<u8>());
+    let retype = retype.prop_map(
+        |((source, objtype, bytes), count, offset, cnode, index, monitor)| Op::Retype {
+            source,
+            objtype,
+            bytes,
+            count,
+            offset,
+            cnode,
+            index,
+            from_monitor: monitor < 20,
+        },
+    );
+    let flags = || prop_oneof![10 => prop::sample::select(&[1u64, 3, 5, 9, 11][..]), 1 => 0..20u64];
+    let map_offset =
+        prop_oneof![6 => Just(0u64), 2 => (0..8u64).prop_map(|p| p * 4096), 1 => Just(8u64)];
+    let map_count = prop_oneof![6 => Just(1u64), 3 => 1..5u64, 1 => prop::sample::select(&[0u64, 513, u64::MAX][..])];
+    let table_entry = prop_oneof![8 => 0..8u64, 1 => 508..514u64];
+    let fitting = (prop::sample::select(PAIRS), any::<u32>(), any::<u32>())
+        .prop_map(|((table, source), n, m)| (Pick::Kind(table, n), Pick::Kind(source, m)));
+    let map_kinds =
+        prop_oneof![6 => fitting, 1 => (kind(TABLES), pick()), 1 => (pick(), kind(TABLES))];
+    let map = (
+        map_kinds,
+        flags(),
+        map_offset,
+        map_count,
+        table_entry,
+        cnode(),
+        index(),
+    );
+    let map = map.prop_map(
+        |((table, source), flags, offset, count, entry, cnode, index)| Op::Map {
+            table,
+            source,
+            flags,
+            offset,
+            count,
+            entry,
+            cnode,
+            index,
+        },
+    );
+    let endpoint_offset =
+        prop::sample::select(&[0u64, 8, 0x1000, 0x1001, 0x2000, 0x7fff0, u64::MAX][..]);
+    let parameter = prop::sample::select(&[0u64, 1, 2, 21, 0x7_0015, 1 << 32][..]);
+    prop_oneof![
+        6 => (pick(), cnode(), index()).prop_map(|(s, c, i)| Op::Copy(s, c, i)),
+        2 => (any::<u32>(), pick()).prop_map(|(h, s)| Op::CopyIntoObject(h, s)),
+        1 => any::<u32>().prop_map(Op::Release),
+        1 => (pick(), cnode(), index(), 0..40u64, 0..2u64).prop_map(|(s, c, i, p, q)| Op::Mint(s, c, i, p, q)),
+        1 => (kind(&[EndPointLmp]), cnode(), index(), endpoint_offset, parameter)
+            .prop_map(|(s, c, i, p, q)| Op::Mint(s, c, i, p, q)),
+        1 => (prop_oneof![Just(ObjType::Id as u8), 0..40u8], cnode(), index()).prop_map(|(t, c, i)| Op::Create(t, c, i)),
+        14 => retype,
+        7 => pick().prop_map(Op::Delete),
+        2 => pick().prop_map(Op::Revoke),
+        8 => map,
+        2 => (kind(TABLES), kind(MAPPINGS)).prop_map(|(t, m)| Op::Unmap(t, m)),
+        2 => (kind(MAPPINGS), 0..5u64, 0..4u64, flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
+        1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
+        1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
+        1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),
+    ]
+}
+
+struct Run {
+    world: World,
+    model: Model,
+}
+
+fn as_errors<T>(result: Result<T, ErrorCode>) -> Result<(), ErrorCode> {
+    result.map(|_| ())
+}
+
+impl Run {
+    fn new() -> Self {
+        let world = World::new();
+        let mut model = Model::default();
+        for (at, cap) in entries(&world) {
+            model.put(at, cap, false, State::default());
+        }
+        let mut run = Self { world, model };
+        // Something of every kind that operations need.
+        let mut slot = 12;
+        let mut offset = 5 << 20;
+        let mut make = |objtype, bytes, count| {
+            let op = Op::Retype {
+                source: Pick::Slot(0),
+                objtype: objtype as u8,
+                bytes,
+                count,
+                offset,
+                cnode: Pick::Kind(ObjType::L2CNode, 0),
+                index: slot,
+                from_monitor: false,
+            };
+            assert_eq!(run.step(&op), (Ok(()), Ok(())));
+            slot += count as u32;
+            offset += 0x4_0000;
+        };
+        make(ObjType::VNodeAarch64L0, 4096, 1);
+        make(ObjType::VNodeAarch64L1, 4096, 2);
+        make(ObjType::VNodeAarch64L2, 4096, 2);
+        make(ObjType::VNodeAarch64L3, 4096, 3);
+        make(ObjType::Dispatcher, 1024, 1);
+        make(ObjType::Frame, 16384, 3);
+        make(ObjType::Ram, 65536, 2);
+        let others = [
+            (Pick::Slot(1), ObjType::DevFrame, 8192, 26),
+            (
+                Pick::Kind(ObjType::Dispatcher, 0),
+                ObjType::EndPointLmp,
+                0,
+                27,
+            ),
+        ];
+        for (source, objtype, bytes, index) in others {
+            let op = Op::Retype {
+                source,
+                objtype: objtype as u8,
+                bytes,
+                count: 1,
+                offset: 0,
+                cnode: Pick::Kind(ObjType::L2CNode, 0),
+                index,
+                from_monitor: false,
+            };
+            assert_eq!(run.step(&op), (Ok(()), Ok(())));
+        }
+        run
+    }
+
+    fn find(&self, pick: Pick) -> u64 {
+        // Entries in kernel objects cannot be named by users.
+        let named: Vec<u64> = self
+            .model
+            .caps
+            .keys()
+            .copied()
+            .filter(|at| *at >= L1)
+            .collect();
+        let any_slot = |n: u32| L2[(n / USED_SLOTS) as usize % 3] + 64 * u64::from(n % USED_SLOTS);
+        match pick {
+            Pick::Slot(n) => any_slot(n),
+            Pick::Used(n) if named.is_empty() => any_slot(n),
+            Pick::Used(n) => named[n as usize % named.len()],
+            Pick::Kind(kind, n) => {
+                let fitting: Vec<u64> = named
+                    .iter()
+                    .copied()
+                    .filter(|at| self.model.caps[at].cap.objtype() == kind)
+                    .collect();
+                if fitting.is_empty() {
+                    any_slot(n)
+                } else {
+                    fitting[n as usize % fitting.len()]
+                }
+            }
+        }
+    }
+
+    fn table_at(&self, base: u64) -> Option<u64> {
+        let mut caps = self.model.caps.iter();
+        let found =
+            caps.find(|(_, held)| held.cap.objtype().is_vnode() && held.cap.address() == base);
+        found.map(|(at, _)| *at)
+    }
+
+    fn free_from(&self, cnode: u64, index: u32) -> u32 {
+        if !(ANY_FREE..ANY_FREE + USED_SLOTS).contains(&index) {
+            return index;
+        }
+        let base = self
+            .model
+            .caps
+            .get(&cnode)
+            .map_or(0, |held| held.cap.address());
+        let used = |slot: u32| self.model.caps.contains_key(&(base + 64 * u64::from(slot)));
+        (index - ANY_FREE..256)
+            .find(|slot| !used(*slot))
+            .unwrap_or(0)
+    }
+
+    /// Runs the operation on both; returns both results.
+    fn step(&mut self, op: &Op) -> (Result<(), ErrorCode>, Result<(), ErrorCode>) {
+        let dest = |run: &Self, cnode: Pick, index: u32| {
+            let cnode = run.find(cnode);
+            let index = run.free_from(cnode, index);
+            let slot = DestSlot {
+                cnode: entry(cnode),
+                index,
+            };
+            (slot, (cnode, index))
+        };
+        match *op {
+            Op::Copy(source, cnode, index) => {
+                let source = self.find(source);
+                let (slot, place) = dest(self, cnode, index);
+                let seen = self.world.copy(slot, entry(source));
+                (as_errors(seen), self.model.copy(place, source))
+            }
+            Op::CopyIntoObject(n, source) => {
+                let source = self.find(source);
+                let held = HELD_BASE + 64 * (u64::from(n) % HELD);
+                let World { db, env } = &mut self.world;
+                let seen = db.copy_into_object(env, entry(held), entry(source));
+                (seen, self.model.copy_into_object(held, source))
+            }
+            Op::Release(n) => {
+                let held = HELD_BASE + 64 * (u64::from(n) % HELD);
+                let seen = self
+                    .world
+                    .repeat(|db, env| db.release_from_object(env, entry(held)));
+                (as_errors(seen), self.model.release(held))
+            }
+            Op::Mint(source, cnode, index, p1, p2) => {
+                let source = self.find(source);
+                let (slot, place) = dest(self, cnode, index);
+                let World { db, env } = &mut self.world;
+                let seen = db.mint(env, slot, entry(source), p1, p2);
+                (as_errors(seen), self.model.mint(place, source, p1, p2))
+            }
+            Op::Create(objtype, cnode, index) => {
+                let (slot, place) = dest(self, cnode, index);
+                let World { db, env } = &mut self.world;
+                let seen = db.create(env, objtype, slot);
+                (as_errors(seen), self.model.create(objtype, place))
+            }
+            Op::Retype {
+                source,
+                objtype,
+                bytes,
+                count,
+                offset,
+                cnode,
+                index,
+                from_monitor,
+            } => {
+                let source = self.find(source);
+                let (slot, place) = dest(self, cnode, index);
+                let kind = self.model.caps.get(&source).map(|held| held.cap.objtype());
+                let args = RetypeArgs {
+                    source: entry(source),
+                    objtype,
+                    bytes,
+                    count,
+                    offset,
+                    dest: slot,
+                    from_monitor,
+                };
+                let seen = as_errors(self.world.retype(args));
+                let expected =
+                    self.model
+                        .retype(source, objtype, bytes, count, offset, place, from_monitor);
+                if seen.is_ok() && expected.is_ok() {
+                    self.use_results(place, count, kind == ObjType::from_u8(objtype));
+                }
+                (seen, expected)
+            }
+            Op::Delete(at) => {
+                let at = self.find(at);
+                if at < L2[0] || at == L2[0] {
+                    // Without the CNodes and the RAM of the boot little can be done.
+                    return (Ok(()), Ok(()));
+                }
+                let seen = self.world.delete(entry(at));
+                (as_errors(seen), self.model.delete(at))
+            }
+            Op::Revoke(at) => {
+                let at = self.find(at);
+                let address = self.model.caps.get(&at).map(|held| held.cap.address());
+                if address.is_some_and(|base| base == L1 || L2.contains(&base)) {
+                    // As for Delete.
+                    return (Ok(()), Ok(()));
+                }
+                let seen = self.world.revoke(entry(at));
+                (as_errors(seen), self.model.revoke(at))
+            }
+            Op::Map {
+                table,
+                source,
+                flags,
+                offset,
+                count,
+                entry: first,
+                cnode,
+                index,
+            } => {
+                let (table, source) = (self.find(table), self.find(source));
+                let (slot, place) = dest(self, cnode, index);
+                let args = MapArgs {
+                    source: entry(source),
+                    flags,
+                    offset,
+                    count,
+                    entry: first,
+                    dest: slot,
+                };
+                let World { db, env } = &mut self.world;
+                let seen = db.map(env, entry(table), args);
+                let expected = self
+                    .model
+                    .map(table, source, flags, offset, count, first, place);
+                (as_errors(seen), expected)
+            }
+            Op::Unmap(table, mapping) => {
+                let (mut table, mapping) = (self.find(table), self.find(mapping));
+                if let Some(fields) = self
+                    .model
+                    .caps
+                    .get(&mapping)
+                    .and_then(|m| m.cap.as_mapping())
+                    && fields.pte / 8 % 4 > 0
+                    && let Some(its) = self.table_at(fields.pte & !0xfff)
+                {
+                    table = its;
+                }
+                let seen = self
+                    .world
+                    .repeat(|db, env| db.unmap(env, entry(table), entry(mapping)));
+                (as_errors(seen), self.model.unmap(table, mapping))
+            }
+            Op::Modify(mapping, first, pages, flags) => {
+                let mapping = self.find(mapping);
+                let World { db, env } = &mut self.world;
+                let seen = db.modify(env, entry(mapping), first, pages, flags);
+                (seen, self.model.modify(mapping, first, pages, flags))
+            }
+            Op::Lock(at, locked) => {
+                let at = self.find(at);
+                if self.model.caps.contains_key(&at) {
+                    let World { db, env } = &mut self.world;
+                    db.set_locked(env, entry(at), locked);
+                    self.model.share(at, |state| state.locked = locked);
+                }
+                (Ok(()), Ok(()))
+            }
+            Op::Owner(at, foreign) => {
+                let at = self.find(at);
+                if self.model.caps.contains_key(&at) {
+                    let World { db, env } = &mut self.world;
+                    db.set_owner(env, entry(at), CoreId(u8::from(foreign)));
+                    self.model.share(at, |state| state.foreign = foreign);
+                }
+                (Ok(()), Ok(()))
+            }
+            Op::Relations(at, bits, mask) => {
+                let at = self.find(at);
+                if self.model.caps.contains_key(&at) {
+                    let flags = |bits: u8| {
+                        [
+                            Flags::REMOTE_COPIES,
+                            Flags::REMOTE_ANCS,
+                            Flags::REMOTE_DESCS,
+                        ]
+                        .into_iter()
+                        .enumerate()
+                        .filter(|(n, _)| bits >> n & 1 == 1)
+                        .fold(Flags::NONE, |all, (_, flag)| all.with(flag))
+                    };
+                    let World { db, env } = &mut self.world;
+                    db.set_relations(env, entry(at), flags(bits), flags(mask));
+                    self.model.share(at, |state| {
+                        if mask & 1 > 0 {
+                            state.remote_copies = bits & 1 > 0;
+                        }
+                        if mask & 2 > 0 {
+                            state.remote_ancs = bits & 2 > 0;
+                        }
+                        if mask & 4 > 0 {
+                            state.remote_descs = bits & 4 > 0;
+                        }
+                    });
+                }
+                (Ok(()), Ok(()))
+            }
+        }
+    }
+
+    /// New frames are zero; their owner fills them. New objects of other kinds are zero too, or their use would show it.
+    fn use_results(&mut self, place: (u64, u32), count: u64, split: bool) {
+        let base = self.model.caps[&place.0].cap.address();
+        for index in 0..count {
+            let cap = self.model.caps[&(base + 64 * (u64::from(place.1) + index))].cap;
+            if !matches!(cap.objtype(), ObjType::Frame | ObjType::EndPointUmp) {
+                continue;
+            }
+            if !split {
+                assert!(
+                    self.world.env.is_zero(cap.address(), cap.size()),
+                    "{cap} is not zero"
+                );
+            }
+            self.world.env.scribble(cap.address(), cap.size());
+        }
+    }
+
+    fn compare(&self) {
+        let mut seen = Model::default();
+        for (at, cap) in entries(&self.world) {
+            let cte = self.world.env.cte(entry(at));
+            let state = self.world.db.state_of(&self.world.env, entry(at));
+            let state = State {
+                foreign: state.owner != CoreId(0),
+                locked: state.flags.has(Flags::LOCKED),
+                remote_copies: state.flags.has(Flags::REMOTE_COPIES),
+                remote_ancs: state.flags.has(Flags::REMOTE_ANCS),
+                remote_descs: state.flags.has(Flags::REMOTE_DESCS),
+            };
+            let in_object = cte.flags().has(Flags::HELD);
+            assert!(!cte.flags().has(Flags::CREATING.with(Flags::IN_DELETE)));
+            let held = Held {
+                cap,
+                in_object,
+                state,
+            };
+            seen.caps.insert(at, held);
+        }
+        for at in seen.caps.keys().chain(self.model.caps.keys()) {
+            let (a, b) = (seen.caps.get(at), self.model.caps.get(at));
+            assert_eq!(a, b, "entry {at:#x}: database, then model");
+        }
+        for (pte, value) in &self.model.entries {
+            assert_eq!(self.world.env.word(*pte), *value, "entry at {pte:#x}");
+        }
+        let mut lost: Vec<u64> = self
+            .world
+            .env
+            .lost
+            .iter()
+            .map(|(at, _)| at.address().0)
+            .collect();
+        let mut expected = self.model.lost.clone();
+        lost.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(lost, expected);
+        // Every question about relations, answered both ways.
+        for (at, held) in &self.model.caps {
+            let (db, env) = (&self.world.db, &self.world.env);
+            let descendants = !self.model.descendants(*at).is_empty();
+            assert_eq!(
+                db.has_descendants(env, &held.cap),
+                descendants,
+                "{}",
+                held.cap
+            );
+        }
+    }
+}
+
+fn program(ops: &[Op]) {
+    let mut run = Run::new();
+    for op in ops {
+        let (seen, expected) = run.step(op);
+        assert_eq!(seen, expected, "{op:?}");
+        run.compare();
+        audit(&run.world);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_model_agrees_after_every_step(ops in prop::collection::vec(op(), 80..120)) {
+        program(&ops);
+    }
+}

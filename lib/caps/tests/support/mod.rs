@@ -1,0 +1,328 @@
+//! A machine for tests: physical memory as one block, in which CNodes, page tables and kernel objects lie.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod audit;
+pub mod model;
+
+use std::cell::Cell;
+
+use caps::{Cte, CteRef, Database, DestSlot, Machine, RetypeArgs, Step, Store, Unmapped};
+use errors::ErrorCode;
+use kpi::addr::{CoreId, PhysAddr};
+use kpi::cap::{Capability, IrqSrc, L1CNode, L2CNode, Memory, ObjType};
+use kpi::rights::CapRights;
+
+/// First address of memory.
+pub const BASE: u64 = 0x4000_0000;
+/// Bytes of memory.
+pub const BYTES: u64 = 8 << 20;
+/// Slots of each L2CNode that tests use: few, so that they collide.
+pub const USED_SLOTS: u32 = 40;
+/// Entries in kernel objects.
+pub const HELD: u64 = 8;
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+/// The machine.
+pub struct Env {
+    memory: Vec<Line>,
+    /// Calls of `cte` and `cte_mut`.
+    pub visits: Cell<u64>,
+    /// What was unmapped since it was last cleared.
+    pub unmapped: Vec<Unmapped>,
+    /// Objects that lost a capability.
+    pub lost: Vec<(CteRef, Capability)>,
+    /// Bytes zeroed.
+    pub zeroed: u64,
+    /// Ranges retired.
+    pub retired: Vec<(PhysAddr, u64)>,
+}
+
+impl Env {
+    pub fn new() -> Self {
+        Self {
+            memory: vec![Line([0; 8]); ((BYTES + DEVICE_BYTES) / 64) as usize],
+            visits: Cell::new(0),
+            unmapped: Vec::new(),
+            lost: Vec::new(),
+            zeroed: 0,
+            retired: Vec::new(),
+        }
+    }
+
+    fn line(&self, address: u64) -> usize {
+        // Device memory is kept behind the RAM.
+        if (DEVICE..DEVICE + DEVICE_BYTES).contains(&address) {
+            return ((BYTES + address - DEVICE) / 64) as usize;
+        }
+        assert!(
+            (BASE..BASE + BYTES).contains(&address),
+            "{address:#x} is no memory"
+        );
+        ((address - BASE) / 64) as usize
+    }
+
+    pub fn word(&self, address: u64) -> u64 {
+        self.memory[self.line(address)].0[(address % 64 / 8) as usize]
+    }
+
+    pub fn set_word(&mut self, address: u64, value: u64) {
+        let line = self.line(address);
+        self.memory[line].0[(address % 64 / 8) as usize] = value;
+    }
+
+    /// What a user who can write a frame does with it.
+    pub fn scribble(&mut self, base: u64, bytes: u64) {
+        for address in (base..base + bytes).step_by(8) {
+            self.set_word(address, 0xdead_beef_dead_beef);
+        }
+    }
+
+    pub fn is_zero(&self, base: u64, bytes: u64) -> bool {
+        (base..base + bytes).step_by(8).all(|a| self.word(a) == 0)
+    }
+
+    /// Panics unless the line holds zeroes or something with a type: the store's promise about `Cte`s.
+    fn expect_entry(&self, line: usize, at: CteRef) {
+        let kind = self.memory[line].0[2] >> 48 & 0xff;
+        assert!(
+            ObjType::from_u8(kind as u8).is_some(),
+            "{at:?} was used as an entry but holds something else"
+        );
+        self.visits.set(self.visits.get() + 1);
+    }
+}
+
+/// A handle, as the kernel would make it.
+pub fn entry(address: u64) -> CteRef {
+    assert_eq!(address % 64, 0);
+    // SAFETY: tests name only slots of live CNodes, and the entries reserved for kernel objects; `Env` checks each access.
+    unsafe { CteRef::new(PhysAddr(address)) }
+}
+
+// SAFETY: each reference names its own line of `memory`, which is reached only through `self`; the borrow checker does the rest.
+// `expect_entry` makes sure that the bytes are zeroes or were written as a `Cte`: `Cte` has no padding, its options over
+// non-zero numbers take any value, and its one enumeration is checked.
+unsafe impl Store for Env {
+    fn cte(&self, at: CteRef) -> &Cte {
+        let line = self.line(at.address().0);
+        self.expect_entry(line, at);
+        // SAFETY: as above; size and alignment of Line and Cte are the same.
+        unsafe { &*(&raw const self.memory[line]).cast::<Cte>() }
+    }
+
+    fn cte_mut(&mut self, at: CteRef) -> &mut Cte {
+        let line = self.line(at.address().0);
+        self.expect_entry(line, at);
+        // SAFETY: as above.
+        unsafe { &mut *(&raw mut self.memory[line]).cast::<Cte>() }
+    }
+
+    fn slot(&self, cnode_base: PhysAddr, index: u32) -> CteRef {
+        entry(cnode_base.0 + 64 * u64::from(index))
+    }
+
+    fn retire(&mut self, base: PhysAddr, bytes: u64) {
+        self.retired.push((base, bytes));
+    }
+}
+
+impl Machine for Env {
+    fn zero(&mut self, base: PhysAddr, bytes: u64) {
+        assert!(bytes <= 64 << 10, "zeroes {bytes} at once");
+        self.zeroed += bytes;
+        for address in (base.0..base.0 + bytes).step_by(8) {
+            self.set_word(address, 0);
+        }
+    }
+
+    fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool {
+        base.0 >= BASE && base.0 + bytes <= BASE + BYTES
+    }
+
+    fn read_entry(&self, pte: PhysAddr) -> u64 {
+        self.word(pte.0)
+    }
+
+    fn write_entry(&mut self, pte: PhysAddr, value: u64) {
+        self.set_word(pte.0, value);
+    }
+
+    fn unmapped(&mut self, what: Unmapped) {
+        assert!(what.count > 0 && u64::from(what.first) + u64::from(what.count) <= 512);
+        self.unmapped.push(what);
+    }
+
+    fn object_lost(&mut self, holder: CteRef, cap: &Capability) {
+        let held = *self.cte(holder).cap();
+        assert_eq!(held, *cap, "told too late");
+        self.lost.push((holder, held));
+    }
+}
+
+/// A machine with a database and what boot puts in it.
+pub struct World {
+    pub env: Env,
+    pub db: Database,
+}
+
+/// Entry of the kernel that holds the root CNode.
+pub const ROOT: u64 = BASE;
+/// First of the entries in kernel objects.
+pub const HELD_BASE: u64 = BASE + 0x1000;
+/// The root CNode's slots.
+pub const L1: u64 = BASE + 0x4000;
+/// The L2CNodes' slots.
+pub const L2: [u64; 3] = [BASE + 0x8000, BASE + 0xc000, BASE + 0x1_0000];
+/// RAM.
+pub const RAM: u64 = BASE + 0x10_0000;
+/// Bytes of RAM.
+pub const RAM_BYTES: u64 = 7 << 20;
+/// Device memory.
+pub const DEVICE: u64 = 0x900_0000;
+/// Bytes of device memory.
+pub const DEVICE_BYTES: u64 = 0x10_0000;
+
+pub fn memory(objtype: ObjType, base: u64, bytes: u64) -> Capability {
+    let memory = Memory {
+        base,
+        bytes,
+        pasid: 0,
+    };
+    Capability::new_memory(objtype, memory, CapRights::ALL).unwrap()
+}
+
+impl World {
+    /// Root CNode, three L2CNodes in its slots 0 to 2. In the first: 0 RAM, 1 device PhysAddr, 2 Kernel, 3 ProcessManager, 4 IRQSrc, 5 IPI,
+    /// 6 to 8 the L2CNodes again, 9 the root CNode, 10 DeviceIDManager.
+    pub fn new() -> Self {
+        let mut world = Self::bare();
+        let all = CapRights::ALL;
+        let irq = IrqSrc {
+            vec_start: 32,
+            vec_end: 63,
+        };
+        let originals = [
+            memory(ObjType::Ram, RAM, RAM_BYTES),
+            memory(ObjType::PhysAddr, DEVICE, DEVICE_BYTES),
+            Capability::new_kernel(all),
+            Capability::new_process_manager(all),
+            Capability::new_irq_src(irq, all),
+            Capability::new_ipi(all),
+        ];
+        for (index, cap) in originals.into_iter().enumerate() {
+            let slot = entry(L2[0] + 64 * index as u64);
+            world.db.insert_original(&mut world.env, slot, cap).unwrap();
+        }
+        for (index, cnode) in [L1, L1 + 64, L1 + 128, ROOT].into_iter().enumerate() {
+            world.copy(slot(0, 6 + index as u32), entry(cnode)).unwrap();
+        }
+        let manager = Capability::new_device_id_manager(all);
+        let place = entry(L2[0] + 64 * 10);
+        world
+            .db
+            .insert_original(&mut world.env, place, manager)
+            .unwrap();
+        world
+    }
+
+    /// Only the CNodes.
+    pub fn bare() -> Self {
+        let mut env = Env::new();
+        let mut db = Database::new(CoreId(0));
+        let all = CapRights::ALL;
+        let root = L1CNode {
+            cnode: L1,
+            rightsmask: all,
+            allocated_bytes: 16384,
+        };
+        db.insert_original(&mut env, entry(ROOT), Capability::new_l1_cnode(root, all))
+            .unwrap();
+        for (index, cnode) in L2.into_iter().enumerate() {
+            let cap = L2CNode {
+                cnode,
+                rightsmask: all,
+            };
+            let slot = entry(L1 + 64 * index as u64);
+            db.insert_original(&mut env, slot, Capability::new_l2_cnode(cap, all))
+                .unwrap();
+        }
+        Self { env, db }
+    }
+
+    pub fn cap(&self, at: CteRef) -> Capability {
+        *self.env.cte(at).cap()
+    }
+
+    pub fn copy(&mut self, dest: DestSlot, source: CteRef) -> Result<CteRef, ErrorCode> {
+        self.db.copy(&mut self.env, dest, source)
+    }
+
+    /// Repeats an operation until it is done; returns the number of calls.
+    pub fn repeat(
+        &mut self,
+        mut op: impl FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>,
+    ) -> Result<u32, ErrorCode> {
+        for calls in 1..10_000 {
+            let before = self.env.zeroed;
+            self.env.visits.set(0);
+            let step = op(&mut self.db, &mut self.env)?;
+            assert!(self.env.zeroed - before <= 64 << 10);
+            assert!(
+                self.env.visits.get() < 3000,
+                "{} entries visited in one call",
+                self.env.visits.get()
+            );
+            if step == Step::Done {
+                return Ok(calls);
+            }
+        }
+        panic!("never done");
+    }
+
+    pub fn retype(&mut self, args: RetypeArgs) -> Result<u32, ErrorCode> {
+        self.repeat(|db, env| db.retype(env, args))
+    }
+
+    pub fn delete(&mut self, at: CteRef) -> Result<u32, ErrorCode> {
+        self.repeat(|db, env| db.delete(env, at))
+    }
+
+    pub fn revoke(&mut self, at: CteRef) -> Result<u32, ErrorCode> {
+        self.repeat(|db, env| db.revoke(env, at))
+    }
+}
+
+/// Slot `index` of L2CNode `cnode`, as a destination.
+pub fn slot(cnode: usize, index: u32) -> DestSlot {
+    DestSlot {
+        cnode: entry(L1 + 64 * cnode as u64),
+        index,
+    }
+}
+
+/// The same, as an entry.
+pub fn at(cnode: usize, index: u32) -> CteRef {
+    entry(L2[cnode] + 64 * u64::from(index))
+}
+
+/// Arguments that retype the RAM.
+pub fn from_ram(
+    objtype: ObjType,
+    bytes: u64,
+    count: u64,
+    offset: u64,
+    dest: DestSlot,
+) -> RetypeArgs {
+    RetypeArgs {
+        source: at(0, 0),
+        objtype: objtype as u8,
+        bytes,
+        count,
+        offset,
+        dest,
+        from_monitor: false,
+    }
+}

@@ -1,0 +1,678 @@
+//! The naive model: a list of capabilities, every question answered by looking at all of them.
+//!
+//! It knows nothing of trees, first copies, steps or budgets. Error codes and their order are written down from the
+//! specification (the doc comments of the operations), not from the code.
+
+use std::collections::BTreeMap;
+
+use caps::vnode::aarch64::{self, MemoryType};
+use errors::ErrorCode as E;
+use kpi::addr::PhysAddr;
+use kpi::cap::{
+    Capability, Domain, Id, IrqSrc, L1CNode, L2CNode, Mapping, Memory, ObjType, VNode, compare,
+    is_copy, is_well_founded,
+};
+use kpi::cap::{Dispatcher, EndPointLmp, EndPointUmp, KernelControlBlock};
+use kpi::rights::{CapRights, PageFlags};
+
+use super::{BASE, BYTES};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct State {
+    pub foreign: bool,
+    pub locked: bool,
+    pub remote_copies: bool,
+    pub remote_ancs: bool,
+    pub remote_descs: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    pub cap: Capability,
+    pub in_object: bool,
+    pub state: State,
+}
+
+#[derive(Clone, Default)]
+pub struct Model {
+    /// By address of the entry.
+    pub caps: BTreeMap<u64, Held>,
+    /// Valid page-table entries.
+    pub entries: BTreeMap<u64, u64>,
+    /// Entries of kernel objects that lost something, in order.
+    pub lost: Vec<u64>,
+    pub last_id: u32,
+    pub last_domain: u32,
+}
+
+type Slot = u64;
+
+fn end(cap: &Capability) -> u64 {
+    cap.address() + cap.size()
+}
+
+fn in_memory(cap: &Capability) -> bool {
+    cap.objtype().has_address()
+}
+
+fn holds_entries(objtype: ObjType) -> bool {
+    use ObjType::{Dispatcher, KernelControlBlock, L1CNode, L2CNode};
+    matches!(objtype, L1CNode | L2CNode | Dispatcher | KernelControlBlock)
+}
+
+fn level(objtype: ObjType) -> Option<u64> {
+    match objtype {
+        ObjType::VNodeAarch64L0 => Some(0),
+        ObjType::VNodeAarch64L1 => Some(1),
+        ObjType::VNodeAarch64L2 => Some(2),
+        ObjType::VNodeAarch64L3 => Some(3),
+        _ => None,
+    }
+}
+
+fn is_ram(base: u64, bytes: u64) -> bool {
+    base >= BASE && base + bytes <= BASE + BYTES
+}
+
+/// A descriptor, or why not.
+fn leaf(base: u64, bytes: u64, flags: u64, rights: CapRights, device: bool) -> Result<u64, E> {
+    let device = device || !is_ram(base, bytes);
+    let wrong = flags > 15
+        || flags & 1 == 0
+        || flags & 6 == 6
+        || flags & 7 & !u64::from(rights.0) != 0
+        || (device && flags & 4 != 0);
+    if wrong {
+        return Err(E::SysVmMapRights);
+    }
+    let memory = match (device, flags & 8 != 0) {
+        (true, _) => MemoryType::Device,
+        (false, true) => MemoryType::NonCacheable,
+        (false, false) => MemoryType::Normal,
+    };
+    Ok(aarch64::page(PhysAddr(base), PageFlags(flags), memory))
+}
+
+impl Model {
+    fn get(&self, at: Slot) -> Result<&Held, E> {
+        self.caps.get(&at).ok_or(E::SysCapNotFound)
+    }
+
+    fn copies_of(&self, at: Slot) -> Vec<Slot> {
+        let cap = self.caps[&at].cap;
+        let others = self
+            .caps
+            .iter()
+            .filter(|(other, held)| **other != at && is_copy(&held.cap, &cap));
+        others.map(|(other, _)| *other).collect()
+    }
+
+    /// Puts a capability in; copies share their state.
+    pub fn put(&mut self, at: Slot, cap: Capability, in_object: bool, own: State) {
+        let copy = self.caps.values().find(|held| is_copy(&held.cap, &cap));
+        let state = copy.map_or(own, |held| held.state);
+        let held = Held {
+            cap,
+            in_object,
+            state,
+        };
+        self.caps.insert(at, held);
+    }
+
+    fn destination(
+        &self,
+        cnode: Slot,
+        first: u64,
+        count: u64,
+        objtype: ObjType,
+    ) -> Result<Slot, E> {
+        let cap = self
+            .caps
+            .get(&cnode)
+            .map_or(Capability::NULL, |held| held.cap);
+        match cap.objtype() {
+            ObjType::L1CNode
+                if !matches!(objtype, ObjType::L2CNode | ObjType::KernelControlBlock) =>
+            {
+                return Err(E::SysDestTypeInvalid);
+            }
+            ObjType::L1CNode | ObjType::L2CNode => {}
+            _ => return Err(E::SysCnodeType),
+        }
+        if cap.rights().0 & 2 == 0 {
+            return Err(E::SysCnodeRights);
+        }
+        if first + count > cap.size() / 64 {
+            return Err(E::SysSlotsInvalid);
+        }
+        Ok(cap.address() + 64 * first)
+    }
+
+    fn empty_slot(&self, dest: (Slot, u32), objtype: ObjType) -> Result<Slot, E> {
+        let slot = self.destination(dest.0, u64::from(dest.1), 1, objtype)?;
+        if self.caps.contains_key(&slot) {
+            return Err(E::SysSlotInUse);
+        }
+        Ok(slot)
+    }
+
+    pub fn copy(&mut self, dest: (Slot, u32), source: Slot) -> Result<(), E> {
+        let cap = self.get(source)?.cap;
+        let slot = self.empty_slot(dest, cap.objtype())?;
+        self.put(slot, cap, false, State::default());
+        Ok(())
+    }
+
+    pub fn copy_into_object(&mut self, dest: Slot, source: Slot) -> Result<(), E> {
+        let cap = self.get(source)?.cap;
+        if self.caps.contains_key(&dest) {
+            return Err(E::SysSlotInUse);
+        }
+        self.put(dest, cap, true, State::default());
+        Ok(())
+    }
+
+    pub fn mint(&mut self, dest: (Slot, u32), source: Slot, p1: u64, p2: u64) -> Result<(), E> {
+        let Held { cap, state, .. } = self.get(source)?.clone();
+        let slot = self.empty_slot(dest, cap.objtype())?;
+        let mut own = State::default();
+        let minted = if let Some(mut endpoint) = cap.as_end_point_lmp() {
+            if endpoint.epbuflen > 0 {
+                return Err(E::SysInvalidSourceType);
+            }
+            let words = p2 & 0xffff;
+            let shared = kpi::dispatcher::offsets::SHARED_BYTES as u128;
+            let last = u128::from(p1) + 16 + 8 * u128::from(words);
+            if p2 >> 32 > 0
+                || words < 2
+                || p1 % 8 != 0
+                || u128::from(p1) < shared
+                || last > 512 << 10
+            {
+                return Err(E::SysInvalidEplen);
+            }
+            own.foreign = state.foreign;
+            endpoint.epoffset = p1;
+            endpoint.epbuflen = words as u32;
+            endpoint.iftype = (p2 >> 16) as u16;
+            Capability::new_end_point_lmp(endpoint, cap.rights())
+        } else if let Some(mut endpoint) = cap.as_end_point_ump() {
+            endpoint.iftype = p1 as u16;
+            Capability::new_end_point_ump(endpoint, cap.rights())
+        } else {
+            cap.with_rights(CapRights(cap.rights().0 & (p1 as u8)))
+        };
+        self.put(slot, minted, false, own);
+        Ok(())
+    }
+
+    pub fn create(&mut self, objtype: u8, dest: (Slot, u32)) -> Result<(), E> {
+        if objtype != ObjType::Id as u8 {
+            return Err(E::SysTypeNotCreatable);
+        }
+        let slot = self.empty_slot(dest, ObjType::Id)?;
+        self.last_id += 1;
+        let id = Id {
+            coreid: 0,
+            core_local_id: self.last_id,
+        };
+        self.put(
+            slot,
+            Capability::new_id(id, CapRights::ALL),
+            false,
+            State::default(),
+        );
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the invocation")]
+    pub fn retype(
+        &mut self,
+        source: Slot,
+        objtype: u8,
+        bytes: u64,
+        count: u64,
+        offset: u64,
+        dest: (Slot, u32),
+        from_monitor: bool,
+    ) -> Result<(), E> {
+        let Held {
+            cap: src, state, ..
+        } = self.get(source)?.clone();
+        let objtype = match ObjType::from_u8(objtype) {
+            None | Some(ObjType::Null) => return Err(E::SysInvalidRetype),
+            Some(objtype) => objtype,
+        };
+        let alignment = if objtype == ObjType::Dispatcher {
+            1024
+        } else {
+            4096
+        };
+        if src.objtype() != ObjType::IrqSrc && offset % alignment != 0 {
+            return Err(E::SysRetypeInvalidOffset);
+        }
+        let unit = match objtype {
+            ObjType::L1CNode => 16384,
+            _ if objtype.is_memory() || objtype.is_vnode() => 4096,
+            _ => 1,
+        };
+        if bytes % unit != 0 || (objtype == ObjType::L2CNode && bytes != 16384) {
+            return Err(E::SysInvalidSize);
+        }
+        if objtype.is_mapping() {
+            return Err(E::SysRetypeMappingExplicit);
+        }
+        if !is_well_founded(src.objtype(), objtype) || objtype == ObjType::DeviceId {
+            return Err(E::SysInvalidRetype);
+        }
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        let endpoint = objtype == ObjType::EndPointLmp;
+        if !from_monitor && (state.foreign || (state.remote_descs && !endpoint)) {
+            return Err(E::SysRetryThroughMonitor);
+        }
+        let carves = objtype.has_address() && !endpoint;
+        let each = match objtype {
+            ObjType::Dispatcher => 1024,
+            ObjType::KernelControlBlock => 131_072,
+            ObjType::L2CNode => 16384,
+            _ if objtype.is_vnode() => 4096,
+            _ => bytes,
+        };
+        let most = match objtype {
+            ObjType::Domain => 256,
+            _ if !carves => 1,
+            _ if each == 0 => 0,
+            _ => src.size() / each,
+        };
+        if most == 0 {
+            return Err(E::SysInvalidSize);
+        }
+        if count == 0 || count > most || count > 256 {
+            return Err(E::SysRetypeInvalidCount);
+        }
+        let wanted = u128::from(offset) + u128::from(count) * u128::from(each);
+        if carves && wanted > u128::from(src.size()) {
+            return Err(E::SysRetypeInvalidOffset);
+        }
+        if let Some(vectors) = src.as_irq_src() {
+            if offset > bytes || offset < vectors.vec_start || offset > vectors.vec_end {
+                return Err(E::SysRetypeInvalidOffset);
+            }
+            if bytes < vectors.vec_start || bytes > vectors.vec_end {
+                return Err(E::SysRetypeInvalidObjsize);
+            }
+        }
+        let first = self.destination(dest.0, u64::from(dest.1), count, objtype)?;
+        if carves {
+            let start = src.address() + offset;
+            self.free(&src, start, start + count * each)?;
+        }
+        if (0..count).any(|index| self.caps.contains_key(&(first + 64 * index))) {
+            return Err(E::SysSlotsInUse);
+        }
+        for index in 0..count {
+            let base = src
+                .address()
+                .wrapping_add(offset)
+                .wrapping_add(index.wrapping_mul(each));
+            let rights = src.rights();
+            let cap = match objtype {
+                ObjType::Domain => {
+                    self.last_domain += 1;
+                    let domain = Domain {
+                        coreid: 0,
+                        core_local_id: self.last_domain,
+                    };
+                    Capability::new_domain(domain, rights)
+                }
+                ObjType::IrqSrc => {
+                    let vectors = IrqSrc {
+                        vec_start: offset,
+                        vec_end: bytes,
+                    };
+                    Capability::new_irq_src(vectors, rights)
+                }
+                ObjType::EndPointLmp => made(objtype, src.address(), 0, rights),
+                _ => made(objtype, base, each, rights),
+            };
+            self.put(first + 64 * index, cap, false, State::default());
+        }
+        Ok(())
+    }
+
+    /// Whether a range is free below the source.
+    fn free(&self, src: &Capability, start: u64, stop: u64) -> Result<(), E> {
+        let mut innermost: Option<Capability> = None;
+        for held in self.caps.values().filter(|held| in_memory(&held.cap)) {
+            let cap = held.cap;
+            let (a, b) = (cap.address(), cap.address() + cap.size().max(1));
+            if b <= start || a >= stop {
+                continue;
+            }
+            if a > start || b < stop {
+                return Err(E::SysRevokeFirst);
+            }
+            if innermost.is_none_or(|other| compare(&other, &cap).is_le()) {
+                innermost = Some(cap);
+            }
+        }
+        match innermost {
+            Some(cap) if !is_copy(&cap, src) => Err(E::SysRevokeFirst),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an entry out and does what that entails.
+    fn remove(&mut self, at: Slot) {
+        let others = self.copies_of(at);
+        let Some(held) = self.caps.remove(&at) else {
+            return;
+        };
+        if held.in_object {
+            self.lost.push(at);
+        }
+        if !others.is_empty() {
+            return;
+        }
+        let cap = held.cap;
+        if let Some(mapping) = cap.as_mapping() {
+            for index in 0..u64::from(mapping.pte_count) {
+                self.entries.remove(&(mapping.pte + 8 * index));
+            }
+            return;
+        }
+        let doomed: Vec<Slot> = self
+            .caps
+            .iter()
+            .filter(|(_, other)| {
+                other.cap.as_mapping().is_some_and(|mapping| {
+                    let of_it = cap.objtype().mapping() == Some(other.cap.objtype())
+                        && cap.address() <= mapping.base
+                        && mapping.base < end(&cap)
+                        && u64::from(mapping.source_pages) * 4096 == cap.size();
+                    let in_it = cap.objtype().is_vnode() && mapping.pte & !0xfff == cap.address();
+                    of_it || in_it
+                })
+            })
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in doomed {
+            self.remove(slot);
+        }
+    }
+
+    fn ancestor(&self, at: Slot) -> Option<Slot> {
+        let cap = self.caps[&at].cap;
+        let encloses = |other: &Capability| {
+            in_memory(other)
+                && other.size() > 0
+                && compare(other, &cap).is_lt()
+                && other.address() <= cap.address()
+                && end(other) >= cap.address() + cap.size().max(1)
+        };
+        let found = self.caps.iter().filter(|(_, held)| encloses(&held.cap));
+        found
+            .max_by(|a, b| compare(&a.1.cap, &b.1.cap))
+            .map(|(slot, _)| *slot)
+    }
+
+    pub fn delete(&mut self, at: Slot) -> Result<(), E> {
+        let Held { cap, state, .. } = self.get(at)?.clone();
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        if self.copies_of(at).is_empty() {
+            if state.foreign {
+                if (state.remote_copies || state.remote_descs) && in_memory(&cap) {
+                    if let Some(ancestor) = self.ancestor(at) {
+                        self.share(ancestor, |state| state.remote_descs = true);
+                    }
+                }
+            } else if state.remote_copies || holds_entries(cap.objtype()) {
+                return Err(E::SysRetryThroughMonitor);
+            }
+        }
+        self.remove(at);
+        Ok(())
+    }
+
+    pub fn release(&mut self, at: Slot) -> Result<(), E> {
+        if let Some(held) = self.caps.get_mut(&at) {
+            held.in_object = false;
+        }
+        let result = self.delete(at);
+        if result.is_err()
+            && let Some(held) = self.caps.get_mut(&at)
+        {
+            held.in_object = true;
+        }
+        result
+    }
+
+    fn may_revoke(&self, at: Slot) -> Result<(), E> {
+        let state = self.caps[&at].state;
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        if state.foreign || state.remote_copies || state.remote_descs {
+            return Err(E::SysRetryThroughMonitor);
+        }
+        Ok(())
+    }
+
+    pub fn descendants(&self, at: Slot) -> Vec<Slot> {
+        let cap = self.caps[&at].cap;
+        if !in_memory(&cap) || cap.objtype().is_mapping() {
+            return Vec::new();
+        }
+        let mut found: Vec<(Capability, Slot)> = self
+            .caps
+            .iter()
+            .map(|(slot, held)| (held.cap, *slot))
+            .filter(|(other, _)| {
+                in_memory(other) && compare(other, &cap).is_gt() && other.address() < end(&cap)
+            })
+            .collect();
+        found.sort_by(|a, b| compare(&a.0, &b.0).then(a.1.cmp(&b.1)));
+        found.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    pub fn revoke(&mut self, at: Slot) -> Result<(), E> {
+        self.get(at)?;
+        self.may_revoke(at)?;
+        for other in self.copies_of(at) {
+            self.remove(other);
+        }
+        while let Some(last) = self.descendants(at).last().copied() {
+            self.may_revoke(last)?;
+            if holds_entries(self.caps[&last].cap.objtype()) && self.copies_of(last).is_empty() {
+                return Err(E::SysRetryThroughMonitor);
+            }
+            self.remove(last);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the invocation")]
+    pub fn map(
+        &mut self,
+        table: Slot,
+        source: Slot,
+        flags: u64,
+        offset: u64,
+        count: u64,
+        entry: u64,
+        dest: (Slot, u32),
+    ) -> Result<(), E> {
+        let table = self.get(table)?.cap;
+        if table.rights().0 & 2 == 0 {
+            return Err(E::SysDestCapRights);
+        }
+        let src = self.get(source)?.cap;
+        if self.caps.get(&dest.0).map(|held| held.cap.objtype()) != Some(ObjType::L2CNode) {
+            return Err(E::SysDestTypeInvalid);
+        }
+        let slot = self.empty_slot(dest, ObjType::FrameMapping)?;
+        let level_of_table = level(table.objtype()).ok_or(E::SysVnodeType)?;
+        if entry > 511 {
+            return Err(E::SysVnodeSlotInvalid);
+        }
+        let base = src.address().wrapping_add(offset);
+        let value = if level_of_table < 3 {
+            if count != 1 {
+                return Err(E::SysVmMapSize);
+            }
+            if level(src.objtype()) != Some(level_of_table + 1) {
+                return Err(E::SysWrongMapping);
+            }
+            if offset != 0 {
+                return Err(E::SysFrameOffsetInvalid);
+            }
+            src.address() | 3
+        } else {
+            if !matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame) {
+                return Err(E::SysWrongMapping);
+            }
+            if offset % 4096 != 0 || u128::from(offset) + 4096 > u128::from(src.size()) {
+                return Err(E::SysFrameOffsetInvalid);
+            }
+            if count == 0
+                || u128::from(count) + u128::from(entry) > 512
+                || offset + count * 4096 > src.size()
+            {
+                return Err(E::SysVmMapSize);
+            }
+            let device = src.objtype() == ObjType::DevFrame;
+            leaf(base, count * 4096, flags, src.rights(), device)?
+        };
+        let pte = table.address() + 8 * entry;
+        if (0..count).any(|index| self.entries.contains_key(&(pte + 8 * index))) {
+            return Err(E::SysVnodeSlotInuse);
+        }
+        for index in 0..count {
+            self.entries.insert(pte + 8 * index, value + 4096 * index);
+        }
+        let mapping = Mapping {
+            base,
+            pte,
+            source_pages: (src.size() / 4096) as u32,
+            pte_count: count as u16,
+        };
+        let objtype = src.objtype().mapping().unwrap();
+        let cap = Capability::new_mapping(objtype, mapping, src.rights()).unwrap();
+        self.put(slot, cap, false, State::default());
+        Ok(())
+    }
+
+    pub fn unmap(&mut self, table: Slot, mapping: Slot) -> Result<(), E> {
+        let table = self.get(table)?.cap;
+        if table.rights().0 & 2 == 0 {
+            return Err(E::SysDestCapRights);
+        }
+        if !table.objtype().is_vnode() {
+            return Err(E::SysVnodeType);
+        }
+        let Held { cap, state, .. } = self.get(mapping)?.clone();
+        let fields = cap.as_mapping().ok_or(E::SysWrongMapping)?;
+        if fields.pte & !0xfff != table.address() {
+            return Err(E::SysWrongMapping);
+        }
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        for copy in self.copies_of(mapping) {
+            self.remove(copy);
+        }
+        self.remove(mapping);
+        Ok(())
+    }
+
+    pub fn modify(&mut self, mapping: Slot, first: u64, pages: u64, flags: u64) -> Result<(), E> {
+        let cap = self.get(mapping)?.cap;
+        if !matches!(
+            cap.objtype(),
+            ObjType::FrameMapping | ObjType::DevFrameMapping
+        ) {
+            return Err(E::SysWrongMapping);
+        }
+        let fields = cap.as_mapping().unwrap();
+        let count = u64::from(fields.pte_count);
+        if first >= count {
+            return Err(E::SysVmMapOffset);
+        }
+        if pages == 0 || u128::from(first) + u128::from(pages) > u128::from(count) {
+            return Err(E::SysVmMapSize);
+        }
+        let device = cap.objtype() == ObjType::DevFrameMapping;
+        let base = fields.base + 4096 * first;
+        let value = leaf(base, pages * 4096, flags, cap.rights(), device)?;
+        for index in 0..pages {
+            let pte = fields.pte + 8 * (first + index);
+            self.entries.insert(pte, value + 4096 * index);
+        }
+        Ok(())
+    }
+
+    /// Changes the state of a capability and its copies.
+    pub fn share(&mut self, at: Slot, change: impl Fn(&mut State)) {
+        for slot in self.copies_of(at).into_iter().chain([at]) {
+            if let Some(held) = self.caps.get_mut(&slot) {
+                change(&mut held.state);
+            }
+        }
+    }
+}
+
+fn made(objtype: ObjType, base: u64, bytes: u64, rights: CapRights) -> Capability {
+    let all = CapRights::ALL;
+    match objtype {
+        ObjType::L1CNode => {
+            let cnode = L1CNode {
+                cnode: base,
+                rightsmask: all,
+                allocated_bytes: bytes,
+            };
+            Capability::new_l1_cnode(cnode, rights)
+        }
+        ObjType::L2CNode => {
+            let cnode = L2CNode {
+                cnode: base,
+                rightsmask: all,
+            };
+            Capability::new_l2_cnode(cnode, rights)
+        }
+        ObjType::Dispatcher => Capability::new_dispatcher(Dispatcher { dcb: base }, rights),
+        ObjType::KernelControlBlock => {
+            Capability::new_kernel_control_block(KernelControlBlock { kcb: base }, rights)
+        }
+        ObjType::EndPointUmp => {
+            let endpoint = EndPointUmp {
+                base,
+                bytes,
+                pasid: 0,
+                iftype: 0,
+            };
+            Capability::new_end_point_ump(endpoint, rights)
+        }
+        ObjType::EndPointLmp => {
+            let endpoint = EndPointLmp {
+                listener: base,
+                epoffset: 0,
+                epbuflen: 0,
+                iftype: 0,
+            };
+            Capability::new_end_point_lmp(endpoint, rights)
+        }
+        _ if objtype.is_vnode() => Capability::new_vnode(objtype, VNode { base }, rights).unwrap(),
+        _ => {
+            let memory = Memory {
+                base,
+                bytes,
+                pasid: 0,
+            };
+            Capability::new_memory(objtype, memory, rights).unwrap()
+        }
+    }
+}
