@@ -7,6 +7,7 @@ use crate::arch::memory;
 use crate::cap::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::paging::{MappedFrame, paging_map_frame_attr};
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use kpi::bootinfo::{BootInfo, MemRegion, RegionType};
 use kpi::layout::{BOOTINFO_BYTES, INIT_BOOTINFO};
@@ -20,7 +21,8 @@ static MAPPED: Once<Boot> = Once::new();
 #[derive(Debug)]
 pub struct Boot {
     info: &'static BootInfo,
-    strings: MappedFrame,
+    /// A copy, so that nobody who shares the frame can take it away.
+    strings: Box<[u8]>,
 }
 
 /// A boot module.
@@ -62,8 +64,8 @@ impl<'a> Module<'a> {
         menu::split(self.args()).map_err(|_| Error::new(ErrorCode::SpawnGetCmdlineArgs))
     }
 
-    /// Bytes of the file.
-    pub const fn bytes(&self) -> u64 {
+    /// Bytes of the file; its frame is rounded up to pages.
+    pub const fn file_bytes(&self) -> u64 {
         self.region.module_bytes
     }
 
@@ -120,8 +122,10 @@ impl Boot {
     fn with(info: &'static BootInfo) -> Result<&'static Self, Error> {
         MAPPED.try_call_once(|| {
             let frame = CNodeRef::own(root::MODULECN).slot(0);
-            let strings =
-                MappedFrame::new(frame, PageFlags::READ).push_err(ErrorCode::SpawnMapBootinfo)?;
+            let code = ErrorCode::SpawnMapBootinfo;
+            let mapped = MappedFrame::new(frame, PageFlags::READ).push_err(code)?;
+            let strings = mapped.view().bytes().into();
+            mapped.unmap().push_err(code)?;
             Ok(Self { info, strings })
         })
     }
@@ -138,7 +142,7 @@ impl Boot {
 
     /// The boot modules, in the menu's order.
     pub fn modules(&self) -> impl Iterator<Item = Module<'_>> {
-        let strings = self.strings.view().bytes();
+        let strings = &self.strings;
         self.regions()
             .filter(|region| RegionType::from_u32(region.kind) == Some(RegionType::Module))
             .map(|region| {

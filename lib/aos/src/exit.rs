@@ -9,13 +9,13 @@
 use crate::arch::{dispatcher, entry};
 use crate::cap::CapRef;
 use crate::error::{Error, is_transient};
-use crate::{cap, console, lmp};
+use crate::{cap, console, lmp, record};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use initproto::{Fault, FaultCause, Message, STATUS_ERROR};
-use kpi::invocation::KernelCommand;
 use kpi::lmp::LMP_WORDS;
 use kpi::slots::task;
+use testproto::{Kind, Writer};
 
 /// How a program ended, 0 to 255; 0 = well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,9 +69,13 @@ impl DomainName {
     /// Cut to what fits, at a character boundary.
     pub fn new(name: &str) -> Self {
         let mut bytes = [0; 16];
-        let end = name.floor_char_boundary(bytes.len());
-        for (place, byte) in bytes.iter_mut().zip(name.bytes().take(end)) {
-            *place = byte;
+        let mut length = 0;
+        for c in name.chars() {
+            let Some(place) = bytes.get_mut(length..length + c.len_utf8()) else {
+                break;
+            };
+            c.encode_utf8(place);
+            length += c.len_utf8();
         }
         Self(bytes)
     }
@@ -170,7 +174,8 @@ pub(crate) fn finish() -> ! {
 /// Nobody listens.
 fn alone(message: &[u64], error: Error) -> ! {
     let name = DomainName::own();
-    match Message::decode(message) {
+    let message = Message::decode(message);
+    match message {
         Some(Message::Fault(fault)) => console::emergency(format_args!(
             "{name}: {fault}, at [{name}:{:#x}]\n",
             fault.pc
@@ -180,13 +185,34 @@ fn alone(message: &[u64], error: Error) -> ! {
         }
         _ => {}
     }
-    let kernel = CapRef::task(task::KERNELCAP);
-    if cap::identify(kernel).is_ok() {
+    if cap::identify(CapRef::task(task::KERNELCAP)).is_ok() {
         console::emergency(format_args!("{name}: the system cannot go on without it\n"));
-        let shutdown = KernelCommand::Shutdown;
-        let _ = cap::invoke(kernel, shutdown as u8, shutdown.argc(), &[]);
+        last_record(name, message);
+        // Comes back only when the kernel refuses.
+        let _ = cap::kernel::shutdown();
     } else {
         console::emergency(format_args!("{name}: cannot report its end: {error}\n"));
     }
     entry::give_up()
+}
+
+/// Tells hake that the system ends because init did.
+fn last_record(name: DomainName, message: Option<Message>) {
+    let (kind, fault) = match message {
+        Some(Message::Fault(fault)) => (fault.name(), Some(fault)),
+        _ => ("exit", None),
+    };
+    let word = |word: fn(&Fault) -> u64| fault.as_ref().map_or(0, word);
+    let mut writer = Writer::new(Kind::Fault);
+    writer
+        .display("domain", name)
+        .int("pid", 1)
+        .int("core", dispatcher::core_id())
+        .str("kind", kind)
+        .int("esr", word(|fault| fault.esr))
+        .int("far", word(|fault| fault.far))
+        .int("pc", word(|fault| fault.pc));
+    if let Ok(json) = writer.finish() {
+        let _ = record::print(json);
+    }
 }

@@ -58,7 +58,7 @@ impl<C: Copy> Ram<C> {
     /// [`MmError::Invalid`] (unaligned or under a page), [`MmError::Overlap`] with a region that is there,
     /// [`MmError::NoMemory`].
     pub fn add(&mut self, root: C, base: u64, bytes: u64) -> Result<(), MmError> {
-        if base % PAGE != 0 {
+        if !base.is_multiple_of(PAGE) {
             return Err(MmError::Invalid);
         }
         let span = Span::new(base, bytes - bytes % PAGE)?;

@@ -103,6 +103,7 @@ fn jump() {
 
 #[inline(never)]
 fn read_only() {
+    // Aligned, or else that is the fault.
     write(read_only as *const () as u64 & !7);
 }
 

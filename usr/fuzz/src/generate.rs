@@ -6,7 +6,7 @@ use aos::kpi::invocation::{
     CNodeCommand, DispatcherCommand, KernelCommand, MapWord, MappingCommand, RetypeWord,
     VNodeCommand,
 };
-use aos::kpi::slots::{root, task};
+use aos::kpi::slots::{ROOTCN, root, task};
 use aos::kpi::syscall::{CallWord, SendFlags, Syscall};
 
 /// Makes calls.
@@ -91,9 +91,19 @@ impl Generator {
             _ => {
                 let command = self.pick(CNodeCommand::ALL);
                 self.invoke(w0, w1, command as u8, command.argc());
-                *w1 = u64::from(aos::kpi::slots::ROOTCN.0);
-                if command == CNodeCommand::Retype {
-                    self.retype(rest);
+                *w0 = *w0 & !(0xff << 16) | 2 << 16;
+                *w1 = u64::from(ROOTCN.0);
+                match command {
+                    CNodeCommand::Retype => self.retype(rest),
+                    CNodeCommand::Copy | CNodeCommand::Mint => self.copy(rest),
+                    CNodeCommand::Delete
+                    | CNodeCommand::Revoke
+                    | CNodeCommand::GetState
+                    | CNodeCommand::CapIdentify => {
+                        let values = [self.cap(), u64::from(self.level())];
+                        fill(rest, values);
+                    }
+                    CNodeCommand::Create | CNodeCommand::GetSize | CNodeCommand::Resize => {}
                 }
             }
         }
@@ -136,36 +146,55 @@ impl Generator {
             self.random.below(520) as u16,
         );
         let values = [
-            u64::from(aos::kpi::slots::ROOTCN.0),
+            u64::from(ROOTCN.0),
             self.cap(),
             self.random.below(16),
             self.random.below(4) * 4096,
             self.random.below(4),
-            u64::from(aos::kpi::slots::ROOTCN.0),
+            u64::from(ROOTCN.0),
             self.cnode(),
             word.0,
         ];
         fill(rest, values);
     }
 
+    fn copy(&mut self, rest: &mut [u64]) {
+        let values = [
+            u64::from(ROOTCN.0),
+            self.cnode(),
+            self.random.below(256),
+            u64::from(ROOTCN.0),
+            self.cap(),
+            1 + self.random.below(12) / 11,
+            u64::from(self.level()),
+            self.word(),
+            self.random.below(64),
+        ];
+        fill(rest, values);
+    }
+
     fn retype(&mut self, rest: &mut [u64]) {
         let objtype = self.random.below(ObjType::COUNT as u64 + 2) as u8;
-        let word = RetypeWord::new(objtype, self.random.below(2) as u8, self.level());
+        let dest_level = u8::from(!self.random.once_in(12));
+        let word = RetypeWord::new(objtype, dest_level, self.level());
         let size = match self.random.below(6) {
             0 => self.word(),
-            1 => 16384,
-            2 => 1024,
-            3 => 0,
+            // What the type wants.
+            1..=3 => {
+                let fixed = ObjType::from_u8(objtype).and_then(ObjType::fixed_size);
+                fixed.unwrap_or(16384)
+            }
+            4 => 0,
             _ => 4096,
         };
         let values = [
-            u64::from(aos::kpi::slots::ROOTCN.0),
+            u64::from(ROOTCN.0),
             self.cap(),
-            self.random.below(32) * 4096,
+            self.random.below(16) * 16384,
             word.0,
             size,
             self.random.below(4),
-            u64::from(aos::kpi::slots::ROOTCN.0),
+            u64::from(ROOTCN.0),
             self.cnode(),
             self.random.below(256),
         ];

@@ -6,6 +6,7 @@
 //! * the slots that this domain lives by (its root, task, page, segment and mapping CNodes, its dispatcher, its frames, the
 //!   endpoint to init) are no target, except that the root CNode is invoked and the L0 table is mapped into. Whatever the
 //!   invoked capability's type, the arguments are checked for every meaning that the command's number has;
+//! * nor are the boot information and the boot modules, which a trusted domain shares with init and may revoke;
 //! * endpoints are minted only for the upper half of the dispatcher frame, which nothing else uses;
 //! * a message never looks like the report of an end;
 //! * the root CNode is not resized;
@@ -35,12 +36,19 @@ fn is_vital(address: u64, level: u64) -> bool {
                     DISPATCHER,
                     ROOTCN,
                     task_addr(task::DISPFRAME),
+                    task_addr(task::BOOTINFO),
                     task_addr(task::ARGSPAGE),
                     task_addr(task::INITEP),
                 ];
                 vital.contains(&address)
             }
-            l1 => [root::PAGECN, root::SEGCN, root::ROOT_MAPPING].contains(&l1),
+            l1 => [
+                root::PAGECN,
+                root::SEGCN,
+                root::MODULECN,
+                root::ROOT_MAPPING,
+            ]
+            .contains(&l1),
         },
         _ => false,
     }

@@ -208,7 +208,7 @@ impl Children {
             if id == ID_BASE | u64::from(pid) {
                 about = about.or(Some(outcome));
             } else {
-                tell_stranger(id, outcome);
+                outcome.tell_stranger(id);
             }
         }
         about
@@ -231,15 +231,6 @@ fn decode_note(words: &[u64]) -> Option<(u64, Outcome)> {
         Some((*id, outcome::from_note(rest)))
     } else {
         None
-    }
-}
-
-/// A note about a domain that is no child of init, or one that has ended.
-fn tell_stranger(id: u64, outcome: Outcome) {
-    // The death of a child that was taken apart is what was to be.
-    if outcome != Outcome::Died {
-        let number = u32::try_from(id & !ID_BASE).unwrap_or(u32::MAX);
-        outcome.tell(DomainName::new("?"), number);
     }
 }
 

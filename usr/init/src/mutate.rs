@@ -75,9 +75,9 @@ pub fn elfmutate(context: &mut Context<'_>) -> u8 {
 
 fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Result<Counts, Error> {
     let module = context.boot.module(name)?;
-    let bytes = module.bytes() as usize;
+    let bytes = module.file_bytes() as usize;
     let original = module.map()?;
-    let frame = ram::frame_alloc(module.bytes())?;
+    let frame = ram::frame_alloc(module.file_bytes())?;
     let mut copy = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
     // Xorshift stays at 0 for ever.
     let mut random = Random(seed | 1 << 63);

@@ -41,7 +41,7 @@ fn run_one(children: &mut Children, module: &Module<'_>, args: &[String]) -> u8 
         .chain(args.iter().map(String::as_str))
         .collect();
     let ended = module.map().map_err(Into::into).and_then(|mapped| {
-        let elf = mapped.view().bytes().get(..module.bytes() as usize);
+        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
         let ended = children.run(
             elf.unwrap_or_default(),
             &words,

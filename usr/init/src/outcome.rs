@@ -6,6 +6,7 @@ use aos::initproto::{Fault, FaultCause, STATUS_FAULT, STATUS_KILLED};
 use aos::kpi::lmp::FaultKind;
 use aos::println;
 use aos::testproto::{Kind, Writer};
+use core::fmt;
 
 /// How a program ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +34,42 @@ const fn reason(kind: Option<FaultKind>) -> &'static str {
     }
 }
 
+/// Name of the kernel's reason, for records.
+const fn stop_name(kind: Option<FaultKind>, fault: &Fault) -> &'static str {
+    match kind {
+        Some(FaultKind::DisabledFaults) => fault.name(),
+        Some(FaultKind::LostObject) => "lost-object",
+        Some(FaultKind::SystemError) => "system-error",
+        Some(FaultKind::Unexpected) | None => "unexpected",
+    }
+}
+
+/// Why the kernel stopped the domain of that name, and the fault if one was the reason.
+struct Stop(DomainName, Option<FaultKind>, Fault);
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, kind, fault) = self;
+        f.write_str(reason(*kind))?;
+        if *kind == Some(FaultKind::LostObject) {
+            return Ok(());
+        }
+        write!(f, ": {fault}, at [{name}:{:#x}]", fault.pc)
+    }
+}
+
 impl Outcome {
+    /// Tells the user of the end of a domain that init did not start: only the kernel's number is known.
+    pub fn tell_stranger(self, id: u64) {
+        // Other ends are for whoever started it.
+        if let Self::Stopped(kind, fault) = self {
+            let stop = Stop(DomainName::new("?"), kind, fault);
+            println!(
+                "a domain that init did not start (id {id}) was stopped by the kernel: {stop}"
+            );
+        }
+    }
+
     /// The status of the command that ran it.
     pub const fn status(self) -> u8 {
         match self {
@@ -57,11 +93,10 @@ impl Outcome {
             }
             Self::Stopped(kind, fault) => {
                 println!(
-                    "{name} (pid {pid}) was stopped by the kernel: {}: {fault}, at [{name}:{:#x}]",
-                    reason(kind),
-                    fault.pc
+                    "{name} (pid {pid}) was stopped by the kernel: {}",
+                    Stop(name, kind, fault)
                 );
-                record(name, pid, fault.name(), &fault);
+                record(name, pid, stop_name(kind, &fault), &fault);
             }
             Self::Died => println!("{name} (pid {pid}) is gone: its dispatcher was deleted"),
             Self::Killed => println!("{name} (pid {pid}) was killed"),

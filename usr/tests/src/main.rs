@@ -1,5 +1,47 @@
-//! x
+//! Tests of kernel and library OS from user space.
+//!
+//! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
+//! itself as a child too: the first argument `--child` and a part to play, see [`parts`].
+//!
+//! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
 #![no_main]
+
+extern crate alloc;
+
+mod attack;
+mod caps;
+mod harness;
+mod messages;
+mod paging;
+mod parts;
+mod spawning;
+mod world;
+
+use aos::{Args, Status};
+use harness::Harness;
+use world::World;
+
 #[aos::main]
-fn main() {}
+fn main(args: Args) -> Status {
+    let mut words = args.words();
+    if words.next() == Some("--child") {
+        return parts::play(words.next().unwrap_or(""));
+    }
+    let mut harness = Harness::new();
+    let world = match World::new() {
+        Ok(world) => world,
+        Err(error) => {
+            aos::println!(
+                "tests: start them from the boot menu, `module /sbin/tests boot`: {error}"
+            );
+            return Status(1);
+        }
+    };
+    caps::run(&mut harness);
+    paging::run(&mut harness, &world);
+    messages::run(&mut harness);
+    spawning::run(&mut harness, &world);
+    attack::run(&mut harness, &world);
+    harness.end()
+}

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
 use crate::paging::PagingState;
 use crate::ram::{mm_free, object_alloc, vnode_create};
+use alloc::vec;
 use alloc::vec::Vec;
 use elfload::Plan;
 use kpi::addr::VirtAddr;
@@ -23,21 +24,17 @@ use kpi::slots::{VROOT, root, task, task_addr};
 pub fn spawn_load_with_caps(program: &Program<'_>) -> Result<Domain, SpawnError> {
     let plan = elfload::plan(program.elf).map_err(SpawnError::elf)?;
     let (args, args_bytes) = image::args_frame(program.pid, program.args, program.env)?;
-    let mut frames = Vec::new();
-    frames.push(args);
-    let domain = match empty_domain(program) {
-        Ok(mut domain) => {
-            domain.frames = frames;
-            domain
-        }
+    let mut domain = match empty_domain(program, args) {
+        Ok(domain) => domain,
         Err(error) => {
+            // The first error counts.
             let _ = mm_free(args);
             return Err(error.into());
         }
     };
-    match fill(domain, program, &plan, args_bytes) {
-        Ok(domain) => Ok(domain),
-        Err((domain, error)) => {
+    match fill(&mut domain, program, &plan, args_bytes) {
+        Ok(()) => Ok(domain),
+        Err(error) => {
             give_back(domain);
             Err(error.into())
         }
@@ -55,39 +52,26 @@ fn give_back(mut domain: Domain) {
 }
 
 /// CSpace, L0 table, dispatcher: what is needed to have a [`Domain`] at all.
-fn empty_domain(program: &Program<'_>) -> Result<Domain, Error> {
+fn empty_domain(program: &Program<'_>, args: CapRef) -> Result<Domain, Error> {
     let dispatcher =
         object_alloc(ObjType::Dispatcher, 0).push_err(ErrorCode::SpawnCreateDispatcher)?;
     let cspace = CSpace::new().push_err(ErrorCode::SpawnSetupCspace)?;
     let table = vnode_create(0).push_err(ErrorCode::SpawnCreateVnode)?;
     let paging = PagingState::foreign(table, cspace.root.addr())?;
-    let mut kept = Vec::new();
-    kept.push(table);
     Ok(Domain {
         name: DomainName::new(program.name),
         pid: program.pid,
         root: cspace.root,
         dispatcher,
-        kept,
-        frames: Vec::new(),
+        kept: vec![table],
+        frames: vec![args],
         copies: Vec::new(),
         paging,
     })
 }
 
+/// All that goes into it.
 fn fill(
-    mut domain: Domain,
-    program: &Program<'_>,
-    plan: &Plan,
-    args_bytes: u64,
-) -> Result<Domain, (Domain, Error)> {
-    match try_fill(&mut domain, program, plan, args_bytes) {
-        Ok(()) => Ok(domain),
-        Err(error) => Err((domain, error)),
-    }
-}
-
-fn try_fill(
     domain: &mut Domain,
     program: &Program<'_>,
     plan: &Plan,

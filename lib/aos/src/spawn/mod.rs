@@ -176,7 +176,11 @@ impl Domain {
     /// # Errors
     /// Of stopping it; then nothing is taken back.
     pub fn destroy(self) -> Result<(), Error> {
-        self.stop()?;
+        match self.stop() {
+            // The kernel stopped it for good already.
+            Err(error) if !error.contains(ErrorCode::SysDispNotRunnable) => return Err(error),
+            _ => {}
+        }
         self.take_apart();
         Ok(())
     }

@@ -25,7 +25,7 @@ pub fn modules(context: &mut Context<'_>) -> u8 {
         println!("{:16} {:>9} ARGS", "NAME", "BYTES");
     }
     for module in context.boot.modules() {
-        let (name, bytes, args) = (module.name(), module.bytes(), module.args());
+        let (name, bytes, args) = (module.name(), module.file_bytes(), module.args());
         if context.json {
             println!(
                 "{{\"name\":{},\"bytes\":{bytes},\"args\":{}}}",

@@ -35,7 +35,7 @@ fn run(
     words: &[&str],
 ) -> Result<u8, aos::spawn::SpawnError> {
     let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.bytes() as usize);
+    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
     let ended = context.children.run(
         elf.unwrap_or_default(),
         words,

@@ -1,0 +1,233 @@
+//! Capabilities from user space: what works, and every refusal that a program can run into.
+
+use crate::harness::{Harness, Outcome, equal, refused, that};
+use aos::cap::{
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint, cap_retype,
+    invoke,
+};
+use aos::error::ErrorCode;
+use aos::kpi::cap::ObjType;
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::rights::{CapRights, PageFlags};
+use aos::kpi::slots::task;
+use aos::paging::MappedFrame;
+use aos::ram::{frame_alloc, mm_alloc, mm_free};
+use aos::slot::{slot_alloc, slot_free};
+
+const SUITE: &str = "caps";
+
+/// Runs the suite.
+pub fn run(harness: &mut Harness) {
+    harness.test(SUITE, "identify tells type, base and size", identify);
+    harness.test(SUITE, "a copy is a copy", copy);
+    harness.test(SUITE, "copying is refused where it must be", copy_refused);
+    harness.test(SUITE, "minting narrows rights and never widens", mint);
+    harness.test(SUITE, "retype makes objects side by side", retype);
+    harness.test(SUITE, "retype is refused where it must be", retype_refused);
+    harness.test(SUITE, "a large frame is zeroed, in steps", zeroed);
+    harness.test(SUITE, "deleted memory can be used again", reuse);
+    harness.test(SUITE, "delete of an empty slot", delete_empty);
+    harness.test(SUITE, "an unknown command is refused", unknown_command);
+    harness.test(SUITE, "lookups name what is wrong", lookups);
+}
+
+fn identify() -> Outcome {
+    let ram = mm_alloc(3 * BASE_PAGE_SIZE)?;
+    let capability = cap_direct_identify(ram)?;
+    equal(capability.objtype(), ObjType::Ram)?;
+    equal(capability.size(), 3 * BASE_PAGE_SIZE)?;
+    equal(capability.rights(), CapRights::ALL)?;
+    that(
+        capability.address() % BASE_PAGE_SIZE == 0,
+        "an aligned base",
+    )?;
+    mm_free(ram)?;
+    refused(cap_direct_identify(ram), ErrorCode::SysCapNotFound)
+}
+
+fn copy() -> Outcome {
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let slot = slot_alloc()?;
+    cap_copy(slot, frame)?;
+    equal(cap_direct_identify(slot)?, cap_direct_identify(frame)?)?;
+    cap_destroy(slot)?;
+    equal(cap_direct_identify(frame)?.objtype(), ObjType::Frame)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn copy_refused() -> Outcome {
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let slot = slot_alloc()?;
+    refused(cap_copy(frame, frame), ErrorCode::SysSlotInUse)?;
+    refused(cap_copy(frame, slot), ErrorCode::SysCapNotFound)?;
+    // Only CNodes may lie in the root CNode.
+    refused(
+        cap_copy(CNodeRef::ROOT.slot(200), frame),
+        ErrorCode::SysDestTypeInvalid,
+    )?;
+    refused(
+        cap_copy(CNodeRef::own(200).slot(0), frame),
+        ErrorCode::SysDestCnodeLookup,
+    )?;
+    slot_free(slot)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn mint() -> Outcome {
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let (narrow, wide) = (slot_alloc()?, slot_alloc()?);
+    let read = CapRights::READ;
+    cap_mint(narrow, frame, u64::from(read.0), 0)?;
+    equal(cap_direct_identify(narrow)?.rights(), read)?;
+    cap_mint(wide, narrow, u64::from(CapRights::ALL.0), 0)?;
+    equal(cap_direct_identify(wide)?.rights(), read)?;
+    cap_destroy(wide)?;
+    cap_destroy(narrow)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn retype() -> Outcome {
+    let ram = mm_alloc(4 * BASE_PAGE_SIZE)?;
+    let base = cap_direct_identify(ram)?.address();
+    let slots = [slot_alloc()?, slot_alloc()?, slot_alloc()?];
+    for (index, slot) in slots.into_iter().enumerate() {
+        let offset = index as u64 * BASE_PAGE_SIZE;
+        cap_retype(slot, ram, offset, ObjType::Frame, BASE_PAGE_SIZE, 1)?;
+        equal(cap_direct_identify(slot)?.address(), base + offset)?;
+    }
+    for slot in slots {
+        cap_destroy(slot)?;
+    }
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn retype_refused() -> Outcome {
+    let ram = mm_alloc(4 * BASE_PAGE_SIZE)?;
+    let (first, second) = (slot_alloc()?, slot_alloc()?);
+    let page = BASE_PAGE_SIZE;
+    let try_it =
+        |offset, objtype, size, count| cap_retype(second, ram, offset, objtype, size, count);
+    cap_retype(first, ram, page, ObjType::Frame, page, 1)?;
+    refused(
+        try_it(0, ObjType::Frame, 2 * page, 1),
+        ErrorCode::SysRevokeFirst,
+    )?;
+    refused(
+        try_it(page, ObjType::VNodeAarch64L3, page, 1),
+        ErrorCode::SysRevokeFirst,
+    )?;
+    refused(
+        try_it(1, ObjType::Frame, page, 1),
+        ErrorCode::SysRetypeInvalidOffset,
+    )?;
+    refused(
+        try_it(4 * page, ObjType::Frame, page, 1),
+        ErrorCode::SysRetypeInvalidOffset,
+    )?;
+    refused(try_it(0, ObjType::Frame, 100, 1), ErrorCode::SysInvalidSize)?;
+    refused(
+        try_it(0, ObjType::L2CNode, page, 1),
+        ErrorCode::SysInvalidSize,
+    )?;
+    refused(
+        try_it(0, ObjType::Frame, page, 0),
+        ErrorCode::SysRetypeInvalidCount,
+    )?;
+    refused(
+        try_it(0, ObjType::Kernel, page, 1),
+        ErrorCode::SysInvalidRetype,
+    )?;
+    refused(
+        try_it(0, ObjType::FrameMapping, page, 1),
+        ErrorCode::SysRetypeMappingExplicit,
+    )?;
+    refused(
+        cap_retype(second, first, 0, ObjType::Ram, page, 1),
+        ErrorCode::SysInvalidRetype,
+    )?;
+    refused(
+        cap_retype(first, ram, 2 * page, ObjType::Frame, page, 1),
+        ErrorCode::SysSlotsInUse,
+    )?;
+    refused(
+        cap_retype(
+            CNodeRef::own(second.cnode.cnode.l1()).slot(255),
+            ram,
+            2 * page,
+            ObjType::Frame,
+            page,
+            2,
+        ),
+        ErrorCode::SysSlotsInvalid,
+    )?;
+    cap_destroy(first)?;
+    slot_free(second)?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+/// The kernel zeroes 64 KiB at most per entry; the program sees one call.
+fn zeroed() -> Outcome {
+    const BYTES: u64 = 1 << 20;
+    let ram = mm_alloc(BYTES)?;
+    let slot = slot_alloc()?;
+    for _ in 0..2 {
+        cap_retype(slot, ram, 0, ObjType::Frame, BYTES, 1)?;
+        let mut frame = MappedFrame::new(slot, PageFlags::READ_WRITE)?;
+        let first = frame.view().bytes().iter().position(|byte| *byte != 0);
+        equal(first, None)?;
+        frame.view_mut().bytes_mut().fill(0xa5);
+        frame.unmap()?;
+        cap_delete(slot)?;
+    }
+    slot_free(slot)?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn reuse() -> Outcome {
+    let before = aos::ram::mm_usage().free;
+    for _ in 0..50 {
+        let frame = frame_alloc(1 << 16)?;
+        mm_free(frame)?;
+    }
+    equal(aos::ram::mm_usage().free, before)
+}
+
+fn delete_empty() -> Outcome {
+    let slot = slot_alloc()?;
+    refused(cap_delete(slot), ErrorCode::SysCapNotFound)?;
+    slot_free(slot)?;
+    Ok(())
+}
+
+fn unknown_command() -> Outcome {
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    refused(invoke(frame, 77, 2, &[]), ErrorCode::SysIllegalInvocation)?;
+    refused(
+        invoke(CapRef::OWN_ROOT, 77, 2, &[]),
+        ErrorCode::SysIllegalInvocation,
+    )?;
+    // Delete takes two arguments.
+    refused(
+        invoke(CapRef::OWN_ROOT, 3, 3, &[0]),
+        ErrorCode::SysInvargsSyscall,
+    )?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn lookups() -> Outcome {
+    let empty = CNodeRef::own(199).slot(1);
+    refused(cap_direct_identify(empty), ErrorCode::SysCnodeNotFound)?;
+    let outside = CNodeRef::own(100_000).slot(1);
+    refused(cap_direct_identify(outside), ErrorCode::SysL1CnodeIndex)?;
+    refused(
+        invoke(CapRef::task(task::KERNELCAP), 7, 2, &[]),
+        ErrorCode::SysCapNotFound,
+    )
+}

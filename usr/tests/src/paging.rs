@@ -1,0 +1,151 @@
+//! Mapping and unmapping, and the faults that follow from them. The faults are taken by children.
+
+use crate::harness::{Failure, Harness, Outcome, equal, refused};
+use crate::world::World;
+use aos::error::ErrorCode;
+use aos::initproto::Message;
+use aos::kpi::addr::VirtAddr;
+use aos::kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
+use aos::kpi::rights::PageFlags;
+use aos::paging::{
+    MappedFrame, OWN_START, paging_map_fixed_attr, paging_map_frame_attr, paging_unmap,
+};
+use aos::ram::{frame_alloc, mm_free};
+
+const SUITE: &str = "paging";
+
+/// Runs the suite.
+pub fn run(harness: &mut Harness, world: &World) {
+    harness.test(SUITE, "what is written is read", write_and_read);
+    harness.test(SUITE, "one frame mapped twice", aliases);
+    harness.test(SUITE, "a mapping over several tables", across_tables);
+    harness.test(SUITE, "mapping is refused where it must be", refusals);
+    harness.test(SUITE, "mapping again and again", many_times);
+    for (part, kind) in [
+        ("touch-unmapped", "read"),
+        ("write-readonly", "write"),
+        ("execute-data", "execute"),
+    ] {
+        harness.test(SUITE, part, || fault(world, part, kind));
+    }
+    harness.test(SUITE, "a child writes, the parent reads", || shared(world));
+}
+
+fn write_and_read() -> Outcome {
+    let cap = frame_alloc(2 * BASE_PAGE_SIZE)?;
+    let mut frame = MappedFrame::new(cap, PageFlags::READ_WRITE)?;
+    for (index, byte) in frame.view_mut().bytes_mut().iter_mut().enumerate() {
+        *byte = index as u8;
+    }
+    let wrong = frame.view().bytes().iter().enumerate();
+    let wrong = wrong.filter(|(index, byte)| *index as u8 != **byte).count();
+    equal(wrong, 0)?;
+    frame.unmap()?;
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn aliases() -> Outcome {
+    let cap = frame_alloc(BASE_PAGE_SIZE)?;
+    let one = MappedFrame::new(cap, PageFlags::READ_WRITE)?;
+    let two = MappedFrame::new(cap, PageFlags::READ)?;
+    one.view().store(16, 0x1234);
+    equal(two.view().load(16), Some(0x1234))?;
+    one.unmap()?;
+    equal(two.view().load(16), Some(0x1234))?;
+    two.unmap()?;
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn across_tables() -> Outcome {
+    // The last page of one L3 table and the first two of the next.
+    let address = VirtAddr(OWN_START.0 + (8 << 30) + LARGE_PAGE_SIZE - BASE_PAGE_SIZE);
+    let cap = frame_alloc(3 * BASE_PAGE_SIZE)?;
+    paging_map_fixed_attr(address, cap, 3 * BASE_PAGE_SIZE, PageFlags::READ_WRITE)?;
+    let other = MappedFrame::new(cap, PageFlags::READ_WRITE)?;
+    other.view().store(2 * BASE_PAGE_SIZE as usize, 77);
+    let far: *const u64 =
+        core::ptr::with_exposed_provenance((address.0 + 2 * BASE_PAGE_SIZE) as usize);
+    // SAFETY: mapped above; written through the other mapping, so the read is volatile.
+    equal(unsafe { far.read_volatile() }, 77)?;
+    // SAFETY: nothing refers to it any more.
+    unsafe { paging_unmap(address) }?;
+    other.unmap()?;
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn refusals() -> Outcome {
+    let cap = frame_alloc(BASE_PAGE_SIZE)?;
+    let flags = PageFlags::READ_WRITE;
+    let page = BASE_PAGE_SIZE;
+    let high = VirtAddr(OWN_START.0 + (9 << 30));
+    refused(
+        paging_map_fixed_attr(VirtAddr(0x40_0000), cap, page, flags),
+        ErrorCode::LibPmapAddrNotFree,
+    )?;
+    refused(
+        paging_map_fixed_attr(VirtAddr(high.0 + 1), cap, page, flags),
+        ErrorCode::LibVregionBadAlignment,
+    )?;
+    // The kernel bounds the mapping by the frame.
+    refused(
+        paging_map_fixed_attr(high, cap, 2 * page, flags),
+        ErrorCode::SysVmMapSize,
+    )?;
+    // What failed left nothing behind.
+    paging_map_fixed_attr(high, cap, page, flags)?;
+    refused(
+        paging_map_fixed_attr(high, cap, page, flags),
+        ErrorCode::LibPmapAddrNotFree,
+    )?;
+    // SAFETY: nothing refers to it.
+    unsafe { paging_unmap(high) }?;
+    // SAFETY: nothing is mapped there.
+    refused(unsafe { paging_unmap(high) }, ErrorCode::LibPmapNotMapped)?;
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn many_times() -> Outcome {
+    let cap = frame_alloc(BASE_PAGE_SIZE)?;
+    for _ in 0..1000 {
+        let address = paging_map_frame_attr(cap, BASE_PAGE_SIZE, PageFlags::READ)?;
+        // SAFETY: nothing refers to it.
+        unsafe { paging_unmap(address) }?;
+    }
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn fault(world: &World, part: &str, kind: &'static str) -> Outcome {
+    let cap = frame_alloc(BASE_PAGE_SIZE)?;
+    let child = world.child(part, Some(cap))?;
+    child.domain.start()?;
+    let message = child.wait();
+    child.domain.destroy()?;
+    match message {
+        Some(Message::Fault(fault)) => equal(fault.name(), kind),
+        other => Err(Failure::new(kind, alloc::format!("{other:?}"))),
+    }
+}
+
+fn shared(world: &World) -> Outcome {
+    let cap = frame_alloc(4 * BASE_PAGE_SIZE)?;
+    let child = world.child("pattern", Some(cap))?;
+    child.domain.start()?;
+    let message = child.wait();
+    equal(
+        message,
+        Some(Message::Exit {
+            status: crate::parts::DONE,
+        }),
+    )?;
+    let frame = MappedFrame::new(cap, PageFlags::READ)?;
+    equal(frame.view().load(0), Some(0x5555))?;
+    equal(frame.view().load(16376), Some(16376 ^ 0x5555))?;
+    frame.unmap()?;
+    child.domain.destroy()?;
+    Ok(())
+}

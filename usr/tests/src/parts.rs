@@ -1,0 +1,90 @@
+//! What a child of the tests does: `tests --child PART`.
+
+use aos::cap::{CNodeRef, CapRef};
+use aos::kpi::rights::PageFlags;
+use aos::kpi::slots::root;
+use aos::paging::MappedFrame;
+use aos::{Error, Status, ram};
+
+/// Status of a part that did what it was to do.
+pub const DONE: u8 = 42;
+
+/// Plays a part.
+pub fn play(part: &str) -> Status {
+    let result = match part {
+        "exit" => Ok(()),
+        "count" => count(),
+        "touch-unmapped" => touch_unmapped(),
+        "write-readonly" => write_readonly(),
+        "execute-data" => execute_data(),
+        "pattern" => pattern(),
+        _ => return Status(64),
+    };
+    match result {
+        Ok(()) => Status(DONE),
+        Err(error) => {
+            aos::println!("tests: part {part}: {error}");
+            Status(1)
+        }
+    }
+}
+
+const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);
+
+fn shared(flags: PageFlags) -> Result<MappedFrame, Error> {
+    ram::add_system_memory()?;
+    MappedFrame::new(SHARED, flags)
+}
+
+/// Counts in the first word of the shared frame for ever, without ever giving the core away.
+fn count() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ_WRITE)?;
+    let mut value = 0u64;
+    loop {
+        value = value.wrapping_add(1);
+        frame.view().store(0, value);
+    }
+}
+
+/// Loads through a pointer that has no Rust value behind it any more.
+fn load(address: u64) {
+    // SAFETY: the load is expected to fault; a value would be dropped.
+    unsafe {
+        core::arch::asm!("ldr {0}, [{0}]", inout(reg) address => _, options(nostack, readonly))
+    };
+}
+
+fn touch_unmapped() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ_WRITE)?;
+    let address = frame.view().address().0;
+    frame.view().store(0, 1);
+    frame.unmap()?;
+    load(address);
+    Ok(())
+}
+
+fn write_readonly() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ)?;
+    frame.view().store(0, 1);
+    Ok(())
+}
+
+fn execute_data() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ_WRITE)?;
+    // `ret`, twice.
+    frame.view().store(0, 0xd65f_03c0_d65f_03c0);
+    let address = frame.view().address().0;
+    // SAFETY: the call is expected to fault; it would return at once otherwise.
+    unsafe { core::arch::asm!("blr {}", in(reg) address, clobber_abi("C")) };
+    Ok(())
+}
+
+/// Writes a pattern over the whole shared frame.
+fn pattern() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ_WRITE)?;
+    let mut offset = 0;
+    while frame.view().store(offset, offset as u64 ^ 0x5555) {
+        offset += 8;
+    }
+    Ok(())
+}

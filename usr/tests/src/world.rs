@@ -1,0 +1,148 @@
+//! What the tests have: memory, the boot modules, children.
+
+use crate::harness::Failure;
+use alloc::vec::Vec;
+use aos::boot::Boot;
+use aos::cap::CapRef;
+use aos::initproto::Message;
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
+use aos::kpi::slots::task;
+use aos::lmp::{Endpoint, endpoint_create};
+use aos::paging::MappedFrame;
+use aos::spawn::{Domain, Grant, Place, Program, spawn_load_with_caps};
+use aos::{Error, event, ram, time};
+use core::cell::Cell;
+use core::time::Duration;
+
+/// How long a child may take, in the machine's time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Memory of a child that maps something.
+const CHILD_BYTES: u64 = 256 << 10;
+
+/// A child and where it reports.
+pub struct Child {
+    /// The domain.
+    pub domain: Domain,
+    endpoint: Endpoint,
+}
+
+impl Child {
+    /// Waits for its report; `None` when none comes in time.
+    pub fn wait(&self) -> Option<Message> {
+        self.wait_for(PATIENCE)
+    }
+
+    /// As [`Child::wait`], with a patience of its own.
+    pub fn wait_for(&self, patience: Duration) -> Option<Message> {
+        let deadline = time::after(patience);
+        loop {
+            let snapshot = event::snapshot();
+            if let Some(message) = self.endpoint.receive() {
+                return Message::decode(message.words());
+            }
+            if time::now() >= deadline {
+                return None;
+            }
+            event::wait_until(snapshot, Some(deadline));
+        }
+    }
+}
+
+/// The tests' surroundings.
+pub struct World {
+    boot: &'static Boot,
+    own: MappedFrame,
+    own_bytes: usize,
+    next_pid: Cell<u32>,
+}
+
+impl World {
+    /// Takes the memory that init gave and maps what is needed.
+    pub fn new() -> Result<Self, Error> {
+        ram::add_system_memory()?;
+        let boot = Boot::of_trusted()?;
+        let module = boot.module("tests")?;
+        Ok(Self {
+            boot,
+            own: module.map()?,
+            own_bytes: module.file_bytes() as usize,
+            next_pid: Cell::new(100),
+        })
+    }
+
+    /// Makes a child that plays a part of this program; `shared` is its first argument capability, and it gets memory for
+    /// page tables.
+    pub fn child(&self, part: &str, shared: Option<CapRef>) -> Result<Child, Failure> {
+        let mut grants = Vec::new();
+        if let Some(cap) = shared {
+            grants.push(Grant {
+                cap,
+                place: Place::Argument(0),
+            });
+            grants.push(Grant {
+                cap: ram::mm_alloc(CHILD_BYTES)?,
+                place: Place::Task(task::SYSMEM),
+            });
+        }
+        let elf = self.own.view().bytes().get(..self.own_bytes);
+        self.make(
+            "tests",
+            elf.unwrap_or_default(),
+            &["tests", "--child", part],
+            &grants,
+        )
+    }
+
+    /// Starts a program from the boot image and waits for its report.
+    pub fn run(&self, name: &str, args: &[&str]) -> Result<Option<Message>, Failure> {
+        let module = self.boot.module(name)?;
+        let mapped = module.map()?;
+        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+        let child = self.make(name, elf.unwrap_or_default(), args, &[])?;
+        mapped.unmap()?;
+        child.domain.start()?;
+        let message = child.wait();
+        child.domain.destroy()?;
+        Ok(message)
+    }
+
+    /// Makes a domain, which does not run yet.
+    pub fn make(
+        &self,
+        name: &str,
+        elf: &[u8],
+        args: &[&str],
+        grants: &[Grant],
+    ) -> Result<Child, Failure> {
+        let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+        let pid = self.next_pid.get();
+        self.next_pid.set(pid + 1);
+        let domain = spawn_load_with_caps(&Program {
+            name,
+            elf,
+            args,
+            env: &["TEST=1"],
+            pid,
+            report_to: Some(endpoint.cap()),
+            grants,
+        })?;
+        Ok(Child { domain, endpoint })
+    }
+
+    /// A program's ELF file.
+    pub fn elf(&self) -> &[u8] {
+        self.own
+            .view()
+            .bytes()
+            .get(..self.own_bytes)
+            .unwrap_or_default()
+    }
+}
+
+/// Waits that long.
+pub fn sleep(duration: Duration) {
+    let deadline = time::after(duration);
+    while time::now() < deadline {
+        event::wait_until(event::snapshot(), Some(deadline));
+    }
+}
