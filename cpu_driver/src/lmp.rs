@@ -188,7 +188,8 @@ impl Buffer {
         let bytes = ENDPOINT_BUFFER_BYTES as u64 + 8 * u64::from(length);
         let end = endpoint.epoffset.checked_add(bytes);
         let inside = end.is_some_and(|end| end <= listener.frame_bytes.get());
-        if endpoint.epoffset == 0 || endpoint.epoffset % 8 != 0 || length == 0 || !inside {
+        if endpoint.epoffset == 0 || !endpoint.epoffset.is_multiple_of(8) || length == 0 || !inside
+        {
             return Err(ErrorCode::SysLmpNoTarget.into());
         }
         let base = listener

@@ -48,6 +48,6 @@ global_asm!(
 pub fn on_a_stack(address: u64) -> bool {
     [&STACK, &EMERGENCY_STACK].into_iter().any(|stack| {
         let base = stack.0.get() as u64;
-        address % 16 == 0 && address >= base && address <= base + (STACK_BYTES as u64 - 16)
+        address.is_multiple_of(16) && address >= base && address <= base + (STACK_BYTES as u64 - 16)
     })
 }

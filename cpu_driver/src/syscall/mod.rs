@@ -68,10 +68,10 @@ impl Kernel {
             CapRights::READ,
         )?;
         let cap = *self.env.cte(slot).cap();
-        if let Some(endpoint) = cap.as_end_point_lmp() {
-            if !word.flags().contains(SendFlags::IDENTIFY) {
-                return self.send(word, &endpoint, caller, args);
-            }
+        if !word.flags().contains(SendFlags::IDENTIFY)
+            && let Some(endpoint) = cap.as_end_point_lmp()
+        {
+            return self.send(word, &endpoint, caller, args);
         }
         let invocation = Invocation {
             word,

@@ -216,7 +216,7 @@ mod tests {
                 set.insert(part).unwrap();
             }
             let alignment = 1 << shift;
-            let fits = |base: u64| base % alignment == 0 && set.contains(Region { base, bytes });
+            let fits = |base: u64| base.is_multiple_of(alignment) && set.contains(Region { base, bytes });
             let expected = (above..WORLD as u64).find(|&base| fits(base));
             prop_assert_eq!(set.find(bytes, alignment, above).map(|found| found.base), expected);
         }

@@ -99,7 +99,8 @@ impl<M: TableMemory> TableBuilder<M> {
             physical_base: physical.0,
             bytes,
         };
-        let unaligned = (range.virtual_base | range.physical_base | bytes) % BASE_PAGE_SIZE != 0;
+        let together = range.virtual_base | range.physical_base | bytes;
+        let unaligned = !together.is_multiple_of(BASE_PAGE_SIZE);
         if unaligned
             || bytes > SPACE - range.virtual_base
             || range.physical_base >= SPACE
@@ -124,7 +125,7 @@ impl<M: TableMemory> TableBuilder<M> {
             let chunk = range.bytes.min(size - range.virtual_base % size);
             let entry = self.memory.read(at, index);
             // A whole chunk has an aligned virtual address; levels 1 and 2 have blocks, level 3 pages.
-            let whole = level > 0 && chunk == size && range.physical_base % size == 0;
+            let whole = level > 0 && chunk == size && range.physical_base.is_multiple_of(size);
             if whole && entry == 0 {
                 let make = if level == 3 { page } else { block };
                 self.memory

@@ -158,7 +158,7 @@ fn page_descriptor<E: Env>(
     let bytes = source.size();
     let room = bytes
         .checked_sub(args.offset)
-        .filter(|room| *room >= BASE_PAGE_SIZE && args.offset % BASE_PAGE_SIZE == 0)
+        .filter(|room| *room >= BASE_PAGE_SIZE && args.offset.is_multiple_of(BASE_PAGE_SIZE))
         .ok_or(code::FRAME_OFFSET_INVALID)?;
     let most = (PTABLE_ENTRIES - args.entry).min(room / BASE_PAGE_SIZE);
     let countable = bytes / BASE_PAGE_SIZE <= u64::from(u32::MAX);

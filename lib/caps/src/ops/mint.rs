@@ -61,7 +61,7 @@ fn parametrise(cap: &Capability, param1: u64, param2: u64) -> Result<Capability,
         let fits = param1
             .checked_add(ENDPOINT_BUFFER_BYTES as u64 + 8 * words)
             .is_some_and(|end| end <= DISPATCHER_FRAME_BYTES);
-        let in_place = param1 >= SHARED_BYTES as u64 && param1 % 8 == 0;
+        let in_place = param1 >= SHARED_BYTES as u64 && param1.is_multiple_of(8);
         if words < MIN_BUFFER_WORDS || param2 >> 32 != 0 || !fits || !in_place {
             return Err(code::INVALID_EPLEN);
         }

@@ -136,7 +136,7 @@ impl Database {
             .filter(|objtype| *objtype != ObjType::Null)
             .ok_or(code::INVALID_RETYPE)?;
         let vectors = source.as_irq_src();
-        if vectors.is_none() && args.offset % base_alignment(objtype) != 0 {
+        if vectors.is_none() && !args.offset.is_multiple_of(base_alignment(objtype)) {
             return Err(code::RETYPE_INVALID_OFFSET);
         }
         check_object_bytes(objtype, args.bytes)?;
@@ -377,9 +377,9 @@ fn zero_some<E: Env>(
 /// The object size asked for, by itself.
 fn check_object_bytes(objtype: ObjType, bytes: u64) -> Result<(), ErrorCode> {
     let legal = match objtype {
-        ObjType::L1CNode => bytes % L2CNODE_BYTES == 0,
+        ObjType::L1CNode => bytes.is_multiple_of(L2CNODE_BYTES),
         ObjType::L2CNode => bytes == L2CNODE_BYTES,
-        _ if has_chosen_size(objtype) || objtype.is_vnode() => bytes % BASE_PAGE_SIZE == 0,
+        _ if has_chosen_size(objtype) || objtype.is_vnode() => bytes.is_multiple_of(BASE_PAGE_SIZE),
         _ => true,
     };
     if legal {
