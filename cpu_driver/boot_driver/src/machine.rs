@@ -33,10 +33,10 @@ pub fn digest<'a>(identity: &mut Identity<'_>, bytes: &'a [u8]) -> Digest<'a> {
         Err(error) => fail!("{error}"),
     };
     let registers = outer_pages(uart.registers);
-    if !identity.is_mapped(registers.base) {
-        if let Err(error) = identity.map(registers, MemoryType::Device) {
-            fail!("the console at {}: {error}", PhysAddr(registers.base));
-        }
+    if !identity.is_mapped(registers.base)
+        && let Err(error) = identity.map(registers, MemoryType::Device)
+    {
+        fail!("the console at {}: {error}", PhysAddr(registers.base));
     }
     console::use_uart(PhysAddr(uart.registers.base));
     let plan = match devicetree::machine(tree) {

@@ -61,7 +61,7 @@ extern "C" fn boot_main(
     if loaded < identity::own_memory().bytes + BASE_PAGE_SIZE {
         fail!("no boot archive behind the boot driver: pack the image with ./hake.sh image");
     }
-    if device_tree == 0 || device_tree % 8 != 0 {
+    if device_tree == 0 || !device_tree.is_multiple_of(8) {
         fail!("no device tree: x0 is {device_tree:#x}");
     }
     // SAFETY: called once.

@@ -185,7 +185,7 @@ impl Model {
             let last = u128::from(p1) + 16 + 8 * u128::from(words);
             if p2 >> 32 > 0
                 || words < 2
-                || p1 % 8 != 0
+                || !p1.is_multiple_of(8)
                 || u128::from(p1) < shared
                 || last > 512 << 10
             {
@@ -248,7 +248,7 @@ impl Model {
         } else {
             4096
         };
-        if src.objtype() != ObjType::IrqSrc && offset % alignment != 0 {
+        if src.objtype() != ObjType::IrqSrc && !offset.is_multiple_of(alignment) {
             return Err(E::SysRetypeInvalidOffset);
         }
         let unit = match objtype {
@@ -256,7 +256,7 @@ impl Model {
             _ if objtype.is_memory() || objtype.is_vnode() => 4096,
             _ => 1,
         };
-        if bytes % unit != 0 || (objtype == ObjType::L2CNode && bytes != 16384) {
+        if !bytes.is_multiple_of(unit) || (objtype == ObjType::L2CNode && bytes != 16384) {
             return Err(E::SysInvalidSize);
         }
         if objtype.is_mapping() {
@@ -425,10 +425,11 @@ impl Model {
         }
         if self.copies_of(at).is_empty() {
             if state.foreign {
-                if (state.remote_copies || state.remote_descs) && in_memory(&cap) {
-                    if let Some(ancestor) = self.ancestor(at) {
-                        self.share(ancestor, |state| state.remote_descs = true);
-                    }
+                if (state.remote_copies || state.remote_descs)
+                    && in_memory(&cap)
+                    && let Some(ancestor) = self.ancestor(at)
+                {
+                    self.share(ancestor, |state| state.remote_descs = true);
                 }
             } else if state.remote_copies || holds_entries(cap.objtype()) {
                 return Err(E::SysRetryThroughMonitor);
@@ -535,7 +536,7 @@ impl Model {
             if !matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame) {
                 return Err(E::SysWrongMapping);
             }
-            if offset % 4096 != 0 || u128::from(offset) + 4096 > u128::from(src.size()) {
+            if !offset.is_multiple_of(4096) || u128::from(offset) + 4096 > u128::from(src.size()) {
                 return Err(E::SysFrameOffsetInvalid);
             }
             if count == 0
