@@ -131,6 +131,7 @@ pub(crate) fn read_u64(offset: u32) -> u64 {
 }
 
 fn private(offset: u32, bytes: u32) -> Option<*mut u8> {
-    let inside = offset >= PRIVATE_START && offset <= FRAME_END - bytes && offset % bytes == 0;
+    let inside =
+        offset >= PRIVATE_START && offset <= FRAME_END - bytes && offset.is_multiple_of(bytes);
     inside.then(|| base().cast::<u8>().wrapping_add(offset as usize))
 }

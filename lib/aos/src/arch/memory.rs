@@ -76,7 +76,8 @@ impl Mapped {
 
     fn word(&self, offset: usize) -> Option<*mut u64> {
         let end = offset.checked_add(8)?;
-        (end <= self.bytes && offset % 8 == 0).then(|| self.pointer().wrapping_add(offset).cast())
+        (end <= self.bytes && offset.is_multiple_of(8))
+            .then(|| self.pointer().wrapping_add(offset).cast())
     }
 }
 
