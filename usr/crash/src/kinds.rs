@@ -38,6 +38,7 @@ pub const ALL: &[Kind] = &[
     ),
     kind("no-handler", "faults without a fault handler", no_handler),
     kind("panic", "panics", panics),
+    kind("spin", "no crash: runs until it is killed", spin),
 ];
 
 const fn kind(name: &'static str, what: &'static str, run: fn()) -> Kind {
@@ -160,4 +161,11 @@ fn no_handler() {
 #[expect(clippy::panic, reason = "this is the test of panics")]
 fn panics() {
     panic!("on request");
+}
+
+#[inline(never)]
+fn spin() {
+    loop {
+        core::hint::spin_loop();
+    }
 }

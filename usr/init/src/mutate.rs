@@ -88,7 +88,7 @@ fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Resul
             break;
         };
         elf.copy_from_slice(original);
-        damage(elf, &mut random, round % 2 == 0);
+        damage(elf, &mut random, round.is_multiple_of(2));
         let limit = Limit::Deadline(time::after(DEADLINE));
         let ended = context
             .children

@@ -49,6 +49,7 @@ fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
             }
             Outcome::TooLong => {
                 println!("the line is longer than {LINE_LIMIT} bytes and was dropped");
+                conclude_command("(too long)", commands::STATUS_USAGE);
                 return None;
             }
         }

@@ -38,7 +38,7 @@ fn identify() -> Outcome {
     equal(capability.size(), 3 * BASE_PAGE_SIZE)?;
     equal(capability.rights(), CapRights::ALL)?;
     that(
-        capability.address() % BASE_PAGE_SIZE == 0,
+        capability.address().is_multiple_of(BASE_PAGE_SIZE),
         "an aligned base",
     )?;
     mm_free(ram)?;
