@@ -50,6 +50,8 @@ pub struct Env {
     pub devices: Devices,
     /// Ticks of a time slice.
     pub slice_ticks: u64,
+    /// Domain ids given out so far.
+    pub domain_ids: u64,
 }
 
 #[inline]
@@ -144,6 +146,12 @@ impl Machine for Env {
 }
 
 impl Env {
+    /// A domain id that no dispatcher of this core was given before.
+    pub fn new_domain_id(&mut self) -> u64 {
+        self.domain_ids += 1;
+        self.domain_ids
+    }
+
     /// Takes a dispatcher off the scheduler for good, tells the monitor why, and leaves its address space if it is running.
     pub fn stop(&mut self, dcb: DcbPtr, kind: FaultKind, detail: [u64; 3]) {
         self.scheduler.remove(dcb);

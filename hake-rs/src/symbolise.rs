@@ -4,18 +4,41 @@
 //! The programs on the board are stripped; names and lines come from the ELF files that stayed here.
 
 use addr2line::Loader;
+use object::{Object as _, ObjectSection as _, SectionKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The longest name between `[` and `:`.
 const MAX_NAME: usize = 32;
 
+/// A file with symbols.
+struct Loaded {
+    loader: Loader,
+    /// Addresses of its code: elsewhere the nearest symbol would be a wrong name.
+    code: Vec<Range<u64>>,
+}
+
+impl Loaded {
+    fn open(path: &Path) -> Option<Self> {
+        let bytes = std::fs::read(path).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        let code = file
+            .sections()
+            .filter(|section| section.kind() == SectionKind::Text)
+            .map(|section| section.address()..section.address().saturating_add(section.size()))
+            .collect();
+        let loader = Loader::new(path).ok()?;
+        Some(Self { loader, code })
+    }
+}
+
 /// Finds names for addresses. Files are read when first asked for.
 pub struct Symboliser {
     files: BTreeMap<String, PathBuf>,
     /// None for a file that cannot be read.
-    loaded: RefCell<BTreeMap<String, Option<Loader>>>,
+    loaded: RefCell<BTreeMap<String, Option<Loaded>>>,
     root: String,
 }
 
@@ -35,10 +58,13 @@ impl Symboliser {
     pub fn describe(&self, module: &str, address: u64) -> Option<String> {
         let file = self.files.get(module)?;
         let mut loaded = self.loaded.borrow_mut();
-        let loader = loaded
+        let Loaded { loader, code } = loaded
             .entry(module.into())
-            .or_insert_with(|| Loader::new(file).ok())
+            .or_insert_with(|| Loaded::open(file))
             .as_ref()?;
+        if !code.iter().any(|range| range.contains(&address)) {
+            return None;
+        }
         let mut function = None;
         let mut place = None;
         if let Ok(mut frames) = loader.find_frames(address)
@@ -194,13 +220,17 @@ mod tests {
             .symbols()
             .find(|s| s.name().is_ok_and(|n| n.contains("without_hash")))
             .unwrap();
-        let text = format!("fault at [hake:{:#x}], [nobody:0x10]", marker.address());
+        let address = marker.address();
+        let text = format!("fault at [hake:{address:#x}], [hake:0xffffffff0], [nobody:0x10]");
         let shown = String::from_utf8(symbols.annotate(text.as_bytes())).unwrap();
         assert!(
             shown.contains(" hake::symbolise::without_hash")
                 && shown.contains(" at hake-rs/src/symbolise.rs:"),
             "{shown}"
         );
-        assert!(shown.ends_with("], [nobody:0x10]"), "{shown}");
+        assert!(
+            shown.ends_with("], [hake:0xffffffff0], [nobody:0x10]"),
+            "{shown}"
+        );
     }
 }

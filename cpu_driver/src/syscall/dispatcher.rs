@@ -102,9 +102,9 @@ impl Kernel {
                     .get(),
             )
         };
-        if let Some(id) = inherited {
-            target.domain_id.set(id);
-        }
+        target
+            .domain_id
+            .set(inherited.unwrap_or_else(|| self.env.new_domain_id()));
         self.set_up(
             target,
             cspace,

@@ -4,7 +4,7 @@ use caps::{MapArgs, Step, Store};
 use errors::ErrorCode;
 use kpi::cap::ObjType;
 use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
-use kpi::rights::CapRights;
+use kpi::rights::{CapRights, PageFlags};
 
 use super::Invocation;
 use crate::kernel::{Handled, Kernel, Reply};
@@ -73,6 +73,9 @@ impl Kernel {
         };
         self.db.map(&mut self.env, invocation.slot, request)?;
         hal::mmu::publish_new_entries();
+        if flags & PageFlags::EXECUTE.0 != 0 {
+            hal::cache::invalidate_instructions();
+        }
         Ok(Reply::OK)
     }
 
@@ -86,6 +89,9 @@ impl Kernel {
                 self.db
                     .modify(&mut self.env, invocation.slot, first, pages, flags)?;
                 hal::mmu::publish_new_entries();
+                if flags & PageFlags::EXECUTE.0 != 0 {
+                    hal::cache::invalidate_instructions();
+                }
                 Ok(Reply::OK)
             }
         }

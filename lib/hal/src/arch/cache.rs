@@ -95,3 +95,12 @@ pub unsafe fn synchronise_code(start: *const u8, bytes: usize) {
     }
     barrier::isb(barrier::SY);
 }
+
+/// Empties this core's instruction cache. Before a page becomes executable: what the cache holds of its memory may be older
+/// than what was written there. (Who wrote it cleans the data cache; EL0 may do that for its own addresses.)
+pub fn invalidate_instructions() {
+    // SAFETY: instructions are fetched again from memory, nothing else changes.
+    unsafe { core::arch::asm!("ic iallu", options(nostack, preserves_flags)) };
+    barrier::dsb(barrier::NSH);
+    barrier::isb(barrier::SY);
+}
