@@ -51,6 +51,7 @@ impl Database {
         result
     }
 
+    #[inline]
     pub(super) fn delete_within<E: Env>(
         &mut self,
         env: &mut E,
@@ -72,6 +73,7 @@ impl Database {
         }
     }
 
+    #[inline]
     pub(super) fn delete_placed<E: Env>(
         &mut self,
         env: &mut E,
