@@ -53,6 +53,7 @@ mod budget;
 mod code;
 mod cte;
 mod env;
+mod facts;
 mod lookup;
 mod mdb;
 mod objects;

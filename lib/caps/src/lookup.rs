@@ -9,6 +9,8 @@ use kpi::rights::CapRights;
 use crate::code;
 use crate::cte::CteRef;
 use crate::env::Store;
+use crate::facts::size;
+use crate::mdb::first_word;
 
 /// A slot to fill: CNode and index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +25,7 @@ pub struct DestSlot {
 #[inline]
 pub fn cnode_slots(cap: &Capability) -> u64 {
     match cap.objtype() {
-        ObjType::L1CNode | ObjType::L2CNode => cap.size() / SLOT_BYTES,
+        ObjType::L1CNode | ObjType::L2CNode => size(cap) / SLOT_BYTES,
         _ => 0,
     }
 }
@@ -79,7 +81,7 @@ pub fn lookup_any<S: Store>(
     if !root_cap.rights().contains(rights) {
         return Err(code::CNODE_RIGHTS);
     }
-    let l1_slot = store.slot(PhysAddr(root_cap.address()), addr.l1());
+    let l1_slot = store.slot(PhysAddr(first_word(root_cap)), addr.l1());
     let l1_entry = store.cte(l1_slot);
     if level == CapLevel::L1 {
         return if l1_entry.is_empty() {
@@ -99,7 +101,7 @@ pub fn lookup_any<S: Store>(
     if !l1_entry.cap.rights().contains(rights) {
         return Err(code::CNODE_RIGHTS);
     }
-    let l2_slot = store.slot(PhysAddr(l1_entry.cap.address()), addr.l2());
+    let l2_slot = store.slot(PhysAddr(first_word(&l1_entry.cap)), addr.l2());
     if store.cte(l2_slot).is_empty() {
         return Err(code::CAP_NOT_FOUND);
     }
@@ -136,7 +138,7 @@ pub(crate) fn destination<S: Store>(
         return Err(code::CNODE_RIGHTS);
     }
     match first.checked_add(count) {
-        Some(end) if end <= cnode_slots(cap) => Ok(PhysAddr(cap.address())),
+        Some(end) if end <= cnode_slots(cap) => Ok(PhysAddr(first_word(cap))),
         _ => Err(code::SLOTS_INVALID),
     }
 }

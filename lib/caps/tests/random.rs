@@ -517,7 +517,10 @@ impl Run {
             }
             Op::Owner(at, foreign) => {
                 let at = self.find(at);
-                if self.model.caps.contains_key(&at) {
+                // The slots of a foreign CNode are in another core's database; these have slots in this one.
+                let is_cnode =
+                    |held: &Held| matches!(held.cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
+                if self.model.caps.get(&at).is_some_and(|held| !is_cnode(held)) {
                     let World { db, env } = &mut self.world;
                     db.set_owner(env, entry(at), CoreId(u8::from(foreign)));
                     self.model.share(at, |state| state.foreign = foreign);

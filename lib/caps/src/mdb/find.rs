@@ -19,14 +19,9 @@ pub(crate) struct Bound {
 }
 
 impl Database {
-    /// Splits the order where `goes_left` first holds: it must hold for every node behind one for which it holds.
+    /// Splits the order in front of or (`behind`) behind everything that equals the key.
     #[inline]
-    fn split<S: Store>(
-        &self,
-        store: &S,
-        mut goes_left: impl FnMut(Ordering) -> bool,
-        key: &Key,
-    ) -> Bound {
+    fn split<S: Store>(&self, store: &S, key: &Key, behind: bool) -> Bound {
         let mut bound = Bound {
             first: None,
             before: None,
@@ -34,7 +29,7 @@ impl Database {
         let mut next = self.root;
         while let Some(at) = next {
             let node = store.cte(at);
-            if goes_left(key.order(node)) {
+            if key.is_before(node, !behind) {
                 bound.first = next;
                 next = node.left;
             } else {
@@ -48,13 +43,13 @@ impl Database {
     /// The first entry not less than `cap`, and the last one less.
     #[inline]
     pub(crate) fn lower_bound<S: Store>(&self, store: &S, cap: &Capability) -> Bound {
-        self.split(store, Ordering::is_le, &Key::of(cap))
+        self.split(store, &Key::of(cap), false)
     }
 
     /// The first entry greater than `cap`, and the last one not greater.
     #[inline]
     pub(crate) fn upper_bound<S: Store>(&self, store: &S, cap: &Capability) -> Bound {
-        self.split(store, Ordering::is_lt, &Key::of(cap))
+        self.split(store, &Key::of(cap), true)
     }
 
     /// First of the entries that equal `cap` in order.

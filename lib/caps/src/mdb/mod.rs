@@ -36,6 +36,7 @@ use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
+use crate::facts::{size, type_root};
 
 /// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
 /// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
@@ -98,26 +99,64 @@ pub(crate) struct Key {
 impl Key {
     #[inline]
     pub(crate) fn of(cap: &Capability) -> Self {
+        let root = type_root(cap.objtype());
         Self {
             cap: *cap,
-            root: cap.objtype().type_root(),
-            address: cap.address(),
+            root,
+            address: if root == MEMORY_ROOT {
+                first_word(cap)
+            } else {
+                0
+            },
         }
     }
 
-    /// Order of the key relative to a node, entries' addresses left out. Nearly always decided by the first two keys.
-    #[inline]
-    pub(crate) fn order(&self, node: &Cte) -> Ordering {
-        if self.root != node.root {
-            return self.root.cmp(&node.root);
+    /// Whether the key comes before the node, entries' addresses left out; `equal` if it is neither before nor behind it. Nearly always
+    /// decided by the first two sort keys, of which the first is nearly always that of memory.
+    #[inline(always)]
+    pub(crate) fn is_before(&self, node: &Cte, equal: bool) -> bool {
+        if let Some(before) = self.is_before_quickly(node) {
+            return before;
         }
-        if self.root == MEMORY_ROOT {
+        match self.order_slowly(node) {
+            Ordering::Less => true,
+            Ordering::Equal => equal,
+            Ordering::Greater => false,
+        }
+    }
+
+    /// Whether the key in the entry `at` comes before the node, the entries' addresses being the tie-break.
+    #[inline(always)]
+    pub(crate) fn is_before_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> bool {
+        if let Some(before) = self.is_before_quickly(node) {
+            return before;
+        }
+        self.order_slowly(node).then(at.cmp(&node_at)).is_lt()
+    }
+
+    #[inline(always)]
+    fn is_before_quickly(&self, node: &Cte) -> Option<bool> {
+        if self.root == MEMORY_ROOT && node.root == MEMORY_ROOT {
             let node_address = first_word(&node.cap);
             if self.address != node_address {
-                return self.address.cmp(&node_address);
+                return Some(self.address < node_address);
             }
         }
-        order_of_near(&self.cap, &node.cap)
+        None
+    }
+
+    /// Order relative to a node, by all keys.
+    #[inline(never)]
+    fn order_slowly(&self, node: &Cte) -> Ordering {
+        if is_identical(&self.cap, &node.cap) {
+            return Ordering::Equal;
+        }
+        compare(&self.cap, &node.cap)
+    }
+
+    /// Order relative to a node, with the tie-break.
+    pub(crate) fn order_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> Ordering {
+        self.order_slowly(node).then(at.cmp(&node_at))
     }
 
     /// Whether it has an address, before `end`.
@@ -125,27 +164,6 @@ impl Key {
     pub(crate) fn is_memory_before(&self, end: u64) -> bool {
         self.root == MEMORY_ROOT && self.address < end
     }
-
-    /// Order with the entries' addresses as tie-break.
-    #[inline]
-    pub(crate) fn order_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> Ordering {
-        self.order(node).then(at.cmp(&node_at))
-    }
-}
-
-/// Order of two capabilities that may well be copies.
-#[inline]
-fn order_of_near(a: &Capability, b: &Capability) -> Ordering {
-    if is_identical(a, b) {
-        Ordering::Equal
-    } else {
-        order_of_different(a, b)
-    }
-}
-
-#[inline(never)]
-fn order_of_different(a: &Capability, b: &Capability) -> Ordering {
-    compare(a, b)
 }
 
 /// Whether all but the rights is the same.
@@ -164,7 +182,7 @@ pub(crate) fn is_copy(a: &Capability, b: &Capability) -> bool {
     if is_identical(a, b) {
         return true;
     }
-    if first_word(a) != first_word(b) && a.objtype().has_address() {
+    if first_word(a) != first_word(b) && type_root(a.objtype()) == MEMORY_ROOT {
         return false;
     }
     is_copy_of_different(a, b)
@@ -185,13 +203,13 @@ pub(crate) fn first_word(cap: &Capability) -> u64 {
 /// Bytes a capability with [`MEMORY_ROOT`] takes in range queries; what has size 0 lies on one byte.
 #[inline]
 pub(crate) fn range_bytes(cap: &Capability) -> u64 {
-    cap.size().max(1)
+    size(cap).max(1)
 }
 
 /// First address behind the range of a capability; 0 if it has no address.
 #[inline]
 pub(crate) fn range_end(cap: &Capability) -> u64 {
-    if cap.objtype().type_root() == MEMORY_ROOT {
+    if type_root(cap.objtype()) == MEMORY_ROOT {
         first_word(cap).saturating_add(range_bytes(cap))
     } else {
         0

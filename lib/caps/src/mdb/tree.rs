@@ -3,8 +3,6 @@
 //! `path[0]` is the root and `path[d + 1]` a child of `path[d]`. Heights and maxima of the nodes on it are refreshed from the
 //! bottom up, and only as far as something changed.
 
-use core::cmp::Ordering;
-
 use super::range::begins_before;
 use super::{Database, Key, MAX_DEPTH, is_copy, range_end};
 use crate::code;
@@ -63,7 +61,11 @@ impl Database {
     /// # Errors
     /// `CAPS_ERR_MDB_DUPLICATE_ENTRY`: it is there already.
     pub(crate) fn insert<S: Store>(&mut self, store: &mut S, new: CteRef) -> Result<(), ErrorCode> {
-        let key = Key::of(&store.cte(new).cap);
+        let entry = store.cte(new);
+        if entry.height != 0 {
+            return Err(code::MDB_DUPLICATE_ENTRY);
+        }
+        let key = Key::of(&entry.cap);
         let end = range_end(&key.cap);
         let mut depth = 0;
         let mut next = self.root;
@@ -77,18 +79,13 @@ impl Database {
             if end > node.max_end {
                 node.max_end = end;
             }
-            match key.order_at(new, node, at) {
-                Ordering::Less => {
-                    next_entry = next;
-                    goes_left = true;
-                    next = node.left;
-                }
-                Ordering::Greater => {
-                    previous_entry = next;
-                    goes_left = false;
-                    next = node.right;
-                }
-                Ordering::Equal => return Err(code::MDB_DUPLICATE_ENTRY),
+            goes_left = key.is_before_at(new, node, at);
+            if goes_left {
+                next_entry = next;
+                next = node.left;
+            } else {
+                previous_entry = next;
+                next = node.right;
             }
         }
 
@@ -116,6 +113,7 @@ impl Database {
     }
 
     /// Refreshes heights above a new leaf, whose parent is at `depth - 1`.
+    #[inline]
     fn grow_path<S: Store>(&mut self, store: &mut S, depth: usize) {
         for depth in (0..depth).rev() {
             let Some(at) = self.on_path(depth) else {
@@ -177,7 +175,7 @@ impl Database {
                 return Some(located);
             }
             let node = store.cte(node_at);
-            if key.order_at(at, node, node_at) == Ordering::Less {
+            if key.is_before_at(at, node, node_at) {
                 located.right_of = next;
                 next = node.left;
             } else {
@@ -193,6 +191,7 @@ impl Database {
     ///
     /// # Errors
     /// `CAPS_ERR_MDB_ENTRY_NOTFOUND`: the entry is not in the database.
+    #[inline]
     pub(crate) fn place<S: Store>(&mut self, store: &S, at: CteRef) -> Result<Place, ErrorCode> {
         let located = self.locate(store, at).ok_or(code::MDB_ENTRY_NOTFOUND)?;
         Ok(neighbours(store, at, located))
@@ -230,6 +229,7 @@ impl Database {
     }
 
     /// Takes out the entry whose place this is; its shared state goes on to the next copy. The slot still holds the capability.
+    #[inline]
     pub(crate) fn remove_at<S: Store>(&mut self, store: &mut S, at: CteRef, place: Place) {
         leave_copies(store, at, place.previous, place.next);
         let depth = place.located.depth;
@@ -290,6 +290,7 @@ impl Database {
     }
 
     /// Refreshes and balances `path[bottom - 1]` and above; once at `changed` or above, stops when nothing changes.
+    #[inline]
     fn refresh_path<S: Store>(&mut self, store: &mut S, bottom: usize, changed: usize) {
         for depth in (0..bottom).rev() {
             let Some(at) = self.on_path(depth) else {
@@ -393,6 +394,7 @@ fn rotate_right<S: Store>(store: &mut S, at: CteRef) -> CteRef {
     top
 }
 
+#[inline]
 fn neighbours<S: Store>(store: &S, at: CteRef, located: Located) -> Place {
     let node = store.cte(at);
     Place {

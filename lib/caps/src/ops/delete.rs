@@ -27,7 +27,8 @@ impl Database {
         if env.cte(at).is_empty() {
             return Err(code::CAP_NOT_FOUND);
         }
-        self.delete_within(env, at, &mut Budget::new())
+        let mut budget = self.budget(env);
+        self.delete_within(env, at, &mut budget)
     }
 
     /// Gives up the capability in an entry of a kernel object, on the kernel's own account: as [`Self::delete`], without
@@ -51,6 +52,7 @@ impl Database {
         result
     }
 
+    #[inline]
     pub(super) fn delete_within<E: Env>(
         &mut self,
         env: &mut E,
@@ -72,6 +74,7 @@ impl Database {
         }
     }
 
+    #[inline]
     pub(super) fn delete_placed<E: Env>(
         &mut self,
         env: &mut E,

@@ -11,7 +11,7 @@ use kpi::cap::{Capability, Mapping, ObjType};
 use kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
 use kpi::rights::CapRights;
 
-use crate::budget::{Budget, REMOVE, TABLE_ENTRY, VISIT};
+use crate::budget::{Budget, Work};
 use crate::cte::CteRef;
 use crate::env::{Env, Store, Unmapped};
 use crate::mdb::{Database, Key};
@@ -117,14 +117,16 @@ impl Database {
         budget: &mut Budget,
     ) -> bool {
         while let Some(other) = self.other_copy(env, at) {
-            if !budget.spend(REMOVE) {
+            if !budget.spend(Work::Remove) {
                 return false;
             }
             self.take_out(env, other);
         }
         let cap = env.cte(at).cap;
         let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
-        if !budget.spend(REMOVE + u32::from(entries) * TABLE_ENTRY) {
+        if !budget.spend_instructions(
+            budget.cost(Work::Remove) + budget.cost(Work::TableEntries(u32::from(entries))),
+        ) {
             return false;
         }
         clear_entries(env, &cap);
@@ -159,7 +161,7 @@ impl Database {
             else {
                 break true;
             };
-            if !budget.spend(VISIT) {
+            if !budget.spend(Work::Visit) {
                 break false;
             }
             let found = &env.cte(next).cap;
@@ -203,7 +205,7 @@ impl Database {
         let mut index = u64::from(entry.page - TABLE_PHASE);
         let mut done = true;
         while index < PTABLE_ENTRIES {
-            if !budget.spend(TABLE_ENTRY) {
+            if !budget.spend(Work::TableEntries(1)) {
                 done = false;
                 break;
             }
@@ -228,7 +230,7 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
-        if !budget.spend(2 * VISIT) {
+        if !budget.spend_instructions(2 * budget.cost(Work::Visit)) {
             return false;
         }
         let types: &[ObjType] = match level {

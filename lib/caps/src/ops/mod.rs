@@ -23,6 +23,7 @@ pub use retype::RetypeArgs;
 use errors::ErrorCode;
 use kpi::cap::Capability;
 
+use crate::budget::Budget;
 use crate::cte::{Cte, CteRef, Flags, SharedState};
 use crate::env::Store;
 use crate::mdb::Database;
@@ -49,6 +50,12 @@ impl Database {
             *store.cte_mut(slot) = Cte::EMPTY;
         }
         inserted
+    }
+
+    /// What one call may do.
+    #[inline]
+    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
+        Budget::new(self.root.map_or(0, |root| store.cte(root).height))
     }
 
     /// Shared state of something new that belongs to this core.

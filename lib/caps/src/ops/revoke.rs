@@ -3,7 +3,7 @@
 use errors::ErrorCode;
 
 use super::copy::usable;
-use crate::budget::{Budget, REMOVE, Step};
+use crate::budget::{Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Env;
@@ -24,9 +24,9 @@ impl Database {
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         let cap = usable(env, at)?.cap;
         self.may_revoke(self.state_of(env, at))?;
-        let mut budget = Budget::new();
+        let mut budget = self.budget(env);
         while let Some(other) = self.other_copy(env, at) {
-            if !budget.spend(REMOVE) {
+            if !budget.spend(Work::Remove) {
                 return Ok(Step::Again);
             }
             self.take_out(env, other);
@@ -41,7 +41,7 @@ impl Database {
             && let Some((last, place)) = self.place_of_last_before(env, end)
             && last != at
         {
-            if !budget.spend(REMOVE) {
+            if !budget.spend(Work::Remove) {
                 return Ok(Step::Again);
             }
             let state = self.state_at(env, last, &place);
