@@ -35,7 +35,9 @@ use core::cmp::Ordering;
 use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
 
+use crate::budget::Budget;
 use crate::cte::{Cte, CteRef};
+use crate::env::Store;
 
 /// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
 /// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
@@ -78,6 +80,12 @@ impl Database {
     #[inline]
     pub fn core(&self) -> CoreId {
         self.core
+    }
+
+    /// What one call may do.
+    #[inline]
+    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
+        Budget::new(self.root.map_or(0, |root| store.cte(root).height))
     }
 
     /// Number of live capabilities.

@@ -4,7 +4,7 @@ use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 
 use super::mappings::clear_entries;
-use crate::budget::{Budget, Step};
+use crate::budget::{Budget, Step, TABLE_ENTRY};
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::Env;
@@ -27,7 +27,8 @@ impl Database {
         if env.cte(at).is_empty() {
             return Err(code::CAP_NOT_FOUND);
         }
-        self.delete_within(env, at, &mut Budget::new())
+        let mut budget = self.budget(env);
+        self.delete_within(env, at, &mut budget)
     }
 
     /// Gives up the capability in an entry of a kernel object, on the kernel's own account: as [`Self::delete`], without
@@ -104,6 +105,10 @@ impl Database {
         let cap = entry.cap;
         let objtype = cap.objtype();
         if objtype.is_mapping() {
+            let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
+            if !budget.spend_instructions(u32::from(entries) * TABLE_ENTRY) {
+                return Ok(Step::Again);
+            }
             clear_entries(env, &cap);
             self.take_out_at(env, at, place);
             return Ok(Step::Done);

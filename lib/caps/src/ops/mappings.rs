@@ -124,7 +124,7 @@ impl Database {
         }
         let cap = env.cte(at).cap;
         let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
-        if !budget.spend(REMOVE + u32::from(entries) * TABLE_ENTRY) {
+        if !budget.spend(REMOVE.and(u32::from(entries) * TABLE_ENTRY)) {
             return false;
         }
         clear_entries(env, &cap);
@@ -203,7 +203,7 @@ impl Database {
         let mut index = u64::from(entry.page - TABLE_PHASE);
         let mut done = true;
         while index < PTABLE_ENTRIES {
-            if !budget.spend(TABLE_ENTRY) {
+            if !budget.spend_instructions(TABLE_ENTRY) {
                 done = false;
                 break;
             }
@@ -228,7 +228,7 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
-        if !budget.spend(2 * VISIT) {
+        if !budget.spend_times(VISIT, 2) {
             return false;
         }
         let types: &[ObjType] = match level {

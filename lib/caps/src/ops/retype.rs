@@ -18,7 +18,7 @@ use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use kpi::rights::CapRights;
 
 use super::copy::usable;
-use crate::budget::{Budget, FINISH, INSERT, Step, ZERO_PAGE};
+use crate::budget::{Budget, Cost, FINISH, INSERT, Step, ZERO_PAGE};
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
@@ -80,11 +80,10 @@ impl Plan {
         if self.zero { self.bytes } else { 0 }
     }
 
-    /// Work for all of it.
-    fn cost(&self) -> u64 {
-        let pages = self.zero_bytes().div_ceil(BASE_PAGE_SIZE);
-        let each = u64::from(INSERT).saturating_add(pages.saturating_mul(u64::from(ZERO_PAGE)));
-        each.saturating_mul(self.count)
+    /// Work for each result.
+    fn cost(&self) -> Cost {
+        let pages = self.zero_bytes().min(ZERO_MAX).div_ceil(BASE_PAGE_SIZE) as u32;
+        INSERT.and(pages * ZERO_PAGE)
     }
 }
 
@@ -111,7 +110,7 @@ impl Database {
         let plan = self.plan(env, &args)?;
         let first = u64::from(args.dest.index);
         let cnode = destination(env, args.dest.cnode, first, plan.count, plan.objtype)?;
-        let mut budget = Budget::new();
+        let mut budget = self.budget(env);
         let resumes = self.is_half_made(env, env.slot(cnode, args.dest.index), &plan, 0);
         if !resumes {
             self.check_range(env, &plan, 0)?;
@@ -120,11 +119,11 @@ impl Database {
                     return Err(code::SLOTS_IN_USE);
                 }
             }
-            let whole = u32::try_from(plan.cost()).is_ok_and(|cost| budget.spend(cost));
+            let whole = budget.spend_times(plan.cost(), plan.count);
             if whole && plan.zero_bytes().saturating_mul(plan.count) <= ZERO_MAX {
                 return self.make_at_once(env, &plan, cnode, &args);
             }
-            budget = Budget::new();
+            budget = self.budget(env);
         }
         self.make_in_steps(env, &plan, cnode, &args, !resumes, &mut budget)
     }
@@ -302,7 +301,7 @@ impl Database {
             index += 1;
             env.cte_mut(first).link = COMPLETE | index;
         }
-        if !budget.spend(plan.count as u32 * FINISH) {
+        if !budget.spend_instructions(plan.count as u32 * FINISH) {
             return Ok(Step::Again);
         }
         for index in 0..plan.count {
@@ -362,7 +361,7 @@ fn zero_some<E: Env>(
     }
     while zeroed < plan.zero_bytes() {
         let chunk = (plan.zero_bytes() - zeroed).min(BASE_PAGE_SIZE);
-        if chunk > *zero_left || !budget.spend(ZERO_PAGE) {
+        if chunk > *zero_left || !budget.spend_instructions(ZERO_PAGE) {
             return false;
         }
         *zero_left -= chunk;

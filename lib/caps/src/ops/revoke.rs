@@ -4,11 +4,11 @@ use errors::ErrorCode;
 use kpi::cap::is_copy;
 
 use super::copy::usable;
-use crate::budget::{Budget, REMOVE, Step};
+use crate::budget::{REMOVE, Step};
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
-use crate::mdb::Database;
+use crate::mdb::{Database, MEMORY_ROOT};
 use crate::objects::holds_entries;
 
 impl Database {
@@ -25,7 +25,7 @@ impl Database {
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         let cap = usable(env, at)?.cap;
         self.may_revoke(env, at)?;
-        let mut budget = Budget::new();
+        let mut budget = self.budget(env);
         while let Some(other) = self.other_copy(env, at) {
             if !budget.spend(REMOVE) {
                 return Ok(Step::Again);
@@ -67,10 +67,13 @@ impl Database {
     /// The last entry inside the range of the capability in `at`, which has no copies.
     fn last_descendant<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
         let cap = &store.cte(at).cap;
-        if !self.has_descendants(store, cap) {
+        if cap.objtype().type_root() != MEMORY_ROOT || cap.objtype().is_mapping() {
             return None;
         }
-        self.last_before(store, cap.end())
-            .filter(|last| *last != at && !is_copy(&store.cte(*last).cap, cap))
+        // Copies precede descendants, and only what is inside the range is between it and its end.
+        self.last_before(store, cap.end()).filter(|last| {
+            let other = &store.cte(*last).cap;
+            *last != at && other.address() >= cap.address() && !is_copy(other, cap)
+        })
     }
 }

@@ -6,7 +6,7 @@ use kpi::rights::CapRights;
 
 use super::copy::usable;
 use super::mappings::{level_of_mapping, table_of};
-use crate::budget::{Budget, Step};
+use crate::budget::Step;
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::Env;
@@ -38,7 +38,8 @@ impl Database {
         if self.state_of(env, mapping).flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
-        if self.drop_mapping(env, mapping, &mut Budget::new()) {
+        let mut budget = self.budget(env);
+        if self.drop_mapping(env, mapping, &mut budget) {
             Ok(Step::Done)
         } else {
             Ok(Step::Again)
