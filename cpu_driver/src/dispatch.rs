@@ -14,6 +14,9 @@ impl Env {
     pub fn switch_to(&mut self, dcb: DcbPtr, shared: NonNull<DispatcherShared>) {
         let assigned = self.asids.assign(dcb.asid.get());
         if assigned.flush_all {
+            // The core may fill its TLB with the old table's translations as long as that is loaded: not after the flush.
+            // SAFETY: an all-zero page; the kernel runs in the other half.
+            unsafe { hal::mmu::set_user_table(self.empty_table, 0) };
             hal::mmu::flush_all();
         }
         dcb.asid.set(assigned.tag);

@@ -283,7 +283,6 @@ impl Kernel {
 
     /// Nothing is runnable: sleeps until an interrupt.
     fn idle(&mut self) {
-        self.deliver_notes();
         self.env.arm_timer_for_idle();
         hal::cpu::wait_for_interrupt();
         self.take_interrupt();

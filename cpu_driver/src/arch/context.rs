@@ -3,15 +3,15 @@
 use core::arch::asm;
 
 /// Makes `frame` (kernel address of a dispatcher frame) the one that exceptions save into, and shows its user address at
-/// EL0.
+/// EL0. Clears EL0's own thread register, which is in no save area: what another domain left there is not for this one.
 ///
 /// # Safety
 /// `frame` must be the kernel-window address of a live dispatcher frame of at least `DISPATCHER_FRAME_BYTES`, and stay that
 /// until the next call or until no EL0 code runs any more.
 pub unsafe fn set_dispatcher(frame: u64, udisp: u64) {
-    // SAFETY: writes two thread registers; what exceptions do with TPIDR_EL1 is the caller's promise.
+    // SAFETY: writes thread registers; what exceptions do with TPIDR_EL1 is the caller's promise.
     unsafe {
-        asm!("msr tpidr_el1, {0}", "msr tpidrro_el0, {1}", in(reg) frame, in(reg) udisp, options(nomem, nostack, preserves_flags));
+        asm!("msr tpidr_el1, {0}", "msr tpidrro_el0, {1}", "msr tpidr_el0, xzr", in(reg) frame, in(reg) udisp, options(nomem, nostack, preserves_flags));
     }
 }
 

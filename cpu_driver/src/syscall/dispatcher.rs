@@ -83,7 +83,12 @@ impl Kernel {
             .find(cspace, frame, 2, CapRights::READ.union(CapRights::WRITE))
             .map_err(|error| error.push(ErrorCode::SysDispFrame))?;
         let frame_cap = *self.env.cte(frame).cap();
-        if frame_cap.objtype() != ObjType::Frame || !self.env_is_ram(&frame_cap) {
+        // The kernel will write what the dispatcher's registers hold: that takes the right to write.
+        let both = CapRights::READ.union(CapRights::WRITE);
+        if frame_cap.objtype() != ObjType::Frame
+            || !frame_cap.rights().contains(both)
+            || !self.env_is_ram(&frame_cap)
+        {
             return Err(ErrorCode::SysDispFrameInvalid.into());
         }
         if frame_cap.size() < DISPATCHER_FRAME_BYTES {
@@ -144,6 +149,8 @@ impl Kernel {
             }
         }
         target.state.set(state);
+        // A new root table was zeroed, perhaps a moment ago, and TTBR0 needs no barrier of its own to be used.
+        hal::mmu::publish_new_entries();
         self.env.scheduler.make_runnable(target);
         Ok(())
     }

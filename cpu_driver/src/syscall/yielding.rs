@@ -29,7 +29,10 @@ impl Kernel {
         let shared = unsafe { shared.read_volatile() };
         caller.disabled.set(false);
         let now = hal::timer::now();
-        let idle = shared.haswork == 0 && shared.lmp_delivered == shared.lmp_seen;
+        // Who yields to itself runs on, and who runs is on the queue.
+        let idle = shared.haswork == 0
+            && shared.lmp_delivered == shared.lmp_seen
+            && target != Some(caller);
         if idle && (shared.wakeup == 0 || shared.wakeup > now) {
             self.env.scheduler.remove(caller);
             if shared.wakeup != 0 {

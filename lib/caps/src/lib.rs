@@ -23,7 +23,7 @@
 //!
 //! # Bounded
 //!
-//! No call uses more than about 15,000 instructions. Retype, delete, revoke and unmap return [`Step::Again`] when there is more to
+//! No call uses more than about 19,000 instructions. Retype, delete, revoke and unmap return [`Step::Again`] when there is more to
 //! do; the kernel repeats the system call. Trees are walked in loops, never by recursion, so the stack need is constant.
 //!
 //! # Where Barrelfish is mended

@@ -4,7 +4,7 @@ use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 
 use super::mappings::clear_entries;
-use crate::budget::{Budget, Step};
+use crate::budget::{Budget, Step, TABLE_ENTRY};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::{Env, Store};
@@ -123,6 +123,10 @@ impl Database {
         let cap = entry.cap;
         let objtype = cap.objtype();
         if objtype.is_mapping() {
+            let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
+            if !budget.spend_instructions(u32::from(entries) * TABLE_ENTRY) {
+                return Ok(Step::Again);
+            }
             clear_entries(env, &cap);
             self.take_out_at(env, at, place);
             return Ok(Step::Done);

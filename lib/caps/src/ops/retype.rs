@@ -103,7 +103,7 @@ impl Database {
     /// `INVALID_RETYPE`: not to be made from this source. `RETRY_THROUGH_MONITOR`: the source is foreign or has remote descendants.
     /// `INVALID_SIZE`: size 0, or larger than the source. `RETYPE_INVALID_COUNT`: none, more than fit, or more than
     /// [`RETYPE_MAX`]. `RETYPE_INVALID_OFFSET`: beyond the source's end; IRQSrc: the first vector is not in it or behind the
-    /// last. `RETYPE_INVALID_OBJSIZE`: IRQSrc: the last vector is not in the source. Of the destination CNode: `CNODE_TYPE`, `DEST_TYPE_INVALID`,
+    /// last. `INVALID_RETYPE`: RAM where the machine has none. `RETYPE_INVALID_OBJSIZE`: IRQSrc: the last vector is not in the source. Of the destination CNode: `CNODE_TYPE`, `DEST_TYPE_INVALID`,
     /// `CAP_LOCKED`, `CNODE_RIGHTS`, `SLOTS_INVALID`, as for [`Self::copy`]. `REVOKE_FIRST`: something else was made from that part.
     /// `SLOTS_IN_USE`. `DOMAIN_SPACE_EXHAUSTED`.
     ///
@@ -132,7 +132,7 @@ impl Database {
     }
 
     /// Tests that need no look at what exists already.
-    fn plan<S: Store>(&self, store: &S, args: &RetypeArgs) -> Result<Plan, ErrorCode> {
+    fn plan<E: Env>(&self, store: &E, args: &RetypeArgs) -> Result<Plan, ErrorCode> {
         let source = usable(store, args.source)?.cap;
         let objtype = ObjType::from_u8(args.objtype)
             .filter(|objtype| *objtype != ObjType::Null)
@@ -182,6 +182,14 @@ impl Database {
             let all = args.count * bytes;
             if args.offset > source.size() - all {
                 return Err(code::RETYPE_INVALID_OFFSET);
+            }
+            // What is made of RAM the kernel zeroes and uses: a device's registers must not become it.
+            let base = PhysAddr(source.address() + args.offset);
+            if objtype == ObjType::Ram
+                && source.objtype() == ObjType::PhysAddr
+                && !store.is_ram(base, all)
+            {
+                return Err(code::INVALID_RETYPE);
             }
         }
         if let Some(vectors) = vectors {

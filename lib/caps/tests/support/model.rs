@@ -296,6 +296,10 @@ impl Model {
         if carves && wanted > u128::from(src.size()) {
             return Err(E::SysRetypeInvalidOffset);
         }
+        let in_ram = (BASE..BASE + BYTES).contains(&src.address());
+        if src.objtype() == ObjType::PhysAddr && objtype == ObjType::Ram && !in_ram {
+            return Err(E::SysInvalidRetype);
+        }
         if let Some(vectors) = src.as_irq_src() {
             if offset > bytes || offset < vectors.vec_start || offset > vectors.vec_end {
                 return Err(E::SysRetypeInvalidOffset);
