@@ -16,36 +16,7 @@ pub enum Step {
 }
 
 /// Instructions one call may use for work that is charged; fixed costs (entry, lookup, checks) come on top.
-const PER_CALL: u32 = 13_000;
-
-/// Cost of one search, and of each level that it descends. Measured: 20 where addresses decide, up to 55 where many
-/// capabilities have one address; a call that does nothing but the latter still stays below 20,000.
-const SEARCH: u32 = 40;
-const SEARCH_LEVEL: u32 = 30;
-/// No tree is higher (2^27 entries and more); keeps the largest single piece of work below [`PER_CALL`].
-const MAX_HEIGHT: u32 = 40;
-
-/// Cost of a piece of work: searches of the tree, which cost more in a higher tree, and other instructions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cost {
-    pub(crate) searches: u32,
-    pub(crate) instructions: u32,
-}
-
-const fn cost(searches: u32, instructions: u32) -> Cost {
-    Cost {
-        searches,
-        instructions,
-    }
-}
-
-impl Cost {
-    /// As much, and `instructions` more.
-    #[inline]
-    pub(crate) const fn and(self, instructions: u32) -> Self {
-        cost(self.searches, self.instructions + instructions)
-    }
-}
+const PER_CALL: u32 = 14_000;
 
 /// A piece of work. The costs were measured (x86-64 instructions, release build, trees 11 levels high) and rounded up.
 #[derive(Clone, Copy)]
@@ -73,7 +44,6 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// For a call on a tree of that height.
     #[inline]
     pub(crate) fn new(height: u8) -> Self {
         Self {

@@ -35,7 +35,6 @@ use core::cmp::Ordering;
 use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
 
-use crate::budget::Budget;
 use crate::cte::{Cte, CteRef};
 use crate::facts::{size, type_root};
 
@@ -80,12 +79,6 @@ impl Database {
     #[inline]
     pub fn core(&self) -> CoreId {
         self.core
-    }
-
-    /// What one call may do.
-    #[inline]
-    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
-        Budget::new(self.root.map_or(0, |root| store.cte(root).height))
     }
 
     /// Number of live capabilities.

@@ -4,7 +4,7 @@ use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 
 use super::mappings::clear_entries;
-use crate::budget::{Budget, Step, TABLE_ENTRY};
+use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::{Env, Store};
@@ -122,9 +122,8 @@ impl Database {
         let entry = env.cte(at);
         let cap = entry.cap;
         let objtype = cap.objtype();
-        if objtype.is_mapping() {
-            let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
-            if !budget.spend_instructions(u32::from(entries) * TABLE_ENTRY) {
+        if let Some(mapping) = cap.as_mapping() {
+            if !budget.spend(Work::TableEntries(u32::from(mapping.pte_count))) {
                 return Ok(Step::Again);
             }
             clear_entries(env, &cap);
