@@ -30,14 +30,21 @@ impl Env {
         self.current = Some(dcb);
     }
 
-    /// Starts a time slice: the timer fires at its end, or for the next wake-up if that comes first.
+    /// Starts a time slice.
     pub fn start_slice(&mut self) {
-        let end = hal::timer::now().saturating_add(self.slice_ticks);
-        let deadline = self
-            .scheduler
-            .next_wakeup()
-            .map_or(end, |wakeup| wakeup.min(end));
-        hal::timer::set_deadline(deadline);
+        self.slice_end = hal::timer::now().saturating_add(self.slice_ticks);
+        self.arm_timer_for_slice();
+    }
+
+    /// The timer fires at the slice's end, or for the next wake-up if that comes first.
+    pub fn arm_timer_for_slice(&mut self) {
+        let wakeup = self.scheduler.next_wakeup().unwrap_or(u64::MAX);
+        hal::timer::set_deadline(wakeup.min(self.slice_end));
+    }
+
+    /// Whether the running dispatcher has time left.
+    pub fn slice_goes_on(&self) -> bool {
+        self.current.is_some() && hal::timer::now() < self.slice_end
     }
 
     /// Nobody runs: only a wake-up needs the timer.

@@ -50,6 +50,8 @@ pub struct Env {
     pub devices: Devices,
     /// Ticks of a time slice.
     pub slice_ticks: u64,
+    /// Counter value at which the running slice ends.
+    pub slice_end: u64,
     /// Domain ids given out so far.
     pub domain_ids: u64,
 }

@@ -123,6 +123,7 @@ fn start(
             arch_id: core_data.arch_id,
         },
         slice_ticks: hal::timer::frequency() / 1000 * options.timeslice_ms,
+        slice_end: 0,
         domain_ids: 0,
     };
     let kernel = install(Kernel::new(Database::new(CoreId(0)), env));

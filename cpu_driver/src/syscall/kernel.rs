@@ -68,11 +68,17 @@ impl Kernel {
                 Ok(Reply::OK)
             }
             KernelCommand::CheckInvariants => self.check_invariants(first),
-            KernelCommand::Statistics => Ok(Reply::Done([
-                self.db.count(),
-                self.env.scheduler.runnable(),
-                0,
-            ])),
+            KernelCommand::Statistics => {
+                #[cfg(feature = "check")]
+                let longest = self.clock.longest;
+                #[cfg(not(feature = "check"))]
+                let longest = 0;
+                Ok(Reply::Done([
+                    self.db.count(),
+                    self.env.scheduler.runnable(),
+                    longest,
+                ]))
+            }
         }
     }
 

@@ -25,18 +25,23 @@ impl Kernel {
         let Some(shared) = caller.shared() else {
             return Err(ErrorCode::SysDispFrame.into());
         };
-        // SAFETY: the running dispatcher's frame, in the window; read once.
-        let shared = unsafe { shared.read_volatile() };
+        let shared = shared.as_ptr();
+        // SAFETY: the running dispatcher's frame, in the window; single words, each read once.
+        let (haswork, delivered, seen, wakeup) = unsafe {
+            (
+                (&raw const (*shared).haswork).read_volatile(),
+                (&raw const (*shared).lmp_delivered).read_volatile(),
+                (&raw const (*shared).lmp_seen).read_volatile(),
+                (&raw const (*shared).wakeup).read_volatile(),
+            )
+        };
         caller.disabled.set(false);
-        let now = hal::timer::now();
         // Who yields to itself runs on, and who runs is on the queue.
-        let idle = shared.haswork == 0
-            && shared.lmp_delivered == shared.lmp_seen
-            && target != Some(caller);
-        if idle && (shared.wakeup == 0 || shared.wakeup > now) {
+        let idle = haswork == 0 && delivered == seen && target != Some(caller);
+        if idle && (wakeup == 0 || wakeup > hal::timer::now()) {
             self.env.scheduler.remove(caller);
-            if shared.wakeup != 0 {
-                self.env.scheduler.wake_at(caller, shared.wakeup);
+            if wakeup != 0 {
+                self.env.scheduler.wake_at(caller, wakeup);
             }
         }
         Ok(Reply::Leave(target))

@@ -113,7 +113,8 @@ commands! {
         /// violated invariants in this part, capabilities looked at. Only in kernels built with `check`, else
         /// ILLEGAL_INVOCATION.
         CheckInvariants = 38, argc 3;
-        /// Results: live capabilities, dispatchers on the scheduler.
+        /// Results: live capabilities, dispatchers on the scheduler, cycles of the longest kernel entry so far (0 in kernels
+        /// built without `check`).
         Statistics = 39, argc 2;
     }
 }

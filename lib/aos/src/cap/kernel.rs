@@ -54,6 +54,8 @@ pub struct Statistics {
     pub capabilities: u64,
     /// Dispatchers on the scheduler.
     pub dispatchers: u64,
+    /// Cycles of the longest kernel entry so far; 0 when the kernel was built without the check.
+    pub longest_entry: u64,
 }
 
 /// What the kernel counts.
@@ -61,10 +63,11 @@ pub struct Statistics {
 /// # Errors
 /// The kernel's.
 pub fn statistics() -> Result<Statistics, Error> {
-    let [capabilities, dispatchers, _] = kernel(KernelCommand::Statistics, &[])?;
+    let [capabilities, dispatchers, longest_entry] = kernel(KernelCommand::Statistics, &[])?;
     Ok(Statistics {
         capabilities,
         dispatchers,
+        longest_entry,
     })
 }
 

@@ -57,12 +57,14 @@ pub fn ps(context: &mut Context<'_>) -> u8 {
 
 /// Checks the kernel's capability database; status 1 when an invariant is violated.
 pub fn invariants(context: &mut Context<'_>) -> u8 {
+    // Read first: the check's own entries do not count.
+    let longest = kernel::statistics().map_or(0, |statistics| statistics.longest_entry);
     match kernel::check_invariants() {
         Ok(violated) => {
             if context.json {
-                println!("{{\"violated\":{violated}}}");
+                println!("{{\"violated\":{violated},\"longest_entry\":{longest}}}");
             } else {
-                println!("violated={violated}");
+                println!("violated={violated} longest_entry={longest}");
             }
             u8::from(violated != 0)
         }
