@@ -11,6 +11,9 @@ use kpi::rights::CapRights;
 use super::Invocation;
 use crate::kernel::{Handled, Kernel, Reply};
 
+/// Delete and revoke empty slots: the CNodes on the way must be writable.
+const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
+
 /// A stepped operation: done, or once more.
 fn stepped(step: Step) -> Reply {
     match step {
@@ -34,17 +37,17 @@ impl Kernel {
             CNodeCommand::Retype => self.retype(root, args),
             CNodeCommand::Delete => {
                 let [address, level, ..] = args;
-                let slot = self.find_any(root, *address, *level)?;
+                let slot = self.find_any(root, *address, *level, EMPTYING)?;
                 Ok(stepped(self.db.delete(&mut self.env, slot)?))
             }
             CNodeCommand::Revoke => {
                 let [address, level, ..] = args;
-                let slot = self.find_any(root, *address, *level)?;
+                let slot = self.find_any(root, *address, *level, EMPTYING)?;
                 Ok(stepped(self.db.revoke(&mut self.env, slot)?))
             }
             CNodeCommand::GetState => {
                 let [address, level, ..] = args;
-                let slot = self.find_any(root, *address, *level)?;
+                let slot = self.find_any(root, *address, *level, CapRights::READ)?;
                 let state = self.db.state_of(&self.env, slot);
                 let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
                 Ok(Reply::value(

@@ -116,15 +116,15 @@ impl Kernel {
         Ok(lookup(&self.env, root, address(word)?, level, rights)?)
     }
 
-    /// A capability below `root` in whatever state: for delete and revoke, which must reach what is half made.
-    pub fn find_any(&self, root: CteRef, word: u64, level: u64) -> Result<CteRef, Error> {
-        Ok(lookup_any(
-            &self.env,
-            root,
-            address(word)?,
-            level,
-            CapRights::default(),
-        )?)
+    /// A capability below `root` in whatever state, half made or half deleted too.
+    pub fn find_any(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<CteRef, Error> {
+        Ok(lookup_any(&self.env, root, address(word)?, level, rights)?)
     }
 
     /// A slot in the CNode at `word`/`level` below `root`, to be filled. The errors name the destination.

@@ -21,6 +21,15 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Whether `pattern` matches the name or a group that it is in: `qemu::user` stands for `qemu::user::paging::...` too.
+#[must_use]
+pub fn matches_or_contains(pattern: &str, name: &str) -> bool {
+    name.match_indices("::")
+        .map(|(at, _)| at)
+        .chain([name.len()])
+        .any(|end| name.get(..end).is_some_and(|part| matches(pattern, part)))
+}
+
 /// Whether a name that starts with `prefix` can match.
 #[must_use]
 pub fn may_match(pattern: &str, prefix: &str) -> bool {
@@ -52,5 +61,7 @@ mod tests {
                 && may_match("q*", "qemu::")
         );
         assert!(!may_match("host::*", "qemu::"));
+        assert!(matches_or_contains("qemu::user", "qemu::user::lmp::full"));
+        assert!(!matches_or_contains("qemu::us", "qemu::user::lmp::full"));
     }
 }

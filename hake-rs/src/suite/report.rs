@@ -77,7 +77,7 @@ impl Report {
         let wanted = |case: &Case| {
             self.filter
                 .as_ref()
-                .is_none_or(|filter| glob::matches(filter, &case.name))
+                .is_none_or(|filter| glob::matches_or_contains(filter, &case.name))
         };
         let cases: Vec<Case> = cases.into_iter().filter(wanted).collect();
         if cases.is_empty() {

@@ -62,7 +62,7 @@ commands! {
     /// Commands of VNode_AARCH64_l0 to l3.
     VNodeCommand {
         /// source root, source, page flags, byte offset, entries, mapping root, mapping CNode,
-        /// [`MapWord`](super::MapWord).
+        /// [`MapWord`](super::MapWord). At most 64 entries a call with NOCACHE.
         Map = 0, argc 10;
         /// mapping address, level.
         Unmap = 1, argc 4;
@@ -72,7 +72,7 @@ commands! {
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page (relative), pages, page flags.
+        /// first page (relative), pages, page flags. At most 64 pages a call with NOCACHE.
         Modify = 0, argc 5;
     }
 }
