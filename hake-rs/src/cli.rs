@@ -30,6 +30,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check format, lints, host tests and QEMU tests
     Test(TestArgs),
+    /// Measure: boot the bench programs under a clock that counts instructions
+    Bench(BenchArgs),
     /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
     /// Remove all build products (the folder `build`)
@@ -154,6 +156,26 @@ pub struct TestArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "F")]
     pub junit: Option<PathBuf>,
+}
+
+/// `bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// For every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// The board, a folder of platforms/
+    #[arg(long, value_name = "P", default_value = "qemu-virt")]
+    pub platform: String,
+    /// Only benches whose name matches
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Option<String>,
+    /// End after so many seconds; default: 300
+    #[arg(long, value_name = "S")]
+    pub timeout: Option<u64>,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `gdb`.

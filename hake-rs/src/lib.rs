@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod debug;

@@ -1,7 +1,7 @@
 //! `test`: format, lints, host tests, QEMU tests; one result line for each group, and a last line with the sum.
 
 mod boot;
-mod glob;
+pub mod glob;
 mod host;
 mod plan;
 mod report;

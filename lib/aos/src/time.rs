@@ -24,3 +24,9 @@ pub fn after(duration: Duration) -> u64 {
     let ticks = duration.as_micros() * u128::from(frequency()) / 1_000_000;
     now().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
 }
+
+/// Cycles so far, to measure with; under QEMU's `-icount` these are instructions.
+#[inline(always)]
+pub fn cycles() -> u64 {
+    crate::arch::cycles::now()
+}

@@ -16,6 +16,7 @@
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod counter;
+pub(crate) mod cycles;
 pub(crate) mod dispatcher;
 pub(crate) mod entry;
 pub(crate) mod heap;

@@ -1,0 +1,155 @@
+//! The capability operations, with 1,000 live capabilities around them.
+
+use aos::cap::vnode::{Entries, vnode_map, vnode_unmap};
+use aos::cap::{
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_direct_identify, cap_mint, cap_retype, cap_revoke,
+};
+use aos::kpi::cap::ObjType;
+use aos::kpi::rights::{CapRights, PageFlags};
+use aos::kpi::syscall::{CallWord, Syscall};
+use aos::{Error, ram, syscall};
+
+use crate::meter::{Meter, each, one};
+
+/// Root slots for CNodes of ours.
+const FIRST_ROOT_SLOT: u32 = 32;
+/// CNodes full of capabilities that only make the database larger.
+const FILLERS: u32 = 3;
+const SLOTS: u64 = 256;
+const PAGE: u64 = 4096;
+
+/// Runs all of them.
+///
+/// # Errors
+/// The first that an operation returns.
+pub fn run(meter: &mut Meter) -> Result<(), Error> {
+    let mut root_slot = FIRST_ROOT_SLOT;
+    let mut cnode = || {
+        root_slot += 1;
+        ram::cnode_create_foreign_l2(CapRef::OWN_ROOT, root_slot - 1)
+    };
+    let mut live = 0;
+    for _ in 0..FILLERS {
+        let memory = ram::mm_alloc(SLOTS * PAGE)?;
+        cap_retype(cnode()?.slot(0), memory, 0, ObjType::Ram, PAGE, SLOTS)?;
+        live += SLOTS;
+    }
+    meter.caps = live;
+    let (bench, children) = (cnode()?, cnode()?);
+
+    let nop = CallWord::simple(Syscall::Nop, 1).0;
+    let nothing = || Ok(());
+    // SAFETY: a call that does nothing.
+    let null = || unsafe { syscall::raw([nop, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) };
+    meter.measure(
+        one("null system call", 120),
+        || null_result(null().error),
+        nothing,
+    )?;
+    objects(meter, bench)?;
+    retypes(meter, bench, children)?;
+    mappings(meter, bench)
+}
+
+fn null_result(error: u64) -> Result<(), Error> {
+    Error::from_raw(error).map_or(Ok(()), Err)
+}
+
+fn objects(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
+    let frame = ram::frame_alloc(PAGE)?;
+    let copy = bench.slot(0);
+    meter.measure(
+        one("identify", 200),
+        || cap_direct_identify(frame).map(|_| ()),
+        || Ok(()),
+    )?;
+    meter.measure(
+        one("copy", 450),
+        || cap_copy(copy, frame),
+        || cap_delete(copy),
+    )?;
+    let rights = u64::from(CapRights::READ.0);
+    meter.measure(
+        one("mint", 450),
+        || cap_mint(copy, frame, rights, 0),
+        || cap_delete(copy),
+    )?;
+    cap_copy(copy, frame)?;
+    meter.measure(
+        one("delete a copy", 400),
+        || cap_delete(copy),
+        || cap_copy(copy, frame),
+    )?;
+    cap_delete(copy)
+}
+
+fn retypes(meter: &mut Meter, bench: CNodeRef, children: CNodeRef) -> Result<(), Error> {
+    let memory = ram::mm_alloc(SLOTS * PAGE)?;
+    let made = bench.slot(0);
+    let retype = |dest, objtype, count| cap_retype(dest, memory, 0, objtype, PAGE, count);
+    let clean = || cap_revoke(memory);
+    meter.measure(
+        one("retype 4 KiB, not zeroed", 700),
+        || retype(made, ObjType::Ram, 1),
+        clean,
+    )?;
+    meter.measure(
+        one("retype 4 KiB, zeroed", 1500),
+        || retype(made, ObjType::Frame, 1),
+        clean,
+    )?;
+    let first = children.slot(0);
+    meter.measure(
+        each("retype 16 x 4 KiB, each", 16, 200),
+        || retype(first, ObjType::Ram, 16),
+        clean,
+    )?;
+    meter.measure(
+        each("retype 16 frames, each", 16, 0),
+        || retype(first, ObjType::Frame, 16),
+        clean,
+    )?;
+    retype(made, ObjType::Frame, 1)?;
+    let again = || retype(made, ObjType::Frame, 1);
+    meter.measure(
+        one("delete the last, unmapped", 600),
+        || cap_delete(made),
+        again,
+    )?;
+    clean()?;
+    for (name, count, target) in [
+        ("revoke 1 child", 1, 600),
+        ("revoke 16 children", 16, 3_000),
+        ("revoke 256 children", 256, 45_000),
+    ] {
+        retype(first, ObjType::Ram, count)?;
+        meter.measure(one(name, target), clean, || {
+            retype(first, ObjType::Ram, count)
+        })?;
+        clean()?;
+    }
+    Ok(())
+}
+
+fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
+    let frame = ram::frame_alloc(512 * PAGE)?;
+    let table = ram::vnode_create(3)?;
+    let mapping = bench.slot(0);
+    let entries = |count| Entries { entry: 0, count };
+    let map = |count| {
+        vnode_map(
+            table,
+            frame,
+            PageFlags::READ_WRITE,
+            0,
+            entries(count),
+            mapping,
+        )
+    };
+    let unmap = || vnode_unmap(table, mapping);
+    meter.measure(one("map 4 KiB", 400), || map(1), unmap)?;
+    map(1)?;
+    meter.measure(one("unmap 4 KiB", 400), unmap, || map(1))?;
+    unmap()?;
+    meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)
+}
