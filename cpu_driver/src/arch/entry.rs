@@ -14,12 +14,14 @@ pub struct Stack(UnsafeCell<[u8; STACK_BYTES]>);
 // SAFETY: only assembly of this core uses it, as a stack; Rust code never takes a reference.
 unsafe impl Sync for Stack {}
 
-/// The kernel stack.
+/// The kernel stack. The linker script puts it behind read-only pages: running over it is an exception at once.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.stack")]
 pub static STACK: Stack = Stack(UnsafeCell::new([0; STACK_BYTES]));
 
 /// Stack for the report of a fault at EL1: the normal one may be the cause.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.stack_emergency")]
 pub static EMERGENCY_STACK: Stack = Stack(UnsafeCell::new([0; STACK_BYTES]));
 
 // x0 = kernel address of CoreData, from the boot driver. `kernel_main` returns the save area to start with.

@@ -5,6 +5,7 @@
 //! | `loglevel=N` | 0 errors ... 4 everything | 2 |
 //! | `timeslice=MS` | length of a time slice, 1 to 1000 ms | 80 |
 //! | `nonce=TEXT` | prefix of record lines; without it there are none | none |
+//! | `provoke=panic\|fault\|overflow` | kernels built with `check`: a bug of the kernel's own, to see its report | none |
 
 use kpi::coredata::CoreData;
 
@@ -16,6 +17,9 @@ pub struct Options<'a> {
     pub timeslice_ms: u64,
     /// Nonce of records.
     pub nonce: &'a str,
+    /// What to do wrong.
+    #[cfg(feature = "check")]
+    pub provoke: &'a str,
 }
 
 impl<'a> Options<'a> {
@@ -25,6 +29,8 @@ impl<'a> Options<'a> {
             loglevel: 2,
             timeslice_ms: 80,
             nonce: "",
+            #[cfg(feature = "check")]
+            provoke: "",
         };
         let bytes = core_data
             .cmdline
@@ -46,6 +52,8 @@ impl<'a> Options<'a> {
                         .unwrap_or(80);
                 }
                 Some(("nonce", value)) => options.nonce = value,
+                #[cfg(feature = "check")]
+                Some(("provoke", value)) => options.provoke = value,
                 _ => {}
             }
         }

@@ -4,6 +4,8 @@ mod cmdline;
 mod init_domain;
 mod memory;
 mod modules;
+#[cfg(feature = "check")]
+mod provoke;
 
 use core::fmt::Write;
 use core::ptr::NonNull;
@@ -142,5 +144,7 @@ fn start(
     init.stamp(BootStage::BootDriver, core_data.start_ticks);
     init.stamp(BootStage::CpuDriver, started);
     init.finish(core_data)?;
+    #[cfg(feature = "check")]
+    provoke::provoke(options.provoke);
     Ok(kernel.schedule())
 }
