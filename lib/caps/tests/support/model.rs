@@ -535,8 +535,9 @@ impl Model {
         for other in self.copies_of(at) {
             self.remove(other);
         }
-        while let Some(last) = self.descendants(at).last().copied() {
-            self.delete_whole(last);
+        // The entry itself may lie in something made from it.
+        for descendant in self.descendants(at) {
+            self.delete_whole(descendant);
         }
     }
 
