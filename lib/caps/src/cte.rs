@@ -65,7 +65,7 @@ impl Flags {
     pub const NONE: Self = Self(0);
     /// Shared: an operation across cores is under way.
     pub const LOCKED: Self = Self(1);
-    /// Shared: the last copy is being deleted, in steps.
+    /// Shared: the last copy is being deleted, in steps. Where it holds entries itself: it is on one of the lists of what is deleted.
     pub const IN_DELETE: Self = Self(2);
     /// Shared: other cores hold copies.
     pub const REMOTE_COPIES: Self = Self(4);
