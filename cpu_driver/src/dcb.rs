@@ -69,12 +69,15 @@ pub struct Dcb {
 /// Bytes of a Dispatcher object.
 pub const DCB_BYTES: u64 = 1024;
 const _: () = assert!(core::mem::size_of::<Dcb>() as u64 <= DCB_BYTES);
+// The database finds the held capabilities at the start.
+const _: () = assert!(core::mem::offset_of!(Dcb, state) == caps::DISPATCHER_ENTRIES as usize * 64);
 
 /// Faults while disabled after which a dispatcher is given up.
 pub const MAX_DISABLED_FAULTS: u32 = 2;
 
 /// A pointer to a live DCB. Exists only for memory that a Dispatcher capability names; such memory is not given back while
-/// a dispatcher is on any queue (deleting the last Dispatcher capability goes through the kernel's own steps).
+/// a dispatcher is on any queue or runs: [`crate::env::Env`]'s `dispatcher_deleted` takes it off before the last Dispatcher capability goes,
+/// and the memory stays in use while there is an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DcbPtr(NonNull<Dcb>);
 

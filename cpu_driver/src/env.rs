@@ -145,6 +145,22 @@ impl Machine for Env {
             _ => {}
         }
     }
+
+    fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
+        // SAFETY: the address comes from the last capability of the dispatcher, which is still in the database.
+        let Some(dcb) = (unsafe { DcbPtr::from_phys(dcb) }) else {
+            return;
+        };
+        // One that was never set up is on no queue, and nobody knows it.
+        if dcb.state.get() != DcbState::Empty {
+            self.take_off(dcb);
+            dcb.state.set(DcbState::Dead);
+            self.notes.push(Note::new(
+                KernelNote::Death,
+                [dcb.domain_id.get(), 0, 0, 0, 0],
+            ));
+        }
+    }
 }
 
 impl Env {
@@ -156,7 +172,7 @@ impl Env {
 
     /// Takes a dispatcher off the scheduler for good, tells the monitor why, and leaves its address space if it is running.
     pub fn stop(&mut self, dcb: DcbPtr, kind: FaultKind, detail: [u64; 3]) {
-        self.scheduler.remove(dcb);
+        self.take_off(dcb);
         if dcb.state.replace(DcbState::Dead) != DcbState::Dead {
             let [esr, far, pc] = detail;
             self.notes.push(Note::new(
@@ -164,6 +180,11 @@ impl Env {
                 [dcb.domain_id.get(), kind as u64, esr, far, pc],
             ));
         }
+    }
+
+    /// Takes a dispatcher off both queues and off the core, and leaves its address space.
+    fn take_off(&mut self, dcb: DcbPtr) {
+        self.scheduler.remove(dcb);
         if let Some(number) = self.asids.live_number(dcb.asid.get()) {
             if self.current == Some(dcb) {
                 // SAFETY: an all-zero page; the kernel runs in the other half.

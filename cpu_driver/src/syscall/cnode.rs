@@ -1,26 +1,18 @@
 //! Invocations of CNodes: everything that moves capabilities. The invoked CNode must be a root (L1CNode): all addresses are
 //! resolved in it.
 
-use caps::{CteRef, Flags, RetypeArgs, Step, Store};
+use caps::{CteRef, Flags, RetypeArgs, Store};
 use errors::{Error, ErrorCode};
 use kpi::cap::ObjType;
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::layout::L2CNODE_BYTES;
 use kpi::rights::CapRights;
 
-use super::Invocation;
+use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 /// Delete and revoke empty slots: the CNodes on the way must be writable.
 const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
-
-/// A stepped operation: done, or once more.
-fn stepped(step: Step) -> Reply {
-    match step {
-        Step::Done => Reply::OK,
-        Step::Again => Reply::Again,
-    }
-}
 
 impl Kernel {
     pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {

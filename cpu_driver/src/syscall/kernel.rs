@@ -1,12 +1,12 @@
 //! Invocations of the Kernel capability: the monitor's authority over this core.
 
-use caps::Store;
-use errors::ErrorCode;
+use caps::{CteRef, Store};
+use errors::{Error, ErrorCode};
 use kpi::cap::ObjType;
 use kpi::invocation::{KernelCommand, RECORD_MAX};
 use kpi::rights::CapRights;
 
-use super::Invocation;
+use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
@@ -36,6 +36,16 @@ impl Kernel {
                 self.dcb_of(slot)?.domain_id.set(second);
                 Ok(Reply::OK)
             }
+            KernelCommand::DeleteLast => {
+                let slot = self.find_target(invocation)?;
+                Ok(stepped(self.db.delete_last(&mut self.env, slot)?))
+            }
+            KernelCommand::RevokeMarkTarget => {
+                let slot = self.find_target(invocation)?;
+                Ok(stepped(self.db.revoke_mark_target(&mut self.env, slot)?))
+            }
+            KernelCommand::DeleteStep => Ok(stepped(self.db.delete_step(&mut self.env)?)),
+            KernelCommand::ClearStep => Ok(stepped(self.db.clear_step(&mut self.env)?)),
             KernelCommand::Shutdown => {
                 hal::psci::system_off(self.env.devices.psci);
                 Err(ErrorCode::PsciNotSupported.into())
@@ -80,6 +90,18 @@ impl Kernel {
                 ]))
             }
         }
+    }
+
+    /// A slot of any CSpace: root, its level (in the caller's CSpace), address, level.
+    fn find_target(&self, invocation: &Invocation<'_>) -> Result<CteRef, Error> {
+        let [root, root_level, address, level, ..] = *invocation.args;
+        let root = self.find(
+            invocation.caller.cspace(),
+            root,
+            root_level,
+            CapRights::READ,
+        )?;
+        self.find_any(root, address, level)
     }
 
     /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.

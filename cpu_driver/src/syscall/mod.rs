@@ -8,7 +8,7 @@ mod kernel;
 mod vnode;
 mod yielding;
 
-use caps::{CteRef, DestSlot, Store, lookup, lookup_any};
+use caps::{CteRef, DestSlot, Step, Store, lookup, lookup_any};
 use errors::{Error, ErrorCode};
 use kpi::addr::CapAddr;
 use kpi::cap::Capability;
@@ -16,7 +16,7 @@ use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags, Syscall};
 
 use crate::dcb::DcbPtr;
-use crate::kernel::{Handled, Kernel};
+use crate::kernel::{Handled, Kernel, Reply};
 
 /// An invocation of an object.
 pub struct Invocation<'a> {
@@ -39,6 +39,14 @@ fn address(word: u64) -> Result<CapAddr, Error> {
         .map_err(|_| ErrorCode::SysL1CnodeIndex.into())
 }
 
+/// A stepped operation: done, or once more.
+fn stepped(step: Step) -> Reply {
+    match step {
+        Step::Done => Reply::OK,
+        Step::Again => Reply::Again,
+    }
+}
+
 impl Kernel {
     /// Finds and runs the handler of a system call of the current dispatcher.
     pub fn dispatch_call(&mut self, args: &[u64; 12], disabled: bool) -> Handled {
@@ -47,9 +55,7 @@ impl Kernel {
         match Syscall::from_word(*first) {
             Some(Syscall::Invoke) => self.invoke(word, *second, rest),
             Some(Syscall::Yield) => self.yield_core(word, *second, disabled),
-            Some(Syscall::Nop) => {
-                Self::check_argc(word.argc(), 1).map(|()| crate::kernel::Reply::OK)
-            }
+            Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| Reply::OK),
             Some(Syscall::Print) => self.print(word, *second, rest),
             Some(Syscall::Getchar) => self.getchar(word),
             None => Err(ErrorCode::SysIllegalSyscall.into()),

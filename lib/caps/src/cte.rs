@@ -17,6 +17,8 @@ use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::Capability;
 use kpi::layout::SLOT_BYTES;
 
+use crate::objects::holds_entries;
+
 /// Names a [`Cte`] by its physical address. Only a [`Store`](crate::Store) makes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -63,7 +65,7 @@ impl Flags {
     pub const NONE: Self = Self(0);
     /// Shared: an operation across cores is under way.
     pub const LOCKED: Self = Self(1);
-    /// Shared: the last copy is being deleted, in steps.
+    /// Shared: the last copy is being deleted, in steps. Where it holds entries itself: it is on one of the lists of what is deleted.
     pub const IN_DELETE: Self = Self(2);
     /// Shared: other cores hold copies.
     pub const REMOTE_COPIES: Self = Self(4);
@@ -213,6 +215,24 @@ impl Cte {
             .flags
             .without(Flags::SHARED)
             .with(state.flags.only(Flags::SHARED));
+    }
+
+    /// Whether the entry waits for the steps of its deletion: a last copy of what holds entries itself.
+    #[inline]
+    pub(crate) fn is_staged(&self) -> bool {
+        self.flags.has(Flags::IN_DELETE) && holds_entries(self.cap.objtype())
+    }
+
+    /// The entry behind this one in the list it is staged in.
+    #[inline]
+    pub(crate) fn next_staged(&self) -> Option<CteRef> {
+        NonZeroU64::new(self.link).map(CteRef)
+    }
+
+    /// Puts `next` behind this entry.
+    #[inline]
+    pub(crate) fn set_next_staged(&mut self, next: Option<CteRef>) {
+        self.link = next.map_or(0, |next| next.0.get());
     }
 
     /// Empties the slot.

@@ -15,7 +15,8 @@ use crate::cte::{Cte, CteRef};
 /// * `cte` and `cte_mut` return the one [`Cte`] at that address for every [`CteRef`] that it made and that has not been retired;
 ///   two different references name entries that do not overlap. That memory is reached in no other way while the returned
 ///   borrow lives: not by user programs (CNodes and kernel objects are never mapped), not by devices, not by other cores.
-/// * `slot(base, index)` is called only with the base of a CNode capability that is in the database and an index inside it; it
+/// * `slot(base, index)` is called only with the base of a CNode, Dispatcher or KernelControlBlock capability that is in the
+///   database and an index inside it (Dispatcher: below [`DISPATCHER_ENTRIES`](crate::DISPATCHER_ENTRIES)); it
 ///   names the entry at `base + 64 * index`, which holds what was last written there, or zeroes.
 /// * After `retire(base, bytes)` no reference into that range is given out until new objects are made there.
 ///
@@ -67,6 +68,9 @@ pub trait Machine {
     /// somebody deleted or revoked it. The kernel stops whatever depends on it (a dispatcher; an empty TTBR0 is loaded) before
     /// it returns. It must not change the database.
     fn object_lost(&mut self, holder: CteRef, cap: &Capability);
+    /// The last capability of the dispatcher at `dcb` is being deleted. When this returns the kernel has taken it off every queue and
+    /// off the core, and keeps no reference to it: its memory is given back later. It must not change the database.
+    fn dispatcher_deleted(&mut self, dcb: PhysAddr);
 }
 
 /// Both.

@@ -20,11 +20,12 @@
 //! 4. A page-table entry is valid if and only if a Mapping covers it, and a Mapping is there only while what it maps and its
 //!    table are.
 //! 5. A kernel object that depends on a capability holds it in an entry of its own and is told before it goes.
+//! 6. Memory of what holds entries (CNodes, Dispatchers) is free only when none of these entries holds a capability.
 //!
 //! # Bounded
 //!
-//! No call uses more than about 19,000 instructions. Retype, delete, revoke and unmap return [`Step::Again`] when there is more to
-//! do; the kernel repeats the system call. Trees are walked in loops, never by recursion, so the stack need is constant.
+//! No call uses more than about 19,000 instructions. Retype, delete, revoke, unmap and the steps of deletion return [`Step::Again`] when there
+//! is more to do; the kernel repeats the system call. Trees are walked in loops, never by recursion, so the stack need is constant.
 //!
 //! # Where Barrelfish is mended
 //!
@@ -44,7 +45,7 @@
 //!
 //! # Not here yet
 //!
-//! The last copies of CNodes and Dispatchers, and revocation over several cores, need the protocol that monitors drive; these operations
+//! Deletion and revocation over several cores need the protocol that monitors drive; these operations
 //! answer `SYS_ERR_RETRY_THROUGH_MONITOR`.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
@@ -65,4 +66,5 @@ pub use cte::{Cte, CteRef, Flags, SharedState};
 pub use env::{Env, Machine, Store, Unmapped};
 pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
+pub use objects::DISPATCHER_ENTRIES;
 pub use ops::{MapArgs, Reach, RetypeArgs};

@@ -57,6 +57,7 @@ pub fn lookup<S: Store>(
 ///
 /// # Errors
 /// All `SYS_ERR_`, in the order of the tests: `CAP_LOOKUP_DEPTH` (level above 2), `CNODE_TYPE` (root is no L1CNode),
+/// `CAP_LOCKED` (root half made or half deleted),
 /// `L1_CNODE_INDEX`, `CNODE_RIGHTS`, `CAP_NOT_FOUND` (level 1, empty slot), and at level 2 `CNODE_NOT_FOUND` (empty L1 slot),
 /// `CNODE_TYPE` (it holds no L2CNode), `CAP_LOCKED` (that CNode is half made), `CNODE_RIGHTS`, `CAP_NOT_FOUND`.
 #[inline]
@@ -74,6 +75,9 @@ pub fn lookup_any<S: Store>(
     let root_cap = &store.cte(root).cap;
     if root_cap.objtype() != ObjType::L1CNode {
         return Err(code::CNODE_TYPE);
+    }
+    if !store.cte(root).is_usable() {
+        return Err(code::CAP_LOCKED);
     }
     if u64::from(addr.l1()) >= cnode_slots(root_cap) {
         return Err(code::L1_CNODE_INDEX);

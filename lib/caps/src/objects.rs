@@ -5,6 +5,11 @@ use kpi::cap::{Dispatcher, EndPointLmp, EndPointUmp, KernelControlBlock};
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use kpi::rights::CapRights;
 
+use crate::lookup::cnode_slots;
+
+/// Entries at the start of a dispatcher's memory, for what it runs with: CSpace, VSpace, frame.
+pub const DISPATCHER_ENTRIES: u32 = 3;
+
 /// Whether the memory of a new object is filled with zeroes.
 #[inline]
 pub(crate) const fn is_zeroed(objtype: ObjType) -> bool {
@@ -27,6 +32,18 @@ pub(crate) const fn holds_entries(objtype: ObjType) -> bool {
         objtype,
         ObjType::L1CNode | ObjType::L2CNode | ObjType::Dispatcher | ObjType::KernelControlBlock
     )
+}
+
+/// How many entries the object behind a capability holds, from its first byte on.
+#[inline]
+pub(crate) fn inner_entries(cap: &Capability) -> u32 {
+    match cap.objtype() {
+        ObjType::L1CNode | ObjType::L2CNode => u32::try_from(cnode_slots(cap)).unwrap_or(u32::MAX),
+        ObjType::Dispatcher => DISPATCHER_ENTRIES,
+        // Nothing is put into one yet.
+        ObjType::KernelControlBlock => 1,
+        _ => 0,
+    }
 }
 
 /// Whether it is a range of bytes that sizes apply to.

@@ -44,6 +44,9 @@ enum Op {
     },
     Delete(Pick),
     Revoke(Pick),
+    CopyIntoDispatcher(Pick, u32, Pick),
+    DeleteWhole(Pick),
+    RevokeWhole(Pick),
     Map {
         table: Pick,
         source: Pick,
@@ -143,9 +146,10 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
 
 fn op() -> impl Strategy<Value = Op> {
     use ObjType::{
-        DevFrame, DevFrameMapping, EndPointLmp, Frame, FrameMapping, VNodeAarch64L0,
-        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
-        VNodeAarch64L3, VNodeAarch64L3Mapping,
+        DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, Frame, FrameMapping,
+        KernelControlBlock, L1CNode, L2CNode, VNodeAarch64L0, VNodeAarch64L1,
+        VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping, VNodeAarch64L3,
+        VNodeAarch64L3Mapping,
     };
     const TABLES: &[ObjType] = &[
         VNodeAarch64L3,
@@ -234,6 +238,9 @@ fn op() -> impl Strategy<Value = Op> {
         14 => retype,
         7 => pick().prop_map(Op::Delete),
         2 => pick().prop_map(Op::Revoke),
+        3 => (kind(&[Dispatcher]), 0..3u32, pick()).prop_map(|(d, n, s)| Op::CopyIntoDispatcher(d, n, s)),
+        3 => kind(&[L1CNode, L2CNode, Dispatcher, KernelControlBlock]).prop_map(Op::DeleteWhole),
+        1 => pick().prop_map(Op::RevokeWhole),
         8 => map,
         2 => (kind(TABLES), kind(MAPPINGS)).prop_map(|(t, m)| Op::Unmap(t, m)),
         2 => (kind(MAPPINGS), prop_oneof![3 => Just(0u64), 1 => 0..5u64], prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
@@ -317,7 +324,7 @@ impl Run {
             .caps
             .keys()
             .copied()
-            .filter(|at| *at >= L1)
+            .filter(|at| *at >= L1 && !self.model.caps[at].in_object)
             .collect();
         let any_slot = |n: u32| L2[(n / USED_SLOTS) as usize % 3] + 64 * u64::from(n % USED_SLOTS);
         match pick {
@@ -456,6 +463,36 @@ impl Run {
                 let seen = self.world.revoke(entry(at));
                 (as_errors(seen), self.model.revoke(at))
             }
+            Op::CopyIntoDispatcher(dispatcher, n, source) => {
+                let (dispatcher, source) = (self.find(dispatcher), self.find(source));
+                let found = self.model.caps.get(&dispatcher).map(|held| held.cap);
+                let Some(dcb) = found.filter(|cap| cap.objtype() == ObjType::Dispatcher) else {
+                    return (Ok(()), Ok(()));
+                };
+                let held = dcb.address() + 64 * u64::from(n);
+                let World { db, env } = &mut self.world;
+                let seen = db.copy_into_object(env, entry(held), entry(source));
+                (seen, self.model.copy_into_object(held, source))
+            }
+            Op::DeleteWhole(at) => {
+                let at = self.find(at);
+                if at <= L2[0] || !self.model.caps.contains_key(&at) {
+                    return (Ok(()), Ok(()));
+                }
+                self.make_local();
+                self.model.delete_whole(at);
+                (self.world.delete_whole(entry(at)), Ok(()))
+            }
+            Op::RevokeWhole(at) => {
+                let at = self.find(at);
+                let address = self.model.caps.get(&at).map(|held| held.cap.address());
+                if address.is_none_or(|base| base == L1 || L2.contains(&base)) {
+                    return (Ok(()), Ok(()));
+                }
+                self.make_local();
+                self.model.revoke_whole(at);
+                (self.world.revoke_whole(entry(at)), Ok(()))
+            }
             Op::Map {
                 table,
                 source,
@@ -517,10 +554,13 @@ impl Run {
             }
             Op::Owner(at, foreign) => {
                 let at = self.find(at);
-                // The slots of a foreign CNode are in another core's database; these have slots in this one.
-                let is_cnode =
-                    |held: &Held| matches!(held.cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
-                if self.model.caps.get(&at).is_some_and(|held| !is_cnode(held)) {
+                // The entries of a foreign object are in another core's database; these have entries in this one.
+                let has_entries = |held: &Held| {
+                    use ObjType::{Dispatcher, L1CNode, L2CNode};
+                    matches!(held.cap.objtype(), Dispatcher | L1CNode | L2CNode)
+                };
+                let held = self.model.caps.get(&at);
+                if held.is_some_and(|held| !has_entries(held)) {
                     let World { db, env } = &mut self.world;
                     db.set_owner(env, entry(at), CoreId(u8::from(foreign)));
                     self.model.share(at, |state| state.foreign = foreign);
@@ -557,6 +597,17 @@ impl Run {
                 }
                 (Ok(()), Ok(()))
             }
+        }
+    }
+
+    /// No other core has a say in anything.
+    fn make_local(&mut self) {
+        for (at, held) in &mut self.model.caps {
+            let World { db, env } = &mut self.world;
+            db.set_locked(env, entry(*at), false);
+            db.set_owner(env, entry(*at), CoreId(0));
+            db.set_relations(env, entry(*at), Flags::NONE, Flags::REMOTE);
+            held.state = State::default();
         }
     }
 

@@ -102,6 +102,15 @@ commands! {
         Register = 11, argc 3;
         /// dispatcher, id: sets the domain id that notes carry.
         DomainId = 12, argc 4;
+        /// root, its level, address, level: deletes the capability, even the last copy of a CNode or Dispatcher, whose
+        /// deletion the steps finish. **Barreleye**: no return slot.
+        DeleteLast = 17, argc 6;
+        /// root, its level, address, level: the first half of Revoke, whose second half the steps are.
+        RevokeMarkTarget = 19, argc 6;
+        /// Deletes what lies in one marked object. CAP_NOT_FOUND: nothing is marked. **Barreleye**: no return slot.
+        DeleteStep = 21, argc 2;
+        /// Gives one object's memory back, when nothing is marked. CAP_NOT_FOUND: there is none. **Barreleye**: no return slot.
+        ClearStep = 22, argc 2;
         /// Power the machine off; does not return.
         Shutdown = 35, argc 2;
         /// Reset the machine; does not return.

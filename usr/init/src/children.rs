@@ -1,15 +1,14 @@
 //! Starting programs, waiting for their end, killing them.
 //!
-//! Each child reports to an endpoint of its own, so that none can speak for another. When a child has ended, its endpoint
-//! is used for the next one, if no copy of it can be left in a running domain: a plain child holds no memory to build a
-//! domain from and init's endpoints accept no capabilities, so its copies died with it. A trusted child's endpoint is not
-//! used again.
+//! Each child reports to an endpoint of its own, so that none can speak for another. When a child has ended, all copies of its
+//! endpoint are revoked, and it is used for the next one. The memory of a trusted child is revoked too: whatever it made of it,
+//! domains of its own among them, ends with it.
 
 use crate::input::{Input, POLL_INTERVAL};
 use crate::outcome::{self, Outcome};
 use crate::records;
 use alloc::vec::Vec;
-use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::cap::{CNodeRef, CapRef, cap_revoke, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::initproto::{Message, RecordAssembler};
@@ -56,6 +55,8 @@ pub struct Children {
     spare: Vec<Endpoint>,
     next_pid: u32,
     running: Option<(u32, DomainName)>,
+    /// Memory and capabilities in use when the hidden command `balance` was first given.
+    pub balance: Option<(u64, u64)>,
 }
 
 impl Children {
@@ -72,6 +73,7 @@ impl Children {
             spare: Vec::new(),
             next_pid: INIT_PID + 1,
             running: None,
+            balance: None,
         })
     }
 
@@ -96,11 +98,18 @@ impl Children {
             Some(endpoint) => endpoint,
             None => endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?,
         };
-        let domain = match self.start(elf, args, trust, &endpoint) {
+        let memory = match trust {
+            Trust::Plain => None,
+            Trust::Trusted => Some(ram::mm_alloc(TRUSTED_BYTES)?),
+        };
+        let domain = match self.start(elf, args, memory, &endpoint) {
             Ok(domain) => domain,
             Err(error) => {
                 // It never ran.
                 self.spare.push(endpoint);
+                if let Some(memory) = memory {
+                    let _ = ram::mm_free(memory);
+                }
                 return Err(error);
             }
         };
@@ -108,14 +117,18 @@ impl Children {
         self.running = Some((pid, name));
         let outcome = self.wait(pid, &endpoint, trust, limit);
         self.running = None;
-        let destroyed = domain.destroy();
-        if trust == Trust::Plain && destroyed.is_ok() {
+        let destroyed = domain.destroy().and_then(|()| match memory {
+            Some(memory) => cap_revoke(memory).and_then(|()| ram::mm_free(memory)),
+            None => Ok(()),
+        });
+        if let Err(error) = destroyed.and_then(|()| cap_revoke(endpoint.cap())) {
+            println!("{name} (pid {pid}): could not be taken apart: {error}");
+        } else {
             while endpoint.receive().is_some() {}
             self.spare.push(endpoint);
         }
-        if let Err(error) = destroyed {
-            println!("{name} (pid {pid}): could not be taken apart: {error}");
-        }
+        // The note of the dispatcher's deletion.
+        let _ = self.note_about(pid);
         Ok((name, pid, outcome))
     }
 
@@ -123,17 +136,14 @@ impl Children {
         &mut self,
         elf: &[u8],
         args: &[&str],
-        trust: Trust,
+        memory: Option<CapRef>,
         endpoint: &Endpoint,
     ) -> Result<Domain, SpawnError> {
         let pid = self.next_pid;
         self.next_pid = pid
             .checked_add(1)
             .ok_or(Error::new(ErrorCode::SpawnDomainAllocate))?;
-        let grants = match trust {
-            Trust::Plain => Vec::new(),
-            Trust::Trusted => trusted_grants()?,
-        };
+        let grants = memory.map(trusted_grants);
         let domain = spawn_load_with_caps(&Program {
             name: args.first().copied().unwrap_or("?"),
             elf,
@@ -141,7 +151,7 @@ impl Children {
             env: &[],
             pid,
             report_to: Some(endpoint.cap()),
-            grants: &grants,
+            grants: grants.as_ref().map_or(&[], |grants| grants),
         })?;
         let started = kernel::set_domain_id(domain.dispatcher(), ID_BASE | u64::from(pid))
             .push_err(ErrorCode::SpawnSetupDispatcher)
@@ -149,7 +159,7 @@ impl Children {
         match started {
             Ok(()) => Ok(domain),
             Err(error) => {
-                // A domain that was not started is not stopped either; its memory stays.
+                // The first error counts.
                 let _ = domain.destroy();
                 Err(error.into())
             }
@@ -252,9 +262,8 @@ fn relay(json: Option<&str>) {
 }
 
 /// What a trusted child gets.
-fn trusted_grants() -> Result<Vec<Grant>, Error> {
-    let memory = ram::mm_alloc(TRUSTED_BYTES)?;
-    Ok(Vec::from([
+fn trusted_grants(memory: CapRef) -> [Grant; 3] {
+    [
         Grant {
             cap: memory,
             place: Place::Task(task::SYSMEM),
@@ -267,7 +276,7 @@ fn trusted_grants() -> Result<Vec<Grant>, Error> {
             cap: CNodeRef::ROOT.slot(root::MODULECN),
             place: Place::Root(root::MODULECN),
         },
-    ]))
+    ]
 }
 
 /// Reports that a program ran to its end: to the user, and as the command's status.

@@ -2,6 +2,7 @@
 
 use super::{CapRef, invoke};
 use crate::error::Error;
+use kpi::addr::CapLevel;
 use kpi::invocation::KernelCommand;
 use kpi::slots::task;
 
@@ -28,6 +29,36 @@ pub fn set_domain_id(dispatcher: CapRef, id: u64) -> Result<(), Error> {
         &[u64::from(dispatcher.addr().0), id],
     )
     .map(|_| ())
+}
+
+fn on_any_slot(command: KernelCommand, cap: CapRef) -> Result<(), Error> {
+    let args = [
+        u64::from(cap.croot().0),
+        CapLevel::L2 as u64,
+        u64::from(cap.addr().0),
+        cap.level() as u64,
+    ];
+    kernel(command, &args).map(|_| ())
+}
+
+/// Deletes a capability, or marks it.
+pub(super) fn delete_last(cap: CapRef) -> Result<(), Error> {
+    on_any_slot(KernelCommand::DeleteLast, cap)
+}
+
+/// Deletes or marks the copies and descendants of a capability.
+pub(super) fn revoke_mark_target(cap: CapRef) -> Result<(), Error> {
+    on_any_slot(KernelCommand::RevokeMarkTarget, cap)
+}
+
+/// Works on one object that is marked.
+pub(super) fn delete_step() -> Result<(), Error> {
+    kernel(KernelCommand::DeleteStep, &[]).map(|_| ())
+}
+
+/// Gives the memory of one object back.
+pub(super) fn clear_step() -> Result<(), Error> {
+    kernel(KernelCommand::ClearStep, &[]).map(|_| ())
 }
 
 /// Powers the machine off. Returns only to say why it could not.

@@ -19,6 +19,7 @@ pub mod vnode;
 use crate::arch::call::{self, Results};
 use crate::error::{self, Error, ErrorCode, ResultExt};
 use crate::slot;
+use capops::{Call, Operation};
 use core::fmt;
 use kpi::addr::{CapAddr, CapLevel, L2_BITS};
 use kpi::cap::{Capability, ObjType};
@@ -234,22 +235,43 @@ fn on_slot(cap: CapRef, command: CNodeCommand) -> Result<[u64; 3], Error> {
 
 /// Deletes a capability; the slot is empty afterwards.
 ///
+/// The last copy of a CNode or Dispatcher goes with all that lies in it, if this domain holds the Kernel capability. Other
+/// domains are told `SYS_ERR_RETRY_THROUGH_MONITOR`: there is no service yet that does it for them.
+///
 /// # Errors
 /// `LIB_ERR_CAP_DELETE` on the kernel's error.
 pub fn cap_delete(cap: CapRef) -> Result<(), Error> {
-    on_slot(cap, CNodeCommand::Delete)
-        .map(|_| ())
-        .push_err(ErrorCode::LibCapDelete)
+    let deleted = on_slot(cap, CNodeCommand::Delete).map(|_| ());
+    whole(deleted, cap, Operation::delete()).push_err(ErrorCode::LibCapDelete)
 }
 
 /// Deletes every copy and descendant of a capability, but not itself.
 ///
+/// Last copies of CNodes and Dispatchers: as [`cap_delete`].
+///
 /// # Errors
 /// The kernel's.
 pub fn cap_revoke(cap: CapRef) -> Result<(), Error> {
-    on_slot(cap, CNodeCommand::Revoke)
-        .map(|_| ())
-        .push_err(ErrorCode::LibCapDelete)
+    let revoked = on_slot(cap, CNodeCommand::Revoke).map(|_| ());
+    whole(revoked, cap, Operation::revoke()).push_err(ErrorCode::LibCapDelete)
+}
+
+/// Goes on with what the kernel alone does not do, as far as this domain can.
+fn whole(result: Result<(), Error>, cap: CapRef, operation: Operation) -> Result<(), Error> {
+    match result {
+        Err(error)
+            if error.contains(ErrorCode::SysRetryThroughMonitor)
+                && identify(CapRef::task(slots::task::KERNELCAP)).is_ok() => {}
+        other => return other,
+    }
+    let call = |call| match call {
+        Call::DeleteLast => kernel::delete_last(cap),
+        Call::RevokeMarkTarget => kernel::revoke_mark_target(cap),
+        Call::Revoke => on_slot(cap, CNodeCommand::Revoke).map(|_| ()),
+        Call::DeleteStep => kernel::delete_step(),
+        Call::ClearStep => kernel::clear_step(),
+    };
+    operation.run(call, |error| error.code())
 }
 
 /// Deletes a capability and frees its slot.

@@ -35,19 +35,9 @@ pub fn spawn_load_with_caps(program: &Program<'_>) -> Result<Domain, SpawnError>
     match fill(&mut domain, program, &plan, args_bytes) {
         Ok(()) => Ok(domain),
         Err(error) => {
-            give_back(domain);
+            domain.take_apart();
             Err(error.into())
         }
-    }
-}
-
-/// A domain that never ran is taken apart: even what a running one's dispatcher would hold.
-fn give_back(mut domain: Domain) {
-    let kept = core::mem::take(&mut domain.kept);
-    domain.take_apart();
-    for object in kept {
-        // What its CSpace still names stays.
-        let _ = mm_free(object);
     }
 }
 
@@ -55,7 +45,8 @@ fn give_back(mut domain: Domain) {
 fn empty_domain(program: &Program<'_>, args: CapRef) -> Result<Domain, Error> {
     let dispatcher =
         object_alloc(ObjType::Dispatcher, 0).push_err(ErrorCode::SpawnCreateDispatcher)?;
-    let cspace = CSpace::new().push_err(ErrorCode::SpawnSetupCspace)?;
+    let mut cnodes = Vec::new();
+    let cspace = CSpace::new(&mut cnodes).push_err(ErrorCode::SpawnSetupCspace)?;
     let table = vnode_create(0).push_err(ErrorCode::SpawnCreateVnode)?;
     let paging = PagingState::foreign(table, cspace.root.addr())?;
     Ok(Domain {
@@ -65,6 +56,7 @@ fn empty_domain(program: &Program<'_>, args: CapRef) -> Result<Domain, Error> {
         dispatcher,
         kept: vec![table],
         frames: vec![args],
+        cnodes,
         copies: Vec::new(),
         paging,
     })
@@ -108,7 +100,7 @@ fn fill(
     if let Some(endpoint) = program.report_to {
         cap_copy(cspace.task(task::INITEP), endpoint).push_err(ErrorCode::SpawnSetCaps)?;
     }
-    cspace.grant(program.grants)?;
+    cspace.grant(program.grants, &mut domain.cnodes)?;
     dispatcher_setup(
         domain.dispatcher,
         &Setup {

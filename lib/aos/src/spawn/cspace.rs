@@ -1,9 +1,10 @@
 //! The CSpace of a new domain.
 
 use super::{Grant, Place};
-use crate::cap::{CNodeRef, CapRef, cap_copy};
+use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::ram::{cnode_create_foreign_l2, cnode_create_l1};
+use alloc::vec::Vec;
 use kpi::slots::{root, task};
 
 /// The CNodes that every domain has.
@@ -23,13 +24,21 @@ pub(super) struct CSpace {
     pub(super) root: CapRef,
 }
 
+/// An L2CNode in root slot `l1`. Its address is remembered in `cnodes`: later the child may have moved it.
+fn cnode(root: CapRef, l1: u32, cnodes: &mut Vec<u64>) -> Result<(), Error> {
+    cnode_create_foreign_l2(root, l1)?;
+    let slot = CNodeRef::root_of(root.addr()).slot(l1);
+    cnodes.push(cap_direct_identify(slot)?.address());
+    Ok(())
+}
+
 impl CSpace {
     /// Root CNode and the CNodes in it; the task CNode knows itself and the root.
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(super) fn new(cnodes: &mut Vec<u64>) -> Result<Self, Error> {
         let root = cnode_create_l1().push_err(ErrorCode::SpawnCreateRootcn)?;
         let cspace = Self { root };
         for (slot, code) in CNODES {
-            cnode_create_foreign_l2(root, slot).push_err(code)?;
+            cnode(root, slot, cnodes).push_err(code)?;
         }
         let taskcn = CNodeRef::root_of(root.addr()).slot(root::TASKCN);
         cap_copy(cspace.task(task::TASKCN), taskcn).push_err(ErrorCode::SpawnMintTaskcn)?;
@@ -48,11 +57,11 @@ impl CSpace {
     }
 
     /// Copies what the caller grants.
-    pub(super) fn grant(self, grants: &[Grant]) -> Result<(), Error> {
+    pub(super) fn grant(self, grants: &[Grant], cnodes: &mut Vec<u64>) -> Result<(), Error> {
         let code = ErrorCode::SpawnSetCaps;
         let argument = |grant: &Grant| matches!(grant.place, Place::Argument(_));
         if grants.iter().any(argument) {
-            cnode_create_foreign_l2(self.root, root::ARGCN).push_err(ErrorCode::SpawnSetupArgcn)?;
+            cnode(self.root, root::ARGCN, cnodes).push_err(ErrorCode::SpawnSetupArgcn)?;
         }
         for grant in grants {
             let dest = match grant.place {

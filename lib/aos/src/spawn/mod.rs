@@ -6,7 +6,8 @@
 //! stay in the caller's slots too: the child holds copies. So the caller can take them away.
 //!
 //! The ELF file is checked as a whole before anything is allocated. When a later step fails, everything made so far is given
-//! back; CNodes and dispatchers cannot be deleted yet (that needs the monitor's delete protocol) and stay.
+//! back, and so it is when the domain is destroyed. Only a spawner with the Kernel capability (init) can delete CNodes and
+//! dispatchers yet; of other spawners' domains these stay, with the dispatcher's frame and L0 table.
 //!
 //! Barrelfish counterpart: `lib/spawndomain`, the course's `lib/spawn`.
 
@@ -15,14 +16,15 @@ mod cspace;
 mod image;
 
 use crate::cap::dispatcher::{dispatcher_resume, dispatcher_stop};
-use crate::cap::{CapRef, cap_delete};
+use crate::cap::{CapRef, cap_delete, cap_revoke};
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
 use crate::paging::PagingState;
-use crate::ram::mm_free;
+use crate::ram::{memory_free, mm_free};
 use alloc::vec::Vec;
 use core::fmt;
 use elfload::ElfError;
+use kpi::layout::L2CNODE_BYTES;
 
 pub use build::spawn_load_with_caps;
 
@@ -119,9 +121,10 @@ pub struct Domain {
     pid: u32,
     root: CapRef,
     dispatcher: CapRef,
-    /// The frame of the dispatcher and the L0 table: the dispatcher itself keeps copies of both, so their memory does not
-    /// come back before the dispatcher is deleted.
+    /// The frame of the dispatcher and the L0 table: the dispatcher itself keeps copies of both.
     kept: Vec<CapRef>,
+    /// Where the L2CNodes of its CSpace lie.
+    cnodes: Vec<u64>,
     /// Frames of segments and arguments.
     frames: Vec<CapRef>,
     /// Slots of the child's CSpace with copies of `frames`.
@@ -171,7 +174,7 @@ impl Domain {
         dispatcher_stop(self.dispatcher)
     }
 
-    /// Stops it for good and takes its memory back, as far as it can be deleted.
+    /// Stops it for good and takes back all that it was made of, as far as this domain can delete it.
     ///
     /// # Errors
     /// Of stopping it; then nothing is taken back.
@@ -187,6 +190,8 @@ impl Domain {
 
     /// Gives memory back. What cannot be deleted stays, in use and unreachable for anybody else.
     fn take_apart(self) {
+        // Copies of dispatcher and root, and the endpoints of the dispatcher, whoever has them: nobody reaches into it any more.
+        let revoked = cap_revoke(self.dispatcher).and_then(|()| cap_revoke(self.root));
         for copy in self.copies {
             let _ = cap_delete(copy);
         }
@@ -195,6 +200,17 @@ impl Domain {
         }
         for table in self.paging.into_tables() {
             let _ = mm_free(table);
+        }
+        let deleted = mm_free(self.dispatcher).and_then(|()| mm_free(self.root));
+        if revoked.and(deleted).is_err() {
+            return;
+        }
+        for object in self.kept {
+            let _ = mm_free(object);
+        }
+        for base in self.cnodes {
+            // If the child gave a copy away, the kernel refuses later to use this memory for anything else.
+            let _ = memory_free(base, L2CNODE_BYTES);
         }
     }
 }

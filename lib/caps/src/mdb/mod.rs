@@ -37,6 +37,7 @@ use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
 use crate::facts::{size, type_root};
+use crate::ops::Pending;
 
 /// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
 /// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
@@ -57,6 +58,8 @@ pub struct Database {
     pub(crate) last_id: u32,
     /// The last number given to a Domain.
     pub(crate) last_domain: u32,
+    /// What is being deleted in steps.
+    pub(crate) pending: Pending,
     /// Scratch: the nodes from the root to where the current call is. Nothing in it outlives a call; it is kept here so that
     /// no call has to clear it.
     path: [Option<CteRef>; MAX_DEPTH],
@@ -71,6 +74,7 @@ impl Database {
             count: 0,
             last_id: 0,
             last_domain: 0,
+            pending: Pending::NONE,
             path: [None; MAX_DEPTH],
         }
     }

@@ -22,7 +22,7 @@ impl Database {
     /// # Errors
     /// `SYS_ERR_CAP_NOT_FOUND`: the entry is empty. `SYS_ERR_CAP_LOCKED`: an operation across cores is under way.
     /// `SYS_ERR_RETRY_THROUGH_MONITOR`: the last local copy of what other cores have copies of, or of what holds capabilities
-    /// itself (CNode, Dispatcher, KernelControlBlock). Nothing was changed.
+    /// itself (CNode, Dispatcher, KernelControlBlock): see [`Self::delete_last`]. Nothing was changed.
     pub fn delete<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         if env.cte(at).is_empty() {
             return Err(code::CAP_NOT_FOUND);
@@ -108,11 +108,11 @@ impl Database {
         {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
-        self.delete_last(env, at, place, budget)
+        self.end_object(env, at, place, budget)
     }
 
     /// The end of an object without copies.
-    fn delete_last<E: Env>(
+    fn end_object<E: Env>(
         &mut self,
         env: &mut E,
         at: CteRef,

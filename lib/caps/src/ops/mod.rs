@@ -5,18 +5,22 @@
 mod copy;
 mod create;
 mod delete;
+mod delete_steps;
 mod identify;
 mod insert_original;
 mod map;
 mod mappings;
 mod mint;
 mod modify;
+mod pending;
 mod reach;
 mod retype;
 mod revoke;
+mod revoke_mark;
 mod unmap;
 
 pub use map::MapArgs;
+pub(crate) use pending::Pending;
 pub use reach::Reach;
 pub use retype::RetypeArgs;
 

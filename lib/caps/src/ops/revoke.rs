@@ -20,7 +20,7 @@ impl Database {
     /// # Errors
     /// `SYS_ERR_CAP_NOT_FOUND`: the entry is empty. `SYS_ERR_CAP_LOCKED`: it, or something made from it, is locked, or it is half made or
     /// half deleted. `SYS_ERR_RETRY_THROUGH_MONITOR`: other cores have relatives of it, or the last copy of a CNode, Dispatcher or
-    /// KernelControlBlock is next to be removed.
+    /// KernelControlBlock is next to be removed: see [`Self::revoke_mark_target`].
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         let cap = usable(env, at)?.cap;
         self.may_revoke(self.state_of(env, at))?;
@@ -63,7 +63,7 @@ impl Database {
     }
 
     /// Whether this core may remove copies of a capability with that state on its own.
-    fn may_revoke(&self, state: SharedState) -> Result<(), ErrorCode> {
+    pub(super) fn may_revoke(&self, state: SharedState) -> Result<(), ErrorCode> {
         if state.flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }

@@ -22,6 +22,9 @@ pub fn entries(world: &World) -> BTreeMap<u64, Capability> {
         if is_cnode && !cte.flags().has(Flags::CREATING) {
             arrays.insert((cap.address(), cap.size() / 64));
         }
+        if cap.objtype() == ObjType::Dispatcher && !cte.flags().has(Flags::CREATING) {
+            arrays.insert((cap.address(), caps::DISPATCHER_ENTRIES.into()));
+        }
         next = world.db.successor(&world.env, at);
     }
     for (base, slots) in arrays {

@@ -36,6 +36,8 @@ pub struct Env {
     pub unmapped: Vec<Unmapped>,
     /// Objects that lost a capability.
     pub lost: Vec<(CteRef, Capability)>,
+    /// Dispatchers that were deleted.
+    pub deleted: Vec<PhysAddr>,
     /// Bytes zeroed.
     pub zeroed: u64,
     /// Ranges retired.
@@ -50,6 +52,7 @@ impl Env {
             table_entries: Cell::new(0),
             unmapped: Vec::new(),
             lost: Vec::new(),
+            deleted: Vec::new(),
             zeroed: 0,
             retired: Vec::new(),
         }
@@ -164,6 +167,10 @@ impl Machine for Env {
         let held = *self.cte(holder).cap();
         assert_eq!(held, *cap, "told too late");
         self.lost.push((holder, held));
+    }
+
+    fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
+        self.deleted.push(dcb);
     }
 }
 
@@ -299,6 +306,41 @@ impl World {
 
     pub fn revoke(&mut self, at: CteRef) -> Result<u32, ErrorCode> {
         self.repeat(|db, env| db.revoke(env, at))
+    }
+
+    /// Runs the steps of deletion to the end, `between` after each.
+    pub fn drain(&mut self, mut between: impl FnMut(&Self)) -> Result<(), ErrorCode> {
+        loop {
+            match self.repeat(|db, env| db.delete_step(env)) {
+                Ok(_) => between(self),
+                Err(ErrorCode::SysCapNotFound) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        loop {
+            match self.repeat(|db, env| db.clear_step(env)) {
+                Ok(_) => between(self),
+                Err(ErrorCode::SysCapNotFound) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Deletes a capability with all that goes with it.
+    pub fn delete_whole(&mut self, at: CteRef) -> Result<(), ErrorCode> {
+        self.repeat(|db, env| db.delete_last(env, at))?;
+        self.drain(|_| {})
+    }
+
+    /// Revokes a capability with all that goes with it.
+    pub fn revoke_whole(&mut self, at: CteRef) -> Result<(), ErrorCode> {
+        self.repeat(|db, env| db.revoke_mark_target(env, at))?;
+        self.drain(|_| {})?;
+        match self.revoke(at) {
+            // It lay in something made from it.
+            Err(ErrorCode::SysCapNotFound) => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 }
 

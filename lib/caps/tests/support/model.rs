@@ -500,6 +500,47 @@ impl Model {
         Ok(())
     }
 
+    /// Deletes a capability with all that goes with it. State shared with other cores is not looked at.
+    pub fn delete_whole(&mut self, at: Slot) {
+        let mut work = vec![at];
+        while let Some(at) = work.pop() {
+            let Some(Held { cap, .. }) = self.caps.get(&at).cloned() else {
+                continue;
+            };
+            let copies = self.copies_of(at);
+            let own = cap.address()..end(&cap);
+            let is_cnode = matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
+            let is_last =
+                copies.is_empty() || (is_cnode && copies.iter().all(|copy| own.contains(copy)));
+            if is_last {
+                for copy in copies {
+                    self.remove(copy);
+                }
+            }
+            self.remove(at);
+            let bytes = match cap.objtype() {
+                ObjType::L1CNode | ObjType::L2CNode => cap.size(),
+                ObjType::Dispatcher => 64 * 3,
+                _ => 0,
+            };
+            if is_last {
+                let inside = self.caps.range(cap.address()..cap.address() + bytes);
+                work.extend(inside.map(|(slot, _)| *slot));
+            }
+        }
+    }
+
+    /// Revokes a capability with all that goes with it.
+    pub fn revoke_whole(&mut self, at: Slot) {
+        for other in self.copies_of(at) {
+            self.remove(other);
+        }
+        // The entry itself may lie in something made from it.
+        for descendant in self.descendants(at) {
+            self.delete_whole(descendant);
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the arguments of the invocation")]
     pub fn map(
         &mut self,

@@ -55,6 +55,27 @@ pub fn ps(context: &mut Context<'_>) -> u8 {
     0
 }
 
+/// `used= capabilities=`: init's memory in use and the capabilities that the kernel has, and status 1 when they are not what they
+/// were at the first call: something was lost between.
+pub fn balance(context: &mut Context<'_>) -> u8 {
+    let capabilities = match kernel::statistics() {
+        Ok(statistics) => statistics.capabilities,
+        Err(error) => {
+            println!("the kernel does not count: {error}");
+            return 1;
+        }
+    };
+    let usage = ram::mm_usage();
+    let used = usage.total - usage.free;
+    if context.json {
+        println!("{{\"used\":{used},\"capabilities\":{capabilities}}}");
+    } else {
+        println!("used={used} capabilities={capabilities}");
+    }
+    let before = context.children.balance.get_or_insert((used, capabilities));
+    u8::from(*before != (used, capabilities))
+}
+
 /// Checks the kernel's capability database; status 1 when an invariant is violated.
 pub fn invariants(context: &mut Context<'_>) -> u8 {
     // Read first: the check's own entries do not count.

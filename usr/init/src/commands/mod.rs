@@ -72,6 +72,11 @@ const HIDDEN: &[Command] = &[
         run: mutate::elfmutate,
     },
     list(
+        "balance",
+        "compares memory and capabilities with the first call",
+        lists::balance,
+    ),
+    list(
         "invariants",
         "checks the kernel's capability database",
         lists::invariants,

@@ -1,0 +1,238 @@
+//! The end of what holds capabilities itself: CNodes, Dispatchers, KernelControlBlocks (Barrelfish `caps_delete_last`,
+//! `caps_mark_revoke`, `caps_delete_step`, `caps_clear_step`; `kernel/capabilities.c`, `kernel/cap_delete.c`).
+//!
+//! *Mark*: the last copy is flagged and put on the delete list; nobody can use it any more. *Delete step*: what lies in the
+//! first marked object is deleted, or marked in turn. Then the object's own capability is **moved into the object**, into an
+//! entry that has become empty, and the object is put on the clear list. *Clear step*, when nothing is marked any more: the capability is
+//! removed, and the memory is free.
+//!
+//! The move is what makes cycles harmless (a CNode that lies in itself; a dispatcher that holds the CSpace in which its only
+//! capability lies): an object on the clear list depends on no other's memory, so the order of clearing does not matter, and memory
+//! is never given back while a live entry is in it. (Barrelfish clears in the reverse order of staging, which cycles defeat.) If
+//! an object is full of others that are marked, it waits for another turn at the end of the list. Each of those fills one entry
+//! only and has three or more itself, so at most a third of the list can be full, and every round settles the rest.
+//!
+//! A capability in which other cores have a say (locked, or with remote copies) stops the step with its error; the step goes on
+//! when it is repeated after that was mended.
+
+use errors::ErrorCode;
+use kpi::addr::PhysAddr;
+use kpi::cap::ObjType;
+
+use crate::budget::{Budget, Step, Work};
+use crate::code;
+use crate::cte::{CteRef, Flags};
+use crate::env::Env;
+use crate::mdb::{Database, first_word};
+use crate::objects::{holds_entries, inner_entries};
+
+/// Instructions to look at an entry.
+const LOOK: u32 = 12;
+
+impl Database {
+    /// Deletes a capability even if it is the last copy of what holds capabilities: that is marked, and the steps do the rest. Everything
+    /// else is deleted as by [`Self::delete`]. Copies of a CNode that lie in the CNode itself do not count. Larger cycles are not
+    /// seen (a root CNode has a copy in its task CNode): who wants such an object gone revokes it first.
+    ///
+    /// # Errors
+    /// `SYS_ERR_CAP_NOT_FOUND`, `SYS_ERR_CAP_LOCKED`: as [`Self::delete`]. `SYS_ERR_RETRY_THROUGH_MONITOR`: other cores have copies.
+    pub fn delete_last<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
+        if env.cte(at).is_empty() {
+            return Err(code::CAP_NOT_FOUND);
+        }
+        let mut budget = self.budget(env);
+        self.mark(env, at, &mut budget)
+    }
+
+    /// Deletes what can be deleted at once or in pieces; marks what cannot.
+    pub(super) fn mark<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        if env.cte(at).is_staged() {
+            return Ok(Step::Done);
+        }
+        if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
+            while let Some(other) = self.other_copy(env, at) {
+                if !budget.spend(Work::Remove) {
+                    return Ok(Step::Again);
+                }
+                self.take_out(env, other);
+            }
+        }
+        match self.delete_within(env, at, budget) {
+            Err(code::RETRY_THROUGH_MONITOR) if self.may_stage(env, at) => {
+                self.stage(env, at);
+                Ok(Step::Done)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
+    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
+        let cap = &env.cte(at).cap;
+        if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
+            return false;
+        }
+        let inside = cap.address()..cap.end();
+        // Copies are in the order of their entries' addresses, so the outermost two decide.
+        let first = self.lower_bound(env, cap).first;
+        let last = self.upper_bound(env, cap).before;
+        [first, last]
+            .into_iter()
+            .flatten()
+            .all(|copy| copy == at || inside.contains(&copy.address().0))
+    }
+
+    /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.
+    pub(super) fn may_stage<E: Env>(&self, env: &E, at: CteRef) -> bool {
+        let state = self.state_of(env, at);
+        holds_entries(env.cte(at).cap.objtype())
+            && state.owner == self.core()
+            && !state.flags.has(Flags::REMOTE_COPIES.with(Flags::LOCKED))
+    }
+
+    /// Marks a last copy. A kernel object that holds it is told.
+    pub(super) fn stage<E: Env>(&mut self, env: &mut E, at: CteRef) {
+        let entry = env.cte(at);
+        if entry.flags.has(Flags::HELD) {
+            let cap = entry.cap;
+            env.object_lost(at, &cap);
+        }
+        let entry = env.cte_mut(at);
+        entry.flags = entry.flags.without(Flags::HELD).with(Flags::IN_DELETE);
+        self.pending.push(env, at);
+    }
+
+    /// Works on the first marked object: deletes or marks what lies in it, and puts it on the clear list.
+    ///
+    /// [`Step::Again`]: that object is not finished. [`Step::Done`]: it is; there may be others.
+    ///
+    /// # Errors
+    /// `SYS_ERR_CAP_NOT_FOUND`: nothing is marked. `SYS_ERR_CAP_LOCKED`, `SYS_ERR_RETRY_THROUGH_MONITOR`: other cores have a say in
+    /// something that lies in it.
+    pub fn delete_step<E: Env>(&mut self, env: &mut E) -> Result<Step, ErrorCode> {
+        let at = match self.pending.working {
+            Some(at) => at,
+            None => {
+                let at = self.pending.pop(env).ok_or(code::CAP_NOT_FOUND)?;
+                self.pending.working = Some(at);
+                let cap = env.cte(at).cap;
+                if cap.objtype() == ObjType::Dispatcher {
+                    env.dispatcher_deleted(PhysAddr(cap.address()));
+                }
+                at
+            }
+        };
+        let mut budget = self.budget(env);
+        if self.mark_contents(env, at, &mut budget)? == Step::Again {
+            return Ok(Step::Again);
+        }
+        self.settle(env, at, &mut budget)
+    }
+
+    /// Deletes or marks what lies in the object. `page` of its entry counts the entries looked at; `link` remembers an empty one, as its
+    /// index plus 1.
+    fn mark_contents<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        let entry = env.cte(at);
+        let (base, entries) = (PhysAddr(first_word(&entry.cap)), inner_entries(&entry.cap));
+        let (mut index, mut empty) = (entry.page, entry.link);
+        let mut result = Ok(Step::Done);
+        while index < entries {
+            let inner = env.slot(base, index);
+            if !budget.spend_instructions(LOOK) {
+                result = Ok(Step::Again);
+                break;
+            }
+            let found = env.cte(inner);
+            if found.is_empty() {
+                empty = u64::from(index) + 1;
+            } else if !found.is_staged() {
+                if !budget.spend(Work::Remove) {
+                    result = Ok(Step::Again);
+                    break;
+                }
+                result = self.mark(env, inner, budget);
+                if result != Ok(Step::Done) {
+                    break;
+                }
+                if env.cte(inner).is_empty() {
+                    empty = u64::from(index) + 1;
+                }
+            }
+            index += 1;
+        }
+        let entry = env.cte_mut(at);
+        (entry.page, entry.link) = (index, empty);
+        result
+    }
+
+    /// Moves the capability of a worked-through object into the object, and puts it on the clear list.
+    fn settle<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        let entry = env.cte(at);
+        let (cap, empty) = (entry.cap, entry.link);
+        let base = first_word(&cap);
+        let is_inside = (base..base.saturating_add(cap.size())).contains(&at.address().0);
+        let home = if is_inside {
+            at
+        } else if let Some(index) = empty.checked_sub(1) {
+            if !budget.spend(Work::Remove) || !budget.spend(Work::Insert) {
+                return Ok(Step::Again);
+            }
+            let home = env.slot(PhysAddr(base), index as u32);
+            self.move_entry(env, at, home)?;
+            home
+        } else {
+            // Full of others that are marked: these go first.
+            self.pending.working = None;
+            self.pending.push(env, at);
+            return Ok(Step::Done);
+        };
+        self.pending.working = None;
+        self.pending.push_cleared(env, home);
+        Ok(Step::Done)
+    }
+
+    /// Moves a last copy into an empty entry.
+    fn move_entry<E: Env>(
+        &mut self,
+        env: &mut E,
+        from: CteRef,
+        to: CteRef,
+    ) -> Result<(), ErrorCode> {
+        let place = self.place(env, from)?;
+        let entry = env.cte(from);
+        let (cap, flags, state) = (entry.cap, entry.flags, entry.shared());
+        self.remove_at(env, from, place);
+        env.cte_mut(from).clear();
+        self.fill(env, to, cap, flags, state)
+    }
+
+    /// Removes the capability of one object on the clear list: its memory is free.
+    ///
+    /// # Errors
+    /// `SYS_ERR_CAP_NOT_FOUND`: there is none. `SYS_ERR_CAP_LOCKED`: something is marked; [`Self::delete_step`] comes first.
+    pub fn clear_step<E: Env>(&mut self, env: &mut E) -> Result<Step, ErrorCode> {
+        if self.pending.has_marked() {
+            return Err(code::CAP_LOCKED);
+        }
+        let at = self.pending.pop_cleared(env).ok_or(code::CAP_NOT_FOUND)?;
+        let cap = env.cte(at).cap;
+        self.take_out(env, at);
+        env.retire(PhysAddr(cap.address()), cap.size());
+        Ok(Step::Done)
+    }
+}

@@ -1,0 +1,87 @@
+//! What is being deleted in steps: the list of what is marked, the one that is worked on, and the list of what only has to be cleared.
+//!
+//! Only last copies of what holds entries itself are here (CNodes, Dispatchers, KernelControlBlocks), flagged
+//! [`Flags::IN_DELETE`](crate::Flags::IN_DELETE). Both lists are threaded through the entries' `link`; nothing is allocated. An
+//! entry stays where it is while it is marked; no such entry can be removed but by the steps, so the links cannot dangle.
+
+use kpi::cap::Capability;
+
+use crate::cte::CteRef;
+use crate::env::Store;
+
+/// The lists' heads.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// First of the delete list: marked, first come first served.
+    first: Option<CteRef>,
+    /// Last of the delete list.
+    last: Option<CteRef>,
+    /// Taken off the delete list; its contents are being marked.
+    pub(super) working: Option<CteRef>,
+    /// First of the clear list: empty objects, each with its own capability in one of its own entries.
+    cleared: Option<CteRef>,
+    /// How far a revocation has come: its target, and the last capability that it left behind marked.
+    pub(super) revoking: Option<Revoking>,
+}
+
+/// Progress of [`Database::revoke_mark_target`](crate::Database::revoke_mark_target).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Revoking {
+    pub(super) at: CteRef,
+    pub(super) target: Capability,
+    pub(super) passed: Capability,
+}
+
+impl Pending {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self {
+        first: None,
+        last: None,
+        working: None,
+        cleared: None,
+        revoking: None,
+    };
+
+    /// Whether something is marked and not yet worked through.
+    pub(super) fn has_marked(&self) -> bool {
+        self.working.is_some() || self.first.is_some()
+    }
+
+    /// Puts an entry at the end of the delete list.
+    pub(super) fn push<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        let entry = store.cte_mut(at);
+        entry.page = 0;
+        entry.set_next_staged(None);
+        match self.last.replace(at) {
+            None => self.first = Some(at),
+            Some(last) => store.cte_mut(last).set_next_staged(Some(at)),
+        }
+    }
+
+    /// Takes the first of the delete list.
+    pub(super) fn pop<S: Store>(&mut self, store: &mut S) -> Option<CteRef> {
+        let at = self.first?;
+        let entry = store.cte_mut(at);
+        self.first = entry.next_staged();
+        entry.set_next_staged(None);
+        if self.first.is_none() {
+            self.last = None;
+        }
+        Some(at)
+    }
+
+    /// Puts an entry on the clear list.
+    pub(super) fn push_cleared<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        let entry = store.cte_mut(at);
+        entry.page = 0;
+        entry.set_next_staged(self.cleared);
+        self.cleared = Some(at);
+    }
+
+    /// Takes one off the clear list.
+    pub(super) fn pop_cleared<S: Store>(&mut self, store: &S) -> Option<CteRef> {
+        let at = self.cleared?;
+        self.cleared = store.cte(at).next_staged();
+        Some(at)
+    }
+}
