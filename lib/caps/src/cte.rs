@@ -28,7 +28,7 @@ impl CteRef {
     /// The entry at `address`, which is not 0.
     ///
     /// # Safety
-    /// `address` is a multiple of 64 and the memory there holds a [`Cte`] that the caller's [`Store`](crate::Store) gives
+    /// `address` is a multiple of 64 below 2^48 and the memory there holds a [`Cte`] that the caller's [`Store`](crate::Store) gives
     /// access to: a slot of a live CNode, or an entry inside a live kernel object.
     #[inline]
     #[expect(
@@ -125,17 +125,159 @@ pub struct SharedState {
     pub flags: Flags,
 }
 
+/// Children and parent of a node, in two words: an entry's address is a multiple of 64 below 2^48, so each takes 42 bits. All
+/// zeroes: none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub(crate) struct Links {
+    /// From the lowest bit up: left child (42 bits), upper 22 bits of the parent.
+    low: u64,
+    /// Right child (42 bits), 2 bits unused, lower 20 bits of the parent.
+    high: u64,
+}
+
+/// Bits that an address of an entry has without the zeroes at its ends.
+const LINK_BITS: u32 = 42;
+const LINK_MASK: u64 = (1 << LINK_BITS) - 1;
+const PARENT_LOW_BITS: u32 = 20;
+
+impl Links {
+    pub(crate) const NONE: Self = Self { low: 0, high: 0 };
+
+    #[inline(always)]
+    fn pack(at: Option<CteRef>) -> u64 {
+        at.map_or(0, |at| at.0.get() >> 6)
+    }
+
+    #[inline(always)]
+    fn unpack(bits: u64) -> Option<CteRef> {
+        NonZeroU64::new(bits << 6).map(CteRef)
+    }
+
+    /// Of a node without children.
+    #[inline(always)]
+    pub(crate) fn leaf(parent: Option<CteRef>) -> Self {
+        let mut links = Self::NONE;
+        links.set_parent(parent);
+        links
+    }
+
+    #[inline(always)]
+    pub(crate) fn left(self) -> Option<CteRef> {
+        Self::unpack(self.low & LINK_MASK)
+    }
+
+    #[inline(always)]
+    pub(crate) fn right(self) -> Option<CteRef> {
+        Self::unpack(self.high & LINK_MASK)
+    }
+
+    #[inline(always)]
+    pub(crate) fn parent(self) -> Option<CteRef> {
+        let upper = self.low >> LINK_BITS << PARENT_LOW_BITS;
+        Self::unpack(upper | self.high >> (64 - PARENT_LOW_BITS))
+    }
+
+    /// The right child or the left one.
+    #[inline(always)]
+    pub(crate) fn child(self, right: bool) -> Option<CteRef> {
+        if right { self.right() } else { self.left() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_child(&mut self, right: bool, at: Option<CteRef>) {
+        let word = if right { &mut self.high } else { &mut self.low };
+        *word = *word & !LINK_MASK | Self::pack(at);
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_parent(&mut self, at: Option<CteRef>) {
+        let parent = Self::pack(at);
+        self.low = self.low & LINK_MASK | parent >> PARENT_LOW_BITS << LINK_BITS;
+        self.high = self.high & LINK_MASK | parent << (64 - PARENT_LOW_BITS);
+    }
+}
+
+/// What else the database knows of a node, in one byte: which side is higher, and whether its neighbours are copies. 0: not in
+/// the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct Shape(u8);
+
+impl Shape {
+    pub(crate) const NONE: Self = Self(0);
+    /// The left side is one level higher.
+    pub(crate) const LEFT: Self = Self(1);
+    /// Both sides are equally high.
+    pub(crate) const EVEN: Self = Self(2);
+    /// The right side is one level higher.
+    pub(crate) const RIGHT: Self = Self(3);
+    /// The entry before it in order is a copy.
+    pub(crate) const COPY_BEFORE: u8 = 4;
+    /// The entry behind it is a copy.
+    pub(crate) const COPY_BEHIND: u8 = 8;
+    const BALANCE: u8 = 3;
+    const COPIES: u8 = 12;
+
+    #[inline(always)]
+    pub(crate) fn in_tree(self) -> bool {
+        self.0 != 0
+    }
+
+    /// [`Self::LEFT`], [`Self::EVEN`] or [`Self::RIGHT`].
+    #[inline(always)]
+    pub(crate) fn balance(self) -> Self {
+        Self(self.0 & Self::BALANCE)
+    }
+
+    /// The side that is higher.
+    #[inline(always)]
+    pub(crate) fn towards(right: bool) -> Self {
+        if right { Self::RIGHT } else { Self::LEFT }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_balance(&mut self, balance: Self) {
+        self.0 = self.0 & !Self::BALANCE | balance.0;
+    }
+
+    #[inline(always)]
+    pub(crate) fn copy_before(self) -> bool {
+        self.0 & Self::COPY_BEFORE != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn copy_behind(self) -> bool {
+        self.0 & Self::COPY_BEHIND != 0
+    }
+
+    /// Whether copies come before or behind: those bits.
+    #[inline(always)]
+    pub(crate) fn copies(self) -> u8 {
+        self.0 & Self::COPIES
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_copies(&mut self, bits: u8) {
+        self.0 |= bits;
+    }
+
+    #[inline(always)]
+    pub(crate) fn remove_copies(&mut self, bits: u8) {
+        self.0 &= !bits;
+    }
+}
+
 /// A slot. All zeroes: empty.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Cte {
     pub(crate) cap: Capability,
-    pub(crate) left: Option<CteRef>,
-    pub(crate) right: Option<CteRef>,
+    pub(crate) links: Links,
     /// Largest end address in the subtree, of what has an address.
     pub(crate) max_end: u64,
-    /// Height of the subtree; 0: not in the tree.
-    pub(crate) height: u8,
+    /// Balance and copies; 0: not in the tree.
+    pub(crate) shape: Shape,
     pub(crate) flags: Flags,
     pub(crate) owner: CoreId,
     /// Type root of the capability, while it is in the tree: the first sort key, at hand.
@@ -149,9 +291,9 @@ pub struct Cte {
 const _: () = {
     assert!(size_of::<Cte>() as u64 == SLOT_BYTES);
     assert!(size_of::<Capability>() == 24);
-    assert!(offset_of!(Cte, left) == 24);
+    assert!(offset_of!(Cte, links) == 24);
     assert!(offset_of!(Cte, max_end) == 40);
-    assert!(offset_of!(Cte, height) == 48);
+    assert!(offset_of!(Cte, shape) == 48);
     assert!(offset_of!(Cte, link) == 56);
 };
 
@@ -165,10 +307,9 @@ impl Cte {
     /// An empty slot.
     pub const EMPTY: Self = Self {
         cap: Capability::NULL,
-        left: None,
-        right: None,
+        links: Links::NONE,
         max_end: 0,
-        height: 0,
+        shape: Shape::NONE,
         flags: Flags::NONE,
         owner: CoreId(0),
         root: 0,
@@ -239,5 +380,29 @@ impl Cte {
     #[inline]
     pub(crate) fn clear(&mut self) {
         *self = Self::EMPTY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_three_addresses_apart() {
+        let entry = |address: u64| NonZeroU64::new(address).map(CteRef);
+        let addresses = [0, 64, 0xffff_ffff_ffc0, 0x1234_5678_9ac0, 0x8000_0000_0000];
+        for left in addresses {
+            for right in addresses {
+                for parent in addresses {
+                    let mut links = Links::leaf(entry(!parent & 0xffff_ffff_ffc0));
+                    links.set_child(false, entry(left));
+                    links.set_child(true, entry(right));
+                    links.set_parent(entry(parent));
+                    assert_eq!(links.left(), entry(left));
+                    assert_eq!(links.right(), entry(right));
+                    assert_eq!(links.parent(), entry(parent));
+                }
+            }
+        }
     }
 }

@@ -266,6 +266,12 @@ impl Run {
         for (at, cap) in entries(&world) {
             model.put(at, cap, false, State::default());
         }
+        model.order.clear();
+        let mut next = world.db.first(&world.env);
+        while let Some(at) = next {
+            model.order.push(at.address().0);
+            next = world.db.successor(&world.env, at);
+        }
         let mut run = Self { world, model };
         // Something of every kind that operations need.
         let mut slot = 12;

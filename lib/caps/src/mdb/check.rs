@@ -4,15 +4,17 @@ use core::cmp::Ordering;
 
 use kpi::cap::{Capability, ObjType};
 
-use super::tree::{copies, first_below};
+use super::tree::copies;
 use super::{Database, Key, MAX_DEPTH, range_end};
-use crate::cte::{CteRef, Flags, SharedState};
+use crate::cte::{CteRef, Flags, Shape, SharedState};
 use crate::env::Store;
 
-/// Where a check goes on. It remembers the last entry by value, so the database may change between two calls.
+/// Where a check goes on. The database may change between two calls: the check then goes on behind the copies of the last entry,
+/// which it remembers by value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CheckCursor {
     last: Option<(Capability, CteRef)>,
+    changes: u64,
 }
 
 /// Result of a part of the check.
@@ -29,8 +31,8 @@ pub struct CheckReport {
 impl Database {
     /// Checks up to `limit` entries from the cursor on, and moves it.
     ///
-    /// Per entry: it holds a capability; it comes before the next one; its children are on the right sides; heights differ by at
-    /// most one and are right; the largest end is right; shared state is in the first copy only; nothing crosses the range of
+    /// Per entry: it holds a capability; it comes before the next one; its children are on the right sides and know it as their
+    /// parent; its sides are as high as it says; what it says about copies is true; the largest end is right; shared state is in the first copy only; nothing crosses the range of
     /// its successor.
     pub fn check_invariants<S: Store>(
         &self,
@@ -40,8 +42,9 @@ impl Database {
     ) -> CheckReport {
         let mut report = CheckReport::default();
         let mut next = match &cursor.last {
-            None => first_below(store, self.root),
-            Some((cap, at)) => self.bound_behind(store, cap, *at, Ordering::is_lt).first,
+            None => self.first(store),
+            Some((_, at)) if cursor.changes == self.changes => self.successor(store, *at),
+            Some((cap, _)) => self.upper_bound(store, cap).first,
         };
         while let Some(at) = next {
             if report.entries >= limit {
@@ -51,6 +54,7 @@ impl Database {
             let successor = self.successor(store, at);
             report.violations += self.check_entry(store, at, successor);
             cursor.last = Some((store.cte(at).cap, at));
+            cursor.changes = self.changes;
             next = successor;
         }
         cursor.last = None;
@@ -68,34 +72,67 @@ impl Database {
         expect(node.root == key.root);
         let mut max_end = range_end(&node.cap);
         let mut heights = [0, 0];
-        let children = [(node.left, Ordering::Greater), (node.right, Ordering::Less)];
-        for ((child, order), height) in children.into_iter().zip(&mut heights) {
+        let children = [
+            (node.links.left(), Ordering::Less),
+            (node.links.right(), Ordering::Greater),
+        ];
+        for ((child, wrong), height) in children.into_iter().zip(&mut heights) {
             if let Some(child) = child {
                 let child_node = store.cte(child);
-                expect(key.order_at(at, child_node, child) == order);
+                expect(child_node.links.parent() == Some(at));
+                expect(key.order_slowly(child_node) != wrong);
                 max_end = max_end.max(child_node.max_end);
-                *height = child_node.height;
+                *height = height_of(store, child);
             }
         }
         let [left, right] = heights;
+        let balance = match right.checked_sub(left) {
+            None => Shape::LEFT,
+            Some(0) => Shape::EVEN,
+            Some(_) => Shape::RIGHT,
+        };
+        expect(node.shape.balance() == balance);
         expect(left.abs_diff(right) <= 1);
-        expect(node.height == left.max(right) + 1);
-        expect(usize::from(node.height) < MAX_DEPTH);
+        expect(left.max(right) < MAX_DEPTH);
         expect(node.max_end == max_end);
+        match node.links.parent() {
+            None => expect(self.root == Some(at)),
+            Some(parent) => {
+                let links = store.cte(parent).links;
+                expect(links.left() == Some(at) || links.right() == Some(at));
+            }
+        }
 
-        if copies(store, self.predecessor(store, at), at) {
+        let previous = self.predecessor(store, at);
+        expect(node.shape.copy_before() == copies(store, previous, at));
+        expect(node.shape.copy_behind() == copies(store, successor, at));
+        if node.shape.copy_before() {
             expect(node.shared() == SharedState::default());
-        } else if copies(store, successor, at) {
+        } else if node.shape.copy_behind() {
             // What is half deleted is the last copy.
             expect(!node.flags.has(Flags::IN_DELETE));
         }
         if let Some(successor) = successor {
             let next = &store.cte(successor).cap;
-            expect(key.order_at(at, store.cte(successor), successor) == Ordering::Less);
+            expect(key.order_slowly(store.cte(successor)) != Ordering::Greater);
             let (end, next_end) = (range_end(&node.cap), range_end(next));
             let same_root = next.objtype().type_root() == key.root;
             expect(!same_root || next.address() >= end || next_end <= end || end == 0);
         }
         violations
     }
+}
+
+/// Height of a subtree in which every node knows rightly which side is higher.
+fn height_of<S: Store>(store: &S, top: CteRef) -> usize {
+    let mut next = Some(top);
+    let mut height = 0;
+    while let Some(at) = next
+        && height < MAX_DEPTH
+    {
+        let node = store.cte(at);
+        next = node.links.child(node.shape.balance() != Shape::LEFT);
+        height += 1;
+    }
+    height
 }

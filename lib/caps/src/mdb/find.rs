@@ -1,10 +1,9 @@
-//! Bounds and neighbours. Searches compare capabilities without the tie-break, so all copies count as equal.
+//! Bounds and neighbours. In searches all copies count as equal.
 
 use core::cmp::Ordering;
 
 use kpi::cap::{Capability, compare};
 
-use super::tree::{first_below, last_below};
 use super::{Database, Key};
 use crate::cte::CteRef;
 use crate::env::Store;
@@ -31,10 +30,10 @@ impl Database {
             let node = store.cte(at);
             if key.is_before(node, !behind) {
                 bound.first = next;
-                next = node.left;
+                next = node.links.left();
             } else {
                 bound.before = next;
-                next = node.right;
+                next = node.links.right();
             }
         }
         bound
@@ -89,61 +88,47 @@ impl Database {
 
     /// The first entry in order.
     pub fn first<S: Store>(&self, store: &S) -> Option<CteRef> {
-        first_below(store, self.root)
+        self.root.map(|root| utmost(store, root, false))
     }
 
     /// The entry before this one, which is in the database.
+    #[inline]
     pub fn predecessor<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let node = store.cte(at);
-        if node.left.is_some() {
-            return last_below(store, node.left);
-        }
-        self.split_at(store, at, Ordering::is_le).before
+        neighbour(store, at, false)
     }
 
     /// The entry behind this one, which is in the database.
+    #[inline]
     pub fn successor<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let node = store.cte(at);
-        if node.right.is_some() {
-            return first_below(store, node.right);
-        }
-        self.split_at(store, at, Ordering::is_lt).first
+        neighbour(store, at, true)
     }
+}
 
-    /// As [`Self::split`], with the tie-break.
-    fn split_at<S: Store>(
-        &self,
-        store: &S,
-        at: CteRef,
-        goes_left: impl Fn(Ordering) -> bool,
-    ) -> Bound {
-        self.bound_behind(store, &store.cte(at).cap, at, goes_left)
+/// The next entry in order (`behind`), or the one before.
+#[inline]
+pub(super) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option<CteRef> {
+    let links = store.cte(at).links;
+    if let Some(child) = links.child(behind) {
+        return Some(utmost(store, child, !behind));
     }
-
-    /// Splits the order around the place that `cap` has or would have in the entry `at`.
-    pub(super) fn bound_behind<S: Store>(
-        &self,
-        store: &S,
-        cap: &Capability,
-        at: CteRef,
-        goes_left: impl Fn(Ordering) -> bool,
-    ) -> Bound {
-        let key = Key::of(cap);
-        let mut bound = Bound {
-            first: None,
-            before: None,
-        };
-        let mut next = self.root;
-        while let Some(node_at) = next {
-            let node = store.cte(node_at);
-            if goes_left(key.order_at(at, node, node_at)) {
-                bound.first = next;
-                next = node.left;
-            } else {
-                bound.before = next;
-                next = node.right;
-            }
+    let (mut below, mut next) = (at, links.parent());
+    while let Some(above) = next {
+        let links = store.cte(above).links;
+        if links.child(behind) != Some(below) {
+            return next;
         }
-        bound
+        below = above;
+        next = links.parent();
     }
+    None
+}
+
+/// The last entry of a subtree, or (not `last`) the first.
+#[inline]
+pub(super) fn utmost<S: Store>(store: &S, top: CteRef, last: bool) -> CteRef {
+    let mut at = top;
+    while let Some(next) = store.cte(at).links.child(last) {
+        at = next;
+    }
+    at
 }

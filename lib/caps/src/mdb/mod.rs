@@ -1,15 +1,17 @@
 //! The mapping database: every capability of this core, ordered so that relatives are neighbours.
 //!
-//! Order: type root, address, size (larger first), type number, `eq` fields, then the address of the entry itself. So a
-//! capability precedes everything made from it, its copies are neighbours, and what lies inside a range is one run.
+//! Order: type root, address, size (larger first), type number, `eq` fields. So a capability precedes everything
+//! made from it, its copies are neighbours, and what lies inside a range is one run. Among copies the place in the tree is
+//! the order: a copy comes directly behind the entry it was made from, where it is attached without any search.
 //!
-//! The nodes lie in the entries themselves, in an AVL tree without parent pointers, each augmented with the largest end
-//! address below it (of what has an address: one type root only). Every query and change visits O(log n) nodes; nothing allocates and nothing recurses: the
-//! path from the root is kept in the [`Database`].
+//! The nodes lie in the entries themselves, in an AVL tree with parent links, each augmented with the largest end
+//! address below it (of what has an address: one type root only). Each also knows whether its neighbours are copies of it. Every
+//! query and change visits O(log n) nodes, removal and copies mostly a constant number; nothing allocates and nothing recurses.
 //!
 //! | File | What |
 //! |---|---|
-//! | `tree` | insert and remove, balance |
+//! | `tree` | insert and remove |
+//! | `balance` | heights and largest ends after a change |
 //! | `find` | neighbours, bounds |
 //! | `range` | what overlaps a range of bytes |
 //! | `relations` | copies, ancestors, descendants, shared state |
@@ -20,6 +22,7 @@
 //!
 //! Barrelfish counterpart: `lib/mdb` (an AA tree, recursive, with shared state in every copy).
 
+mod balance;
 mod check;
 mod find;
 mod range;
@@ -28,7 +31,7 @@ mod tree;
 
 pub use check::{CheckCursor, CheckReport};
 pub use range::Range;
-pub(crate) use tree::Place;
+pub(crate) use tree::{Place, Spot};
 
 use core::cmp::Ordering;
 
@@ -60,9 +63,8 @@ pub struct Database {
     pub(crate) last_domain: u32,
     /// What is being deleted in steps.
     pub(crate) pending: Pending,
-    /// Scratch: the nodes from the root to where the current call is. Nothing in it outlives a call; it is kept here so that
-    /// no call has to clear it.
-    path: [Option<CteRef>; MAX_DEPTH],
+    /// Counts insertions and removals.
+    changes: u64,
 }
 
 impl Database {
@@ -75,7 +77,7 @@ impl Database {
             last_id: 0,
             last_domain: 0,
             pending: Pending::NONE,
-            path: [None; MAX_DEPTH],
+            changes: 0,
         }
     }
 
@@ -83,6 +85,13 @@ impl Database {
     #[inline]
     pub fn core(&self) -> CoreId {
         self.core
+    }
+
+    /// What the height of the tree cannot exceed, from the number of its nodes: 1.45 log2(n + 2), rounded up.
+    #[inline]
+    pub(crate) fn height_bound(&self) -> u8 {
+        let bits = (self.count + 2).checked_ilog2().unwrap_or(0) + 1;
+        (bits * 3 / 2) as u8
     }
 
     /// Number of live capabilities.
@@ -115,7 +124,7 @@ impl Key {
         }
     }
 
-    /// Whether the key comes before the node, entries' addresses left out; `equal` if it is neither before nor behind it. Nearly always
+    /// Whether the key comes before the node, `equal` if it is neither before nor behind it. Nearly always
     /// decided by the first two sort keys, of which the first is nearly always that of memory.
     #[inline(always)]
     pub(crate) fn is_before(&self, node: &Cte, equal: bool) -> bool {
@@ -127,15 +136,6 @@ impl Key {
             Ordering::Equal => equal,
             Ordering::Greater => false,
         }
-    }
-
-    /// Whether the key in the entry `at` comes before the node, the entries' addresses being the tie-break.
-    #[inline(always)]
-    pub(crate) fn is_before_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> bool {
-        if let Some(before) = self.is_before_quickly(node) {
-            return before;
-        }
-        self.order_slowly(node).then(at.cmp(&node_at)).is_lt()
     }
 
     #[inline(always)]
@@ -151,16 +151,11 @@ impl Key {
 
     /// Order relative to a node, by all keys.
     #[inline(never)]
-    fn order_slowly(&self, node: &Cte) -> Ordering {
+    pub(crate) fn order_slowly(&self, node: &Cte) -> Ordering {
         if is_identical(&self.cap, &node.cap) {
             return Ordering::Equal;
         }
         compare(&self.cap, &node.cap)
-    }
-
-    /// Order relative to a node, with the tie-break.
-    pub(crate) fn order_at(&self, at: CteRef, node: &Cte, node_at: CteRef) -> Ordering {
-        self.order_slowly(node).then(at.cmp(&node_at))
     }
 
     /// Whether it has an address, before `end`.

@@ -5,6 +5,7 @@
 //! begin before and reach into the range enclose each other: the last of them in order is the innermost, and if that one
 //! ends inside the range it cuts its edge.
 
+use super::tree::Spot;
 use super::{Database, MEMORY_ROOT, first_word, range_bytes, range_end};
 use crate::cte::{Cte, CteRef};
 use crate::env::Store;
@@ -48,40 +49,59 @@ impl Database {
         size: u64,
         limit: Range,
     ) -> (Range, Option<CteRef>) {
+        let (range, found, _) = self.classify(store, address, size, limit);
+        (range, found)
+    }
+
+    /// [`Self::find_range`], and the spot where the search ended: if nothing lies inside the range and its length is not 0, that
+    /// is where an entry for (the first part of) the range belongs, if its type is numbered behind those of the same range.
+    #[inline]
+    pub(crate) fn classify<S: Store>(
+        &self,
+        store: &S,
+        address: PhysAddr,
+        size: u64,
+        limit: Range,
+    ) -> (Range, Option<CteRef>, Spot) {
         let start = address.0;
         let end = start.saturating_add(size);
         let mut cover = Cover::None;
         let mut inside = None;
+        let mut spot = Spot::ROOT;
         let mut next = self.root;
         // The run of what begins inside and does not equal the range starts behind everything at `start` that is at least as
         // long. Walk there; on the way remember what is greatest among all before it and reaches over `start`.
         while let Some(at) = next {
             let node = store.cte(at);
             if !precedes(node, start, size) {
+                spot = Spot::left_of(at);
                 inside = next;
-                next = node.left;
+                next = node.links.left();
                 continue;
             }
-            if range_end(&node.cap) > start {
-                cover = Cover::Entry(at);
-            } else if let Some(left) = node.left
-                && store.cte(left).max_end > start
-            {
-                cover = Cover::Below(left);
+            if node.max_end > start {
+                if range_end(&node.cap) > start {
+                    cover = Cover::Entry(at);
+                } else if let Some(left) = node.links.left()
+                    && store.cte(left).max_end > start
+                {
+                    cover = Cover::Below(left);
+                }
             }
-            next = node.right;
+            spot = Spot::right_of(at);
+            next = node.links.right();
         }
         let cover = match cover {
             Cover::None => None,
             Cover::Entry(at) => Some(at),
             Cover::Below(top) => Some(last_reaching(store, top, start)),
         };
-        let mut found = (Range::NotFound, None);
+        let mut found = (Range::NotFound, None, spot);
         if let Some(at) = cover {
             if range_end(&store.cte(at).cap) < end {
-                return (Range::Partial, cover);
+                return (Range::Partial, cover, spot);
             }
-            found = (Range::Surrounding, cover);
+            found = (Range::Surrounding, cover, spot);
             if found.0 > limit {
                 return found;
             }
@@ -90,14 +110,14 @@ impl Database {
             return found;
         };
         if range_end(&store.cte(at).cap) > end {
-            return (Range::Partial, inside);
+            return (Range::Partial, inside, spot);
         }
         if limit >= Range::Inner
             && let Some(cut) = self.first_cutting(store, start, end)
         {
-            return (Range::Partial, Some(cut));
+            return (Range::Partial, Some(cut), spot);
         }
-        (Range::Inner, inside)
+        (Range::Inner, inside, spot)
     }
 
     /// The first entry that begins in `(start, end)` and ends behind `end`.
@@ -109,17 +129,17 @@ impl Database {
         while let Some(at) = next {
             let node = store.cte(at);
             if !begins_before(node, end) {
-                next = node.left;
+                next = node.links.left();
                 continue;
             }
             if range_end(&node.cap) > end {
                 cover = Cover::Entry(at);
-            } else if let Some(left) = node.left
+            } else if let Some(left) = node.links.left()
                 && store.cte(left).max_end > end
             {
                 cover = Cover::Below(left);
             }
-            next = node.right;
+            next = node.links.right();
         }
         match cover {
             Cover::None => {}
@@ -161,13 +181,13 @@ fn last_reaching<S: Store>(store: &S, top: CteRef, address: u64) -> CteRef {
     let mut at = top;
     loop {
         let node = store.cte(at);
-        if let Some(right) = node.right
+        if let Some(right) = node.links.right()
             && store.cte(right).max_end > address
         {
             at = right;
         } else if range_end(&node.cap) > address {
             return at;
-        } else if let Some(left) = node.left {
+        } else if let Some(left) = node.links.left() {
             at = left;
         } else {
             return at;

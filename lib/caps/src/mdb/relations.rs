@@ -5,7 +5,7 @@ use core::cmp::Ordering;
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::{Capability, compare};
 
-use super::tree::copies;
+use super::find::neighbour;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
@@ -13,9 +13,11 @@ use crate::env::Store;
 impl Database {
     /// The first copy in database order of the capability in this entry (perhaps itself): it holds the shared state.
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
-        self.lower_bound(store, &store.cte(at).cap)
-            .first
-            .unwrap_or(at)
+        let entry = store.cte(at);
+        if !entry.shape.copy_before() {
+            return at;
+        }
+        self.lower_bound(store, &entry.cap).first.unwrap_or(at)
     }
 
     /// State shared by all copies of the capability in this entry.
@@ -68,17 +70,17 @@ impl Database {
 
     /// Whether the database holds another copy of the capability in this entry.
     pub fn has_copies<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        copies(store, self.predecessor(store, at), at)
-            || copies(store, self.successor(store, at), at)
+        store.cte(at).shape.copies() != 0
     }
 
     /// Another copy of the capability in this entry, if there is one.
-    pub(crate) fn other_copy<S: Store>(&mut self, store: &S, at: CteRef) -> Option<CteRef> {
-        let place = self.place(store, at).ok()?;
-        [place.previous, place.next]
-            .into_iter()
-            .find(|neighbour| copies(store, *neighbour, at))
-            .flatten()
+    #[inline]
+    pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
+        let shape = store.cte(at).shape;
+        if shape.copies() == 0 {
+            return None;
+        }
+        neighbour(store, at, shape.copy_behind())
     }
 
     /// Whether the database holds something made from what `cap` stands for.

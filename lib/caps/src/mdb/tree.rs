@@ -1,60 +1,77 @@
-//! Insertion and removal: an AVL tree over embedded nodes.
-//!
-//! `path[0]` is the root and `path[d + 1]` a child of `path[d]`. Heights and maxima of the nodes on it are refreshed from the
-//! bottom up, and only as far as something changed.
+//! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
+use super::find::{neighbour, utmost};
 use super::range::begins_before;
-use super::{Database, Key, MAX_DEPTH, is_copy, range_end};
+use super::{Database, Key, is_copy, range_end};
 use crate::code;
-use crate::cte::{CteRef, SharedState};
+use crate::cte::{CteRef, Links, Shape, SharedState};
 use crate::env::Store;
 use errors::ErrorCode;
 
-/// Where an entry is in the tree: its depth on the path, and the nearest ancestors that come before and after it.
-#[derive(Clone, Copy)]
-pub(super) struct Located {
-    depth: usize,
-    left_of: Option<CteRef>,
-    right_of: Option<CteRef>,
+/// Where a new leaf is attached. The next change of the database makes it stale.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    parent: Option<CteRef>,
+    right: bool,
 }
 
-/// An entry's place and its neighbours in order.
+impl Spot {
+    /// In an empty tree.
+    pub(super) const ROOT: Self = Self {
+        parent: None,
+        right: false,
+    };
+
+    /// As the left child, of which there is none.
+    #[inline]
+    pub(super) fn left_of(parent: CteRef) -> Self {
+        Self {
+            parent: Some(parent),
+            right: false,
+        }
+    }
+
+    /// As the right child, of which there is none.
+    #[inline]
+    pub(super) fn right_of(parent: CteRef) -> Self {
+        Self {
+            parent: Some(parent),
+            right: true,
+        }
+    }
+
+    /// Directly behind an entry.
+    #[inline]
+    pub(crate) fn behind<S: Store>(store: &S, at: CteRef) -> Self {
+        match store.cte(at).links.right() {
+            None => Self::right_of(at),
+            Some(right) => Self::left_of(utmost(store, right, false)),
+        }
+    }
+}
+
+/// What is known of an entry's neighbours.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    located: Located,
-    pub(crate) previous: Option<CteRef>,
-    pub(crate) next: Option<CteRef>,
+    shape: Shape,
 }
 
 impl Place {
     /// Whether a copy of the capability in `at`, whose place this is, comes before it.
     #[inline]
-    pub(crate) fn copy_before<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        copies(store, self.previous, at)
+    pub(crate) fn copy_before<S: Store>(&self, _: &S, _: CteRef) -> bool {
+        self.shape.copy_before()
     }
 
     /// Whether a copy comes behind it.
     #[inline]
-    pub(crate) fn copy_behind<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        copies(store, self.next, at)
+    pub(crate) fn copy_behind<S: Store>(&self, _: &S, _: CteRef) -> bool {
+        self.shape.copy_behind()
     }
 }
 
 impl Database {
-    #[inline]
-    fn on_path(&self, depth: usize) -> Option<CteRef> {
-        self.path.get(depth).copied().flatten()
-    }
-
-    #[inline]
-    fn set_path(&mut self, depth: usize, at: CteRef) {
-        // The index is in range: see MAX_DEPTH.
-        if let Some(place) = self.path.get_mut(depth % MAX_DEPTH) {
-            *place = Some(at);
-        }
-    }
-
-    /// Puts the entry, which holds a capability and is in no tree, into the database.
+    /// Puts the entry, which holds a capability and is in no tree, into the database, behind its copies.
     ///
     /// If it has copies it takes part in their shared state (its own is dropped); else its own becomes the shared state.
     ///
@@ -62,397 +79,268 @@ impl Database {
     /// `CAPS_ERR_MDB_DUPLICATE_ENTRY`: it is there already.
     pub(crate) fn insert<S: Store>(&mut self, store: &mut S, new: CteRef) -> Result<(), ErrorCode> {
         let entry = store.cte(new);
-        if entry.height != 0 {
+        if entry.shape.in_tree() {
             return Err(code::MDB_DUPLICATE_ENTRY);
         }
         let key = Key::of(&entry.cap);
-        let end = range_end(&key.cap);
-        let mut depth = 0;
+        let mut spot = Spot::ROOT;
+        let mut previous = None;
         let mut next = self.root;
-        let mut previous_entry = None;
-        let mut next_entry = None;
-        let mut goes_left = false;
         while let Some(at) = next {
-            self.set_path(depth, at);
-            depth += 1;
-            let node = store.cte_mut(at);
-            if end > node.max_end {
-                node.max_end = end;
-            }
-            goes_left = key.is_before_at(new, node, at);
-            if goes_left {
-                next_entry = next;
-                next = node.left;
+            let node = store.cte(at);
+            if key.is_before(node, false) {
+                spot = Spot::left_of(at);
+                next = node.links.left();
             } else {
-                previous_entry = next;
-                next = node.right;
+                previous = next;
+                spot = Spot::right_of(at);
+                next = node.links.right();
             }
         }
-
-        let node = store.cte_mut(new);
-        node.left = None;
-        node.right = None;
-        node.height = 1;
-        node.root = key.root;
-        node.max_end = end;
-        match depth.checked_sub(1).and_then(|depth| self.on_path(depth)) {
-            None => self.root = Some(new),
-            Some(parent) => {
-                let parent = store.cte_mut(parent);
-                if goes_left {
-                    parent.left = Some(new);
-                } else {
-                    parent.right = Some(new);
-                }
-            }
+        let previous = previous.filter(|at| is_copy(&store.cte(*at).cap, &key.cap));
+        self.attach(store, new, spot, key.root);
+        if let Some(previous) = previous {
+            store.cte_mut(previous).shape.add_copies(Shape::COPY_BEHIND);
+            let entry = store.cte_mut(new);
+            entry.shape.add_copies(Shape::COPY_BEFORE);
+            entry.set_shared(SharedState::default());
         }
-        self.count += 1;
-        self.grow_path(store, depth);
-        join_copies(store, new, previous_entry, next_entry);
         Ok(())
     }
 
-    /// Refreshes heights above a new leaf, whose parent is at `depth - 1`.
+    /// Puts the entry, which holds a copy of the capability in `source`, into the database, directly behind it.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
     #[inline]
-    fn grow_path<S: Store>(&mut self, store: &mut S, depth: usize) {
-        for depth in (0..depth).rev() {
-            let Some(at) = self.on_path(depth) else {
-                return;
-            };
-            let node = store.cte(at);
-            let (left, right) = (height(store, node.left), height(store, node.right));
-            if left.abs_diff(right) > 1 {
-                let top = balance(store, at);
-                self.relink(store, depth, at, top);
-                return;
-            }
-            let new_height = left.max(right) + 1;
-            if node.height == new_height {
-                return;
-            }
-            store.cte_mut(at).height = new_height;
-        }
-    }
-
-    /// Makes `new` the child of `path[depth - 1]` that `old` was.
-    fn relink<S: Store>(&mut self, store: &mut S, depth: usize, old: CteRef, new: CteRef) {
-        self.replace_child(store, depth, old, Some(new));
-        self.set_path(depth, new);
-    }
-
-    fn replace_child<S: Store>(
+    pub(crate) fn insert_copy<S: Store>(
         &mut self,
         store: &mut S,
-        depth: usize,
-        old: CteRef,
-        new: Option<CteRef>,
-    ) {
-        match depth.checked_sub(1).and_then(|above| self.on_path(above)) {
-            None => self.root = new,
+        new: CteRef,
+        source: CteRef,
+    ) -> Result<(), ErrorCode> {
+        if store.cte(new).shape.in_tree() {
+            return Err(code::MDB_DUPLICATE_ENTRY);
+        }
+        let spot = Spot::behind(store, source);
+        let original = store.cte_mut(source);
+        let root = original.root;
+        let behind = original.shape.copies() & Shape::COPY_BEHIND;
+        original.shape.add_copies(Shape::COPY_BEHIND);
+        self.attach(store, new, spot, root);
+        let entry = store.cte_mut(new);
+        entry.shape.add_copies(Shape::COPY_BEFORE | behind);
+        entry.set_shared(SharedState::default());
+        Ok(())
+    }
+
+    /// Puts the entry, which holds a capability without copies, into the database where it belongs.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    #[inline]
+    pub(crate) fn insert_at<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        spot: Spot,
+    ) -> Result<(), ErrorCode> {
+        let entry = store.cte(new);
+        if entry.shape.in_tree() {
+            return Err(code::MDB_DUPLICATE_ENTRY);
+        }
+        let root = Key::of(&entry.cap).root;
+        self.attach(store, new, spot, root);
+        Ok(())
+    }
+
+    /// Makes the entry a leaf.
+    #[inline]
+    fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
+        self.count += 1;
+        self.changes = self.changes.wrapping_add(1);
+        let node = store.cte_mut(new);
+        let end = range_end(&node.cap);
+        node.links = Links::leaf(spot.parent);
+        node.shape = Shape::EVEN;
+        node.root = root;
+        node.max_end = end;
+        match spot.parent {
+            None => self.root = Some(new),
             Some(parent) => {
-                let parent = store.cte_mut(parent);
-                if parent.left == Some(old) {
-                    parent.left = new;
-                } else {
-                    parent.right = new;
-                }
+                let node = store.cte_mut(parent);
+                node.links.set_child(spot.right, Some(new));
+                self.grown(store, parent, spot.right, end);
             }
         }
     }
 
-    /// Fills the path from the root to the entry.
-    fn locate<S: Store>(&mut self, store: &S, at: CteRef) -> Option<Located> {
-        let key = Key::of(&store.cte(at).cap);
-        let mut located = Located {
-            depth: 0,
-            left_of: None,
-            right_of: None,
-        };
-        let mut next = self.root;
-        while let Some(node_at) = next {
-            self.set_path(located.depth, node_at);
-            if node_at == at {
-                return Some(located);
-            }
-            let node = store.cte(node_at);
-            if key.is_before_at(at, node, node_at) {
-                located.right_of = next;
-                next = node.left;
-            } else {
-                located.left_of = next;
-                next = node.right;
-            }
-            located.depth += 1;
-        }
-        None
-    }
-
-    /// The entry's place, for [`Self::remove_at`], and its neighbours. The next change of the database makes it stale.
+    /// The entry's place, for [`Self::remove_at`].
     ///
     /// # Errors
     /// `CAPS_ERR_MDB_ENTRY_NOTFOUND`: the entry is not in the database.
     #[inline]
-    pub(crate) fn place<S: Store>(&mut self, store: &S, at: CteRef) -> Result<Place, ErrorCode> {
-        let located = self.locate(store, at).ok_or(code::MDB_ENTRY_NOTFOUND)?;
-        Ok(neighbours(store, at, located))
+    pub(crate) fn place<S: Store>(&self, store: &S, at: CteRef) -> Result<Place, ErrorCode> {
+        let shape = store.cte(at).shape;
+        if shape.in_tree() {
+            Ok(Place { shape })
+        } else {
+            Err(code::MDB_ENTRY_NOTFOUND)
+        }
     }
 
     /// The last entry with an address before `address`, and its place.
+    #[inline]
     pub(crate) fn place_of_last_before<S: Store>(
-        &mut self,
+        &self,
         store: &S,
         address: u64,
     ) -> Option<(CteRef, Place)> {
         let mut found = None;
-        let mut located = Located {
-            depth: 0,
-            left_of: None,
-            right_of: None,
-        };
         let mut next = self.root;
         while let Some(at) = next {
-            self.set_path(located.depth, at);
             let node = store.cte(at);
             if begins_before(node, address) {
-                // What follows on the path lies below this node; the path up to it stays as it is.
-                found = Some((at, located));
-                located.left_of = next;
-                next = node.right;
+                found = Some((at, Place { shape: node.shape }));
+                next = node.links.right();
             } else {
-                located.right_of = next;
-                next = node.left;
+                next = node.links.left();
             }
-            located.depth += 1;
         }
-        let (at, located) = found?;
-        Some((at, neighbours(store, at, located)))
+        found
     }
 
     /// Takes out the entry whose place this is; its shared state goes on to the next copy. The slot still holds the capability.
     #[inline]
-    pub(crate) fn remove_at<S: Store>(&mut self, store: &mut S, at: CteRef, place: Place) {
-        leave_copies(store, at, place.previous, place.next);
-        let depth = place.located.depth;
-        let node = store.cte(at);
-        let (left, right) = (node.left, node.right);
-        let bottom = match (left, right) {
-            (Some(left), Some(right)) => self.replace_by_neighbour(store, at, depth, left, right),
-            (child, None) | (None, child) => {
-                self.replace_child(store, depth, at, child);
-                depth
-            }
-        };
+    pub(crate) fn remove_at<S: Store>(&mut self, store: &mut S, at: CteRef, _: Place) {
+        leave_copies(store, at);
         self.count = self.count.saturating_sub(1);
+        self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(at);
-        node.left = None;
-        node.right = None;
-        node.height = 0;
-        self.refresh_path(store, bottom, depth);
+        let (links, max_end, shape) = (node.links, node.max_end, node.shape);
+        node.links = Links::NONE;
+        node.shape = Shape::NONE;
+        let parent = links.parent();
+        match (links.left(), links.right()) {
+            (Some(left), Some(right)) => {
+                let right_side = shape.balance() == Shape::RIGHT;
+                let (near, far) = if right_side {
+                    (right, left)
+                } else {
+                    (left, right)
+                };
+                let heir = self.take_heir(store, near, right_side);
+                let node = store.cte_mut(heir.at);
+                node.links.set_child(!right_side, Some(far));
+                if heir.moved {
+                    node.links.set_child(right_side, Some(near));
+                    store.cte_mut(near).links.set_parent(Some(heir.at));
+                }
+                let node = store.cte_mut(heir.at);
+                node.links.set_parent(parent);
+                node.shape.set_balance(shape.balance());
+                node.max_end = max_end;
+                store.cte_mut(far).links.set_parent(Some(heir.at));
+                self.replace_child(store, parent, at, Some(heir.at));
+                if heir.moved {
+                    super::balance::settle_max(store, heir.parent, heir.max_end);
+                    super::balance::settle_max(store, heir.at, max_end);
+                    self.shrunk(store, heir.parent, !right_side);
+                } else {
+                    super::balance::settle_max(store, heir.at, max_end);
+                    self.shrunk(store, heir.at, right_side);
+                }
+            }
+            (child, None) | (None, child) => {
+                if let Some(child) = child {
+                    store.cte_mut(child).links.set_parent(parent);
+                }
+                let right = self.replace_child(store, parent, at, child);
+                if let Some(parent) = parent {
+                    super::balance::settle_max(store, parent, max_end);
+                    self.shrunk(store, parent, right);
+                }
+            }
+        }
     }
 
-    /// Puts the next entry in order (or the previous, from the higher side) in the place of a node with two children; returns
-    /// the depth below which nothing changed.
-    fn replace_by_neighbour<S: Store>(
+    /// Takes the neighbour of a node with two children out of its place: the first or last below the child `near`.
+    fn take_heir<S: Store>(&mut self, store: &mut S, near: CteRef, right_side: bool) -> Heir {
+        let at = utmost(store, near, !right_side);
+        let node = store.cte(at);
+        let (links, max_end) = (node.links, node.max_end);
+        let parent = links.parent().unwrap_or(at);
+        let moved = at != near;
+        if moved {
+            let child = links.child(right_side);
+            if let Some(child) = child {
+                store.cte_mut(child).links.set_parent(Some(parent));
+            }
+            store.cte_mut(parent).links.set_child(!right_side, child);
+        }
+        Heir {
+            at,
+            parent,
+            max_end,
+            moved,
+        }
+    }
+
+    /// Makes `new` the child of `parent` (or the root) that `old` was; whether it is the right one. The link upwards is not touched.
+    #[inline]
+    pub(super) fn replace_child<S: Store>(
         &mut self,
         store: &mut S,
-        at: CteRef,
-        depth: usize,
-        left: CteRef,
-        right: CteRef,
-    ) -> usize {
-        let from_left = store.cte(left).height > store.cte(right).height;
-        let inward = |store: &S, node: CteRef| {
-            let node = store.cte(node);
-            if from_left { node.right } else { node.left }
-        };
-        let mut heir = if from_left { left } else { right };
-        let mut bottom = depth + 1;
-        self.set_path(bottom, heir);
-        while let Some(next) = inward(store, heir) {
-            heir = next;
-            bottom += 1;
-            self.set_path(bottom, heir);
-        }
-        // Its only child, if any, takes its place. Its parent may be the node to replace.
-        let outer = {
-            let node = store.cte(heir);
-            if from_left { node.left } else { node.right }
-        };
-        self.replace_child(store, bottom, heir, outer);
-        let node = store.cte(at);
-        let (left, right) = (node.left, node.right);
-        let (height, max_end) = (node.height, node.max_end);
-        let node = store.cte_mut(heir);
-        (node.left, node.right) = (left, right);
-        (node.height, node.max_end) = (height, max_end);
-        self.relink(store, depth, at, heir);
-        bottom
-    }
-
-    /// Refreshes and balances `path[bottom - 1]` and above; once at `changed` or above, stops when nothing changes.
-    #[inline]
-    fn refresh_path<S: Store>(&mut self, store: &mut S, bottom: usize, changed: usize) {
-        for depth in (0..bottom).rev() {
-            let Some(at) = self.on_path(depth) else {
-                return;
-            };
-            let node = store.cte(at);
-            let (left, left_end) = summary(store, node.left);
-            let (right, right_end) = summary(store, node.right);
-            let height = left.max(right) + 1;
-            let max_end = range_end(&node.cap).max(left_end).max(right_end);
-            if left.abs_diff(right) > 1 {
-                let before = (node.height, node.max_end);
-                let top = balance(store, at);
-                self.relink(store, depth, at, top);
-                if depth <= changed && summary(store, Some(top)) == before {
-                    return;
-                }
-                continue;
+        parent: Option<CteRef>,
+        old: CteRef,
+        new: Option<CteRef>,
+    ) -> bool {
+        match parent {
+            None => {
+                self.root = new;
+                false
             }
-            if depth <= changed && node.height == height && node.max_end == max_end {
-                return;
+            Some(parent) => {
+                let node = store.cte_mut(parent);
+                let right = node.links.right() == Some(old);
+                node.links.set_child(right, new);
+                right
             }
-            let node = store.cte_mut(at);
-            node.height = height;
-            node.max_end = max_end;
         }
     }
 }
 
+/// The neighbour that takes a node's place.
+struct Heir {
+    at: CteRef,
+    /// Its parent before.
+    parent: CteRef,
+    /// Its largest end before.
+    max_end: u64,
+    /// It was not the node's own child.
+    moved: bool,
+}
+
+/// Shared state, and what neighbours know of copies, when an entry goes.
 #[inline]
-fn height<S: Store>(store: &S, at: Option<CteRef>) -> u8 {
-    at.map_or(0, |at| store.cte(at).height)
-}
-
-/// Height and largest end of a subtree.
-#[inline]
-fn summary<S: Store>(store: &S, at: Option<CteRef>) -> (u8, u64) {
-    at.map_or((0, 0), |at| {
-        let node = store.cte(at);
-        (node.height, node.max_end)
-    })
-}
-
-/// Recomputes height and maximum of a node from its children.
-fn refresh<S: Store>(store: &mut S, at: CteRef) {
-    let node = store.cte(at);
-    let (left, left_end) = summary(store, node.left);
-    let (right, right_end) = summary(store, node.right);
-    let max_end = range_end(&node.cap).max(left_end).max(right_end);
-    let node = store.cte_mut(at);
-    node.height = left.max(right) + 1;
-    node.max_end = max_end;
-}
-
-/// Rotates a node whose children's heights differ by two; returns the new top.
-fn balance<S: Store>(store: &mut S, at: CteRef) -> CteRef {
-    let node = store.cte(at);
-    let (left, right) = (node.left, node.right);
-    if height(store, left) > height(store, right) {
-        let Some(child) = left else { return at };
-        let child_node = store.cte(child);
-        if height(store, child_node.right) > height(store, child_node.left) {
-            let top = rotate_left(store, child);
-            store.cte_mut(at).left = Some(top);
+fn leave_copies<S: Store>(store: &mut S, old: CteRef) {
+    let entry = store.cte(old);
+    let (shape, state) = (entry.shape, entry.shared());
+    match (shape.copy_before(), shape.copy_behind()) {
+        (true, false) => {
+            if let Some(previous) = neighbour(store, old, false) {
+                let shape = &mut store.cte_mut(previous).shape;
+                shape.remove_copies(Shape::COPY_BEHIND);
+            }
         }
-        rotate_right(store, at)
-    } else {
-        let Some(child) = right else { return at };
-        let child_node = store.cte(child);
-        if height(store, child_node.left) > height(store, child_node.right) {
-            let top = rotate_right(store, child);
-            store.cte_mut(at).right = Some(top);
+        (false, true) => {
+            if let Some(next) = neighbour(store, old, true) {
+                let next = store.cte_mut(next);
+                next.shape.remove_copies(Shape::COPY_BEFORE);
+                next.set_shared(state);
+            }
         }
-        rotate_left(store, at)
-    }
-}
-
-/// The right child rises above the node.
-fn rotate_left<S: Store>(store: &mut S, at: CteRef) -> CteRef {
-    let Some(top) = store.cte(at).right else {
-        return at;
-    };
-    let middle = store.cte(top).left;
-    store.cte_mut(at).right = middle;
-    refresh(store, at);
-    store.cte_mut(top).left = Some(at);
-    refresh(store, top);
-    top
-}
-
-/// The left child rises above the node.
-fn rotate_right<S: Store>(store: &mut S, at: CteRef) -> CteRef {
-    let Some(top) = store.cte(at).left else {
-        return at;
-    };
-    let middle = store.cte(top).right;
-    store.cte_mut(at).left = middle;
-    refresh(store, at);
-    store.cte_mut(top).right = Some(at);
-    refresh(store, top);
-    top
-}
-
-#[inline]
-fn neighbours<S: Store>(store: &S, at: CteRef, located: Located) -> Place {
-    let node = store.cte(at);
-    Place {
-        located,
-        previous: last_below(store, node.left).or(located.left_of),
-        next: first_below(store, node.right).or(located.right_of),
-    }
-}
-
-/// First entry of a subtree.
-pub(super) fn first_below<S: Store>(store: &S, root: Option<CteRef>) -> Option<CteRef> {
-    let mut at = root?;
-    while let Some(left) = store.cte(at).left {
-        at = left;
-    }
-    Some(at)
-}
-
-/// Last entry of a subtree.
-pub(super) fn last_below<S: Store>(store: &S, root: Option<CteRef>) -> Option<CteRef> {
-    let mut at = root?;
-    while let Some(right) = store.cte(at).right {
-        at = right;
-    }
-    Some(at)
-}
-
-/// Shared state when an entry came between these two: the first copy keeps it.
-fn join_copies<S: Store>(
-    store: &mut S,
-    new: CteRef,
-    previous: Option<CteRef>,
-    next: Option<CteRef>,
-) {
-    if copies(store, previous, new) {
-        store.cte_mut(new).set_shared(SharedState::default());
-    } else if let Some(next) = next
-        && copies(store, Some(next), new)
-    {
-        let state = store.cte(next).shared();
-        store.cte_mut(next).set_shared(SharedState::default());
-        store.cte_mut(new).set_shared(state);
-    }
-}
-
-/// Shared state when an entry goes from between these two.
-fn leave_copies<S: Store>(
-    store: &mut S,
-    old: CteRef,
-    previous: Option<CteRef>,
-    next: Option<CteRef>,
-) {
-    if let Some(next) = next
-        && copies(store, Some(next), old)
-        && !copies(store, previous, old)
-    {
-        let state = store.cte(old).shared();
-        store.cte_mut(next).set_shared(state);
+        _ => {}
     }
 }
 

@@ -135,8 +135,8 @@ impl Database {
             return Ok(Step::Done);
         }
         let end = cap.end();
-        let has_descendants = place
-            .next
+        let has_descendants = self
+            .successor(env, at)
             .is_some_and(|next| Key::of(&env.cte(next).cap).is_memory_before(end));
         let in_table_phase = objtype.is_vnode() && entry.page > 0;
         let unmapped = !has_descendants || in_table_phase || self.drop_mappings_of(env, at, budget);

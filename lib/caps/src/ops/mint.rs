@@ -41,12 +41,14 @@ impl Database {
         let cap = usable(store, source)?.cap;
         let slot = empty_slot(store, dest, cap.objtype())?;
         let minted = parametrise(&cap, param1, param2)?;
-        let mut state = self.local();
         if cap.objtype() == ObjType::EndPointLmp {
             // Not a copy of its source, so it does not find its state among copies.
+            let mut state = self.local();
             state.owner = self.state_of(store, source).owner;
+            self.fill(store, slot, minted, Flags::NONE, state)?;
+        } else {
+            self.fill_copy(store, slot, source, minted, Flags::NONE)?;
         }
-        self.fill(store, slot, minted, Flags::NONE, state)?;
         Ok(slot)
     }
 }

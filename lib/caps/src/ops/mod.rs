@@ -30,7 +30,7 @@ use kpi::cap::Capability;
 use crate::budget::Budget;
 use crate::cte::{Cte, CteRef, Flags, SharedState};
 use crate::env::Store;
-use crate::mdb::Database;
+use crate::mdb::{Database, Spot};
 
 impl Database {
     /// Fills an empty slot and puts it into the database. If copies exist, `state` is dropped for theirs.
@@ -43,23 +43,45 @@ impl Database {
         own: Flags,
         state: SharedState,
     ) -> Result<(), ErrorCode> {
-        let entry = store.cte_mut(slot);
-        entry.cap = cap;
-        entry.flags = own.with(state.flags);
-        entry.owner = state.owner;
-        entry.link = 0;
-        entry.page = 0;
+        write(store, slot, cap, own, state);
         let inserted = self.insert(store, slot);
-        if inserted.is_err() {
-            *store.cte_mut(slot) = Cte::EMPTY;
-        }
-        inserted
+        emptied_on_error(store, slot, inserted)
+    }
+
+    /// As [`Self::fill`], with a copy of the capability in `source`.
+    #[inline]
+    pub(crate) fn fill_copy<S: Store>(
+        &mut self,
+        store: &mut S,
+        slot: CteRef,
+        source: CteRef,
+        cap: Capability,
+        own: Flags,
+    ) -> Result<(), ErrorCode> {
+        write(store, slot, cap, own, SharedState::default());
+        let inserted = self.insert_copy(store, slot, source);
+        emptied_on_error(store, slot, inserted)
+    }
+
+    /// As [`Self::fill`], with a capability that has no copies and belongs at the spot.
+    #[inline]
+    pub(crate) fn fill_at<S: Store>(
+        &mut self,
+        store: &mut S,
+        slot: CteRef,
+        spot: Spot,
+        cap: Capability,
+        state: SharedState,
+    ) -> Result<(), ErrorCode> {
+        write(store, slot, cap, Flags::NONE, state);
+        let inserted = self.insert_at(store, slot, spot);
+        emptied_on_error(store, slot, inserted)
     }
 
     /// What one call may do.
     #[inline]
-    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
-        Budget::new(self.root.map_or(0, |root| store.cte(root).height))
+    pub(crate) fn budget<S: Store>(&self, _: &S) -> Budget {
+        Budget::new(self.height_bound())
     }
 
     /// Shared state of something new that belongs to this core.
@@ -70,4 +92,27 @@ impl Database {
             flags: Flags::NONE,
         }
     }
+}
+
+/// Writes what an empty slot is to hold; it is not in the database yet.
+#[inline]
+fn write<S: Store>(store: &mut S, slot: CteRef, cap: Capability, own: Flags, state: SharedState) {
+    let entry = store.cte_mut(slot);
+    entry.cap = cap;
+    entry.flags = own.with(state.flags);
+    entry.owner = state.owner;
+    entry.link = 0;
+    entry.page = 0;
+}
+
+#[inline]
+fn emptied_on_error<S: Store>(
+    store: &mut S,
+    slot: CteRef,
+    inserted: Result<(), ErrorCode>,
+) -> Result<(), ErrorCode> {
+    if inserted.is_err() {
+        *store.cte_mut(slot) = Cte::EMPTY;
+    }
+    inserted
 }

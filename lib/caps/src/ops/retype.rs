@@ -23,7 +23,7 @@ use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
 use crate::lookup::{DestSlot, destination};
-use crate::mdb::{Database, MEMORY_ROOT, Range, is_copy};
+use crate::mdb::{Database, MEMORY_ROOT, Range, Spot, is_copy};
 use crate::objects::{base_alignment, has_chosen_size, is_zeroed, object, object_bytes};
 
 /// Most bytes zeroed in one call.
@@ -115,7 +115,7 @@ impl Database {
         let mut budget = self.budget(env);
         let resumes = self.is_half_made(env, env.slot(cnode, args.dest.index), &plan, 0);
         if !resumes {
-            self.check_range(env, &plan, 0)?;
+            let spot = self.check_range(env, &plan, 0)?;
             for index in 0..plan.count {
                 if !env.cte(slot(env, cnode, &args, index)).is_empty() {
                     return Err(code::SLOTS_IN_USE);
@@ -124,7 +124,7 @@ impl Database {
             let whole =
                 u32::try_from(plan.cost(&budget)).is_ok_and(|cost| budget.spend_instructions(cost));
             if whole && plan.zero_bytes().saturating_mul(plan.count) <= ZERO_MAX {
-                return self.make_at_once(env, &plan, cnode, &args);
+                return self.make_at_once(env, &plan, cnode, &args, spot);
             }
             budget = self.budget(env);
         }
@@ -215,16 +215,24 @@ impl Database {
         })
     }
 
-    /// Whether everything from result `index` on is free: what encloses it is the source or its copies, and nothing is inside.
-    fn check_range<S: Store>(&self, store: &S, plan: &Plan, index: u64) -> Result<(), ErrorCode> {
+    /// Makes sure that everything from result `index` on is free: what encloses it is the source or its copies, and nothing is
+    /// inside. Returns the spot in the database for that result, if results take their parts of the source.
+    fn check_range<S: Store>(
+        &self,
+        store: &S,
+        plan: &Plan,
+        index: u64,
+    ) -> Result<Option<Spot>, ErrorCode> {
         if !plan.carves() {
-            return Ok(());
+            return Ok(None);
         }
         let start = PhysAddr(plan.base_of(index));
         let bytes = (plan.count - index) * plan.bytes;
-        match self.find_range(store, start, bytes, Range::Surrounding) {
-            (Range::NotFound, _) => Ok(()),
-            (Range::Surrounding, Some(at)) if is_copy(&store.cte(at).cap, &plan.source) => Ok(()),
+        match self.classify(store, start, bytes, Range::Surrounding) {
+            (Range::NotFound, _, spot) => Ok(Some(spot)),
+            (Range::Surrounding, Some(at), spot) if is_copy(&store.cte(at).cap, &plan.source) => {
+                Ok(Some(spot))
+            }
             _ => Err(code::REVOKE_FIRST),
         }
     }
@@ -263,6 +271,7 @@ impl Database {
         plan: &Plan,
         cnode: PhysAddr,
         args: &RetypeArgs,
+        mut spot: Option<Spot>,
     ) -> Result<Step, ErrorCode> {
         let all = plan.zero_bytes() * plan.count;
         if all > 0 {
@@ -272,7 +281,17 @@ impl Database {
         for index in 0..plan.count {
             let cap = self.result(plan, index)?;
             let at = slot(env, cnode, args, index);
-            self.fill(env, at, cap, Flags::NONE, state)?;
+            match spot {
+                // All of the source as the same type again: a copy.
+                Some(_) if is_copy(&cap, &plan.source) => {
+                    self.fill_copy(env, at, args.source, cap, Flags::NONE)?;
+                }
+                Some(place) => {
+                    self.fill_at(env, at, place, cap, state)?;
+                    spot = Some(Spot::behind(env, at));
+                }
+                None => self.fill(env, at, cap, Flags::NONE, state)?,
+            }
         }
         Ok(Step::Done)
     }

@@ -37,6 +37,8 @@ pub struct Held {
 pub struct Model {
     /// By address of the entry.
     pub caps: BTreeMap<u64, Held>,
+    /// The entries in an order in which copies stand as in the database: each directly behind what it was copied from.
+    pub order: Vec<u64>,
     /// Valid page-table entries.
     pub entries: BTreeMap<u64, u64>,
     /// Entries of kernel objects that lost something, in order.
@@ -117,6 +119,20 @@ impl Model {
             state,
         };
         self.caps.insert(at, held);
+        self.order.push(at);
+    }
+
+    /// The same with a copy of what is in `source`.
+    fn put_copy(&mut self, at: Slot, source: Slot, cap: Capability, in_object: bool) {
+        self.put(at, cap, in_object, State::default());
+        self.order.pop();
+        let place = self.place(source) + 1;
+        self.order.insert(place, at);
+    }
+
+    fn place(&self, at: Slot) -> usize {
+        let place = self.order.iter().position(|other| *other == at);
+        place.unwrap()
     }
 
     fn destination(
@@ -159,7 +175,7 @@ impl Model {
     pub fn copy(&mut self, dest: (Slot, u32), source: Slot) -> Result<(), E> {
         let cap = self.get(source)?.cap;
         let slot = self.empty_slot(dest, cap.objtype())?;
-        self.put(slot, cap, false, State::default());
+        self.put_copy(slot, source, cap, false);
         Ok(())
     }
 
@@ -168,7 +184,7 @@ impl Model {
         if self.caps.contains_key(&dest) {
             return Err(E::SysSlotInUse);
         }
-        self.put(dest, cap, true, State::default());
+        self.put_copy(dest, source, cap, true);
         Ok(())
     }
 
@@ -202,7 +218,11 @@ impl Model {
         } else {
             cap.with_rights(CapRights(cap.rights().0 & (p1 as u8)))
         };
-        self.put(slot, minted, false, own);
+        if is_copy(&minted, &cap) && !matches!(cap.objtype(), ObjType::EndPointLmp) {
+            self.put_copy(slot, source, minted, false);
+        } else {
+            self.put(slot, minted, false, own);
+        }
         Ok(())
     }
 
@@ -374,6 +394,7 @@ impl Model {
         let Some(held) = self.caps.remove(&at) else {
             return;
         };
+        self.order.retain(|other| *other != at);
         if held.in_object {
             self.lost.push(at);
         }
@@ -480,7 +501,9 @@ impl Model {
                 in_memory(other) && compare(other, &cap).is_gt() && other.address() < end(&cap)
             })
             .collect();
-        found.sort_by(|a, b| compare(&a.0, &b.0).then(a.1.cmp(&b.1)));
+        found.sort_by(|a, b| {
+            compare(&a.0, &b.0).then_with(|| self.place(a.1).cmp(&self.place(b.1)))
+        });
         found.into_iter().map(|(_, slot)| slot).collect()
     }
 
