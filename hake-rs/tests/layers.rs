@@ -30,6 +30,7 @@ const USER_SPACE: &[&str] = &[
     "aos",
     "aos-macros",
     "bootimage",
+    "capops",
     "elfload",
     "errors",
     "flounder",

@@ -95,6 +95,10 @@ impl Database {
         if state.flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
+        if entry.is_staged() {
+            // It is on a list: only the steps may take it out.
+            return Err(code::RETRY_THROUGH_MONITOR);
+        }
         if place.copy_before(env, at) || place.copy_behind(env, at) {
             self.take_out_at(env, at, place);
             return Ok(Step::Done);

@@ -25,6 +25,9 @@ pub fn entries(world: &World) -> BTreeMap<u64, Capability> {
         if cap.objtype() == ObjType::Dispatcher && !cte.flags().has(Flags::CREATING) {
             arrays.insert((cap.address(), caps::DISPATCHER_ENTRIES.into()));
         }
+        if cap.objtype() == ObjType::KernelControlBlock && !cte.flags().has(Flags::CREATING) {
+            arrays.insert((cap.address(), 1));
+        }
         next = world.db.successor(&world.env, at);
     }
     for (base, slots) in arrays {
