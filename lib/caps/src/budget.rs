@@ -23,8 +23,6 @@ const PER_CALL: u32 = 14_000;
 pub(crate) enum Work {
     /// Put an entry into the database and fill its slot.
     Insert,
-    /// Put an entry into the database directly behind another and fill its slot.
-    Attach,
     /// Take an entry out and empty its slot.
     Remove,
     /// Look for an entry.
@@ -59,7 +57,6 @@ impl Budget {
     pub(crate) fn cost(&self, work: Work) -> u32 {
         match work {
             Work::Insert => 300 + 25 * self.height,
-            Work::Attach => 300,
             Work::Remove => 350 + 20 * self.height,
             Work::Visit => 50 + 20 * self.height,
             Work::ZeroPage => 500,

@@ -80,18 +80,12 @@ impl Plan {
         if self.zero { self.bytes } else { 0 }
     }
 
-    /// Work for all of it at once: what takes parts of the source is searched once, then each goes behind the one before.
+    /// Work for all of it.
     fn cost(&self, budget: &Budget) -> u64 {
         let pages = self.zero_bytes().div_ceil(BASE_PAGE_SIZE);
         let zero = pages.saturating_mul(u64::from(budget.cost(Work::ZeroPage)));
-        let one = if self.carves() {
-            Work::Attach
-        } else {
-            Work::Insert
-        };
-        let each = zero.saturating_add(u64::from(budget.cost(one)));
+        let each = zero.saturating_add(u64::from(budget.cost(Work::Insert)));
         each.saturating_mul(self.count)
-            .saturating_add(u64::from(budget.cost(Work::Insert)))
     }
 }
 
