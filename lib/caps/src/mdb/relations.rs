@@ -10,14 +10,22 @@ use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
 
+/// How many copies are walked to the first one before it is searched from the root.
+const COPIES_WALKED: u32 = 3;
+
 impl Database {
     /// The first copy in database order of the capability in this entry (perhaps itself): it holds the shared state.
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
-        let entry = store.cte(at);
-        if !entry.shape.copy_before() {
-            return at;
+        let mut first = at;
+        for _ in 0..COPIES_WALKED {
+            if !store.cte(first).shape.copy_before() {
+                return first;
+            }
+            first = neighbour(store, first, false).unwrap_or(at);
         }
-        self.lower_bound(store, &entry.cap).first.unwrap_or(at)
+        self.lower_bound(store, &store.cte(at).cap)
+            .first
+            .unwrap_or(at)
     }
 
     /// State shared by all copies of the capability in this entry.
