@@ -101,7 +101,12 @@ impl Kernel {
             root_level,
             CapRights::READ,
         )?;
-        self.find_any(root, address, level, CapRights::READ.union(CapRights::WRITE))
+        self.find_any(
+            root,
+            address,
+            level,
+            CapRights::READ.union(CapRights::WRITE),
+        )
     }
 
     /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.

@@ -75,6 +75,8 @@ impl Machine for Env {
     #[inline(always)]
     fn unmapped(&mut self, _: Unmapped) {}
     #[inline(always)]
+    fn dispatcher_deleted(&mut self, _dcb: PhysAddr) {}
+
     fn object_lost(&mut self, _: CteRef, _: &Capability) {}
 }
 

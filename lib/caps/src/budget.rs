@@ -16,7 +16,7 @@ pub enum Step {
 }
 
 /// Instructions one call may use for work that is charged; fixed costs (entry, lookup, checks) come on top.
-const PER_CALL: u32 = 14_000;
+const PER_CALL: u32 = 9_000;
 
 /// A piece of work. The costs were measured (x86-64 instructions, release build, examples/count.rs) and rounded up.
 #[derive(Clone, Copy)]
