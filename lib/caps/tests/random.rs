@@ -15,7 +15,7 @@ use kpi::cap::ObjType;
 use proptest::prelude::*;
 use support::audit::{audit, entries};
 use support::model::{Held, Model, State};
-use support::{HELD, HELD_BASE, L1, L2, USED_SLOTS, World, entry};
+use support::{HELD, HELD_BASE, L1, L2, RAM, RAM_BYTES, USED_SLOTS, World, entry};
 
 /// Which entry an operation means: mostly the n-th that is in use, else any slot.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,11 @@ enum Op {
     CopyIntoDispatcher(Pick, u32, Pick),
     DeleteWhole(Pick),
     RevokeWhole(Pick),
+    /// One call of these; the model does not know them.
+    DeleteLast(Pick),
+    RevokeMarkTarget(Pick),
+    DeleteStep,
+    ClearStep,
     Map {
         table: Pick,
         source: Pick,
@@ -475,6 +480,11 @@ impl Run {
                 let Some(dcb) = found.filter(|cap| cap.objtype() == ObjType::Dispatcher) else {
                     return (Ok(()), Ok(()));
                 };
+                // Nobody can set up what is being deleted.
+                let flags = self.world.env.cte(entry(dispatcher)).flags();
+                if flags.has(Flags::IN_DELETE.with(Flags::CREATING)) {
+                    return (Ok(()), Ok(()));
+                }
                 let held = dcb.address() + 64 * u64::from(n);
                 let World { db, env } = &mut self.world;
                 let seen = db.copy_into_object(env, entry(held), entry(source));
@@ -498,6 +508,33 @@ impl Run {
                 self.make_local();
                 self.model.revoke_whole(at);
                 (self.world.revoke_whole(entry(at)), Ok(()))
+            }
+            Op::DeleteLast(at) => {
+                let at = self.find(at);
+                let World { db, env } = &mut self.world;
+                if at > L2[0] {
+                    let _ = db.delete_last(env, entry(at));
+                }
+                (Ok(()), Ok(()))
+            }
+            Op::RevokeMarkTarget(at) => {
+                let at = self.find(at);
+                let address = self.model.caps.get(&at).map(|held| held.cap.address());
+                let World { db, env } = &mut self.world;
+                if address.is_some_and(|base| base != L1 && !L2.contains(&base)) {
+                    let _ = db.revoke_mark_target(env, entry(at));
+                }
+                (Ok(()), Ok(()))
+            }
+            Op::DeleteStep => {
+                let World { db, env } = &mut self.world;
+                let _ = db.delete_step(env);
+                (Ok(()), Ok(()))
+            }
+            Op::ClearStep => {
+                let World { db, env } = &mut self.world;
+                let _ = db.clear_step(env);
+                (Ok(()), Ok(()))
             }
             Op::Map {
                 table,
@@ -635,7 +672,8 @@ impl Run {
         }
     }
 
-    fn compare(&self) {
+    /// What the database holds, as the model would.
+    fn observed(&self) -> Model {
         let mut seen = Model::default();
         for (at, cap) in entries(&self.world) {
             let cte = self.world.env.cte(entry(at));
@@ -648,7 +686,6 @@ impl Run {
                 remote_descs: state.flags.has(Flags::REMOTE_DESCS),
             };
             let in_object = cte.flags().has(Flags::HELD);
-            assert!(!cte.flags().has(Flags::CREATING.with(Flags::IN_DELETE)));
             let held = Held {
                 cap,
                 in_object,
@@ -656,6 +693,19 @@ impl Run {
             };
             seen.caps.insert(at, held);
         }
+        seen
+    }
+
+    fn nothing_is_half_done(&self) {
+        for at in entries(&self.world).into_keys() {
+            let flags = self.world.env.cte(entry(at)).flags();
+            assert!(!flags.has(Flags::CREATING.with(Flags::IN_DELETE)));
+        }
+    }
+
+    fn compare(&self) {
+        self.nothing_is_half_done();
+        let seen = self.observed();
         for at in seen.caps.keys().chain(self.model.caps.keys()) {
             let (a, b) = (seen.caps.get(at), self.model.caps.get(at));
             assert_eq!(a, b, "entry {at:#x}: database, then model");
@@ -698,11 +748,52 @@ fn program(ops: &[Op]) {
     }
 }
 
+/// Steps of deletion among other operations: what must hold holds after each, and in the end everything goes.
+fn interleaved(ops: &[Op]) {
+    let mut run = Run::new();
+    for op in ops {
+        let _ = run.step(op);
+        audit(&run.world);
+        run.model = run.observed();
+    }
+    run.make_local();
+    // Mappings and the like that are half deleted are still to be deleted by whoever began; RAM's revocation does it here.
+    run.world.drain(audit).unwrap();
+    let is_ram = |held: &&Held| held.cap == support::memory(ObjType::Ram, RAM, RAM_BYTES);
+    let all_ram = run.observed();
+    let all_ram = all_ram.caps.iter().find(|(_, held)| is_ram(held));
+    let Some(ram) = all_ram.map(|(at, _)| entry(*at)) else {
+        // It was revoked through a capability that is gone.
+        return;
+    };
+    run.world.revoke_whole(ram).unwrap();
+    audit(&run.world);
+    run.nothing_is_half_done();
+    let (db, env) = (&run.world.db, &run.world.env);
+    assert!(!db.has_descendants(env, env.cte(ram).cap()));
+}
+
+fn steps() -> impl Strategy<Value = Op> {
+    use ObjType::{Dispatcher, KernelControlBlock, L1CNode, L2CNode};
+    prop_oneof![
+        12 => op(),
+        4 => kind(&[L1CNode, L2CNode, Dispatcher, KernelControlBlock]).prop_map(Op::DeleteLast),
+        1 => pick().prop_map(Op::RevokeMarkTarget),
+        3 => Just(Op::DeleteStep),
+        2 => Just(Op::ClearStep),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_model_agrees_after_every_step(ops in prop::collection::vec(op(), 80..120)) {
         program(&ops);
+    }
+
+    #[test]
+    fn steps_may_come_between_anything(ops in prop::collection::vec(steps(), 80..120)) {
+        interleaved(&ops);
     }
 }
