@@ -693,6 +693,12 @@ impl Run {
             };
             seen.caps.insert(at, held);
         }
+        let (db, env) = (&self.world.db, &self.world.env);
+        let mut next = db.first(env);
+        while let Some(at) = next {
+            seen.order.push(at.address().0);
+            next = db.successor(env, at);
+        }
         seen
     }
 
