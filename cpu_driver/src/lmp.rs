@@ -164,9 +164,9 @@ impl Kernel {
                 Err(error) => {
                     say!(
                         self.env.console,
-                        "note {:?} not delivered: {}",
+                        "note {:?} not delivered: error {:#x}",
                         note.words,
-                        error.code().name()
+                        error.raw()
                     );
                     self.env.notes.pop();
                 }

@@ -79,6 +79,8 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
                     build_again(&cx, &built)?,
                     Duration::ZERO,
                 )?;
+                let sizes = sizes(&cx, &platform, &built)?;
+                report.add(&mut copies, "sizes", sizes, Duration::ZERO)?;
                 for plan in wanted {
                     let step = cx.ui.silent_step(&format!("qemu::{}", plan.name));
                     let outcome =
@@ -122,6 +124,37 @@ fn build_again(cx: &Context, built: &Built) -> Result<Vec<Case>> {
         )
     });
     Ok(vec![Case::new("build::up-to-date", None, failure)])
+}
+
+/// Most bytes of the platform's boot image.
+const IMAGE_BYTES: usize = 4 << 20;
+/// Most bytes of the CPU driver in it.
+const CPU_DRIVER_BYTES: usize = 128 << 10;
+
+/// The boot image and the CPU driver stay small.
+fn sizes(cx: &Context, platform: &Platform, built: &Built) -> Result<Vec<Case>> {
+    if built.files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let contents = image::read_menu(cx, platform, &MenuChoice::default())?;
+    let image = image::make(cx, platform, &contents, built)?;
+    let too_large = |bytes: usize, most: usize| {
+        (bytes > most).then(|| format!("{bytes} bytes, at most {most} are wanted"))
+    };
+    let cpu_driver = image.parts.iter().find(|part| part.0 == "cpu_driver");
+    let cpu_driver = cpu_driver.map_or(0, |part| part.1);
+    Ok(vec![
+        Case::new(
+            "build::image-size",
+            None,
+            too_large(image.bytes, IMAGE_BYTES),
+        ),
+        Case::new(
+            "build::cpu-driver-size",
+            None,
+            too_large(cpu_driver, CPU_DRIVER_BYTES),
+        ),
+    ])
 }
 
 /// The test files of a platform, by name.
