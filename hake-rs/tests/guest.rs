@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use hake::failure::{Exit, Failure};
 use hake::guest::{Copies, Event, Guest, Machine, Signals};
 use hake::platform::Qemu;
+use hake::session;
 use hake::symbolise::Symboliser;
 use hake::ui::Ui;
 use std::fs;
@@ -162,4 +164,28 @@ fn what_qemu_complains_about_is_kept() {
     );
     drop(guest);
     assert!(!fake.alive());
+}
+
+/// Runs the script `lines` on a guest that does what `script` says.
+fn run_lines(script: &str, lines: &[&str]) -> anyhow::Result<Exit> {
+    let mut fake = Fake::new(script);
+    let mut guest = fake.start(Duration::from_secs(20));
+    let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+    session::run_lines(Ui::new(false), &mut guest, lines)
+}
+
+#[test]
+fn a_script_that_is_cut_short_has_failed() {
+    // A guest that ends with the first line, `shutdown` and Enter.
+    let code = |lines: &[&str]| run_lines("printf 'barreleye> '; head -c 9 >/dev/null", lines);
+    assert_eq!(code(&["shutdown"]).unwrap(), Exit::Ok);
+    assert_eq!(code(&["shutdown", "hello"]).unwrap(), Exit::Failed);
+    assert_eq!(code(&[]).unwrap(), Exit::Ok);
+}
+
+#[test]
+fn a_machine_that_qemu_does_not_start_is_wrong_use() {
+    let error = run_lines("echo 'no memory' >&2; exit 1", &["mem"]).unwrap_err();
+    let failure = error.downcast_ref::<Failure>().unwrap();
+    assert_eq!(failure.exit, Exit::Usage);
 }

@@ -1,7 +1,7 @@
 //! A person at the console.
 
-use super::{LAST_WORDS, Prompt, Tally, show};
-use crate::failure::{Exit, Failure};
+use super::{LAST_WORDS, Prompt, Tally, not_started, show};
+use crate::failure::Exit;
 use crate::guest::{Event, Guest, Terminal};
 use crate::ui::Ui;
 use anyhow::Result;
@@ -62,12 +62,10 @@ pub fn interact(ui: Ui, guest: &mut Guest<'_>) -> Result<Exit> {
             }
             Event::Ended(status) => {
                 drop(terminal);
-                let complaints = guest.complaints();
                 if silent && !status.success() {
-                    return Err(Failure::usage(format!(
-                        "QEMU does not start the machine: {complaints}"
-                    )));
+                    return Err(not_started(guest));
                 }
+                let complaints = guest.complaints();
                 if !status.success() && !complaints.is_empty() {
                     ui.say(&format!("QEMU: {complaints}"));
                 }

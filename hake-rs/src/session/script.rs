@@ -1,6 +1,6 @@
 //! Typing the lines of a file.
 
-use super::{LAST_WORDS, Prompt, Tally, show};
+use super::{LAST_WORDS, Prompt, Tally, not_started, show};
 use crate::failure::{Exit, Failure};
 use crate::guest::{Event, Guest};
 use crate::ui::Ui;
@@ -41,17 +41,19 @@ pub fn read_lines(file: &Path) -> Result<Vec<Vec<u8>>> {
 ///
 /// # Errors
 ///
-/// hake's own troubles. What happens in the guest is told by the exit code: 1 if a command failed, 2 if the guest died, 3 if
-/// the time limit ended it.
+/// hake's own troubles; 64 if QEMU refuses its command line. What happens in the guest is told by the exit code: 1 if a
+/// command failed or was not reached, 2 if the guest died, 3 if the time limit ended it.
 pub fn run_lines(ui: Ui, guest: &mut Guest<'_>, lines: Vec<Vec<u8>>) -> Result<Exit> {
     let mut prompt = Prompt::default();
     let mut tally = Tally::default();
     let count = lines.len();
     let mut rest = lines.into_iter().chain([b"shutdown".to_vec()]);
     let mut typed = 0;
+    let mut silent = true;
     loop {
         match guest.wait()? {
             Event::Text(text) => {
+                silent = false;
                 show(&text);
                 for _ in text.iter().filter(|&&byte| prompt.push(byte)) {
                     if let Some(mut line) = rest.next() {
@@ -76,12 +78,16 @@ pub fn run_lines(ui: Ui, guest: &mut Guest<'_>, lines: Vec<Vec<u8>>) -> Result<E
                 return Ok(Exit::TimeOut);
             }
             Event::TimeOut => break,
+            Event::Ended(status) if silent && !status.success() => {
+                return Err(not_started(guest));
+            }
             Event::Ended(status) => {
                 report(ui, guest, &tally, status.success());
                 if typed < count && tally.exit(status) == Exit::Ok {
                     ui.say(&format!(
                         "the guest shut down after {typed} of {count} lines"
                     ));
+                    return Ok(Exit::Failed);
                 }
                 return Ok(tally.exit(status));
             }
