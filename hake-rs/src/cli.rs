@@ -190,7 +190,8 @@ pub struct GdbArgs {
     /// Start gdb, for the machine that `gdb` without this flag runs in another terminal
     #[arg(long)]
     pub attach: bool,
-    /// The port on 127.0.0.1
-    #[arg(long, value_name = "PORT", default_value_t = 1234)]
+    /// The port on 127.0.0.1 where the machine waits; --attach knows it
+    #[arg(long, value_name = "PORT", default_value_t = 1234, conflicts_with = "attach",
+        value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
 }

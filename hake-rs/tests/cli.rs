@@ -26,6 +26,11 @@ fn wrong_use_is_64() {
         &["run", "--frobnicate"],
         &["run", "--cores"],
         &["run", "--profile", "small"],
+        &["run", "--mem", "0"],
+        &["run", "--mem", "00G"],
+        &["run", "--append", "loglevel=4 nonce=1"],
+        &["gdb", "--port", "0"],
+        &["gdb", "--attach", "--port", "99"],
         &[],
     ] {
         let output = hake(args);
@@ -71,4 +76,18 @@ fn a_script_that_is_not_there_is_65() {
         "{}",
         message(&output)
     );
+}
+
+#[test]
+fn a_result_file_that_cannot_be_written_is_told_before_the_tests() {
+    let output = hake(&[
+        "test",
+        "--filter",
+        "style::format",
+        "--junit",
+        "/no-such-folder/x",
+    ]);
+    assert_eq!(output.status.code(), Some(65));
+    assert_eq!(message(&output).lines().count(), 1, "{}", message(&output));
+    assert!(output.stdout.is_empty());
 }

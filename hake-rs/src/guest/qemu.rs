@@ -73,11 +73,19 @@ impl Wishes {
             if digits.is_empty()
                 || mem.len() - digits.len() > 1
                 || !digits.bytes().all(|b| b.is_ascii_digit())
+                // QEMU takes 0 for its own default.
+                || digits.bytes().all(|b| b == b'0')
             {
                 return Err(Failure::usage(format!(
                     "--mem {mem}: give a size such as 512M or 2G"
                 )));
             }
+        }
+        let mut words = self.append.iter().flat_map(|text| text.split_whitespace());
+        if let Some(word) = words.find(|word| word.starts_with("nonce=")) {
+            return Err(Failure::usage(format!(
+                "--append {word}: hake sets the nonce itself, and would understand no record with another one"
+            )));
         }
         if self.el2 && qemu.machine_el2.is_none() {
             return Err(Failure::usage(format!(

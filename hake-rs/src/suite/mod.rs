@@ -31,6 +31,10 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
     let platform = check_platform(&args.platform)?;
     let cx = Context::new(Ui::new(args.common.verbose), Some(Task::Test))?;
     let mut copies = Copies::open(args.output.log.as_ref(), args.output.json.as_ref())?;
+    // Told now and not behind minutes of tests.
+    if let Some(file) = &args.junit {
+        report::write_junit(file, "")?;
+    }
     let mut report = Report::new(args.filter.clone(), args.common.verbose);
     let plans = plans(&cx, &platform, args)?;
 

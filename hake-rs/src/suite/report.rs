@@ -126,9 +126,7 @@ impl Report {
             .context("the file of --json cannot be written")?;
         }
         if let Some(file) = junit {
-            std::fs::write(file, self.junit(failed)).map_err(|error| {
-                Failure::bad_input(format!("{} cannot be written: {error}", file.display()))
-            })?;
+            write_junit(file, &self.junit(failed))?;
         }
         if let (true, Some(filter)) = (self.cases.is_empty(), &self.filter) {
             return Err(Failure::usage(format!(
@@ -207,6 +205,17 @@ fn escaped(text: &str) -> String {
         other => String::from(other),
     };
     text.chars().map(escape).collect()
+}
+
+/// Writes the file of `--junit`.
+///
+/// # Errors
+///
+/// 65 if it cannot be written.
+pub fn write_junit(file: &Path, xml: &str) -> Result<()> {
+    std::fs::write(file, xml).map_err(|error| {
+        Failure::bad_input(format!("{} cannot be written: {error}", file.display()))
+    })
 }
 
 #[cfg(test)]
