@@ -65,20 +65,30 @@ impl Symboliser {
         if !code.iter().any(|range| range.contains(&address)) {
             return None;
         }
-        let mut function = None;
-        let mut place = None;
-        if let Ok(mut frames) = loader.find_frames(address)
-            && let Ok(Some(frame)) = frames.next()
-        {
-            function = frame
-                .function
-                .and_then(|name| name.demangle().ok().map(|name| name.into_owned()));
-            place = frame.location.and_then(|location| {
-                let file = location.file?;
-                let file = file.strip_prefix(&self.root).unwrap_or(file);
-                Some(format!("{file}:{}", location.line?))
-            });
+        // Innermost first, then what that is inlined into.
+        let mut known: Vec<(Option<String>, Option<(String, u32)>)> = Vec::new();
+        if let Ok(mut frames) = loader.find_frames(address) {
+            while let Ok(Some(frame)) = frames.next() {
+                let function = frame
+                    .function
+                    .and_then(|name| name.demangle().ok().map(|name| name.into_owned()));
+                let place = frame
+                    .location
+                    .and_then(|place| Some((place.file?.to_owned(), place.line?)));
+                known.push((function, place));
+            }
         }
+        // A line of Rust's own library says little: the place in our source that called it is wanted.
+        let ours = |file: &str| file.starts_with(&self.root) || !file.starts_with('/');
+        let best = known
+            .iter()
+            .position(|(_, place)| place.as_ref().is_some_and(|(file, _)| ours(file)))
+            .unwrap_or(0);
+        let (function, place) = known.into_iter().nth(best).unwrap_or_default();
+        let place = place.map(|(file, line)| {
+            let file = file.strip_prefix(&self.root).unwrap_or(&file);
+            format!("{file}:{line}")
+        });
         let function = function.or_else(|| {
             let name = loader.find_symbol(address)?;
             Some(addr2line::demangle_auto(name.into(), None).into_owned())
