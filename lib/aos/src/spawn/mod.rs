@@ -79,12 +79,18 @@ pub struct SpawnError {
 impl SpawnError {
     fn elf(elf: ElfError) -> Self {
         let code = match elf {
-            ElfError::NotElf | ElfError::WrongMachine(_) | ElfError::NotExecutable(_) => {
-                ErrorCode::ElfHeader
-            }
+            ElfError::NotElf | ElfError::NotExecutable(_) => ErrorCode::ElfHeader,
+            ElfError::WrongMachine(_) => ErrorCode::ElfWrongMachine,
+            ElfError::ProgramHeaders | ElfError::SegmentCount(_) => ErrorCode::ElfProghdr,
             ElfError::SegmentFile { .. } | ElfError::SegmentSize { .. } => ErrorCode::ElfFilesz,
+            ElfError::SegmentAddress { .. } | ElfError::SegmentOverlap { .. } => {
+                ErrorCode::ElfBadSegment
+            }
+            ElfError::WriteAndExecute { .. } => ErrorCode::ElfWriteAndExecute,
+            ElfError::Entry(_) => ErrorCode::ElfNoEntry,
+            ElfError::NoAbiNote => ErrorCode::ElfAbiNoteMissing,
+            ElfError::AbiVersion { .. } => ErrorCode::ElfAbiVersion,
             ElfError::NoMemory => ErrorCode::ElfAllocate,
-            _ => ErrorCode::ElfProghdr,
         };
         Self {
             error: Error::new(code).push(ErrorCode::SpawnLoad),
