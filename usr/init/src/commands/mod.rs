@@ -158,7 +158,8 @@ fn help(context: &mut Context<'_>) -> u8 {
         println!("  {:10} {:9} {}", command.name, command.args, command.what);
     }
     println!("programs (PROGRAM ARGUMENTS..., double quotes keep spaces):");
-    for module in context.boot.modules() {
+    // init runs already.
+    for module in context.boot.modules().filter(|m| m.name() != "init") {
         println!("  {}", module.name());
     }
     println!(
