@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The longest name between `[` and `:`.
 const MAX_NAME: usize = 32;
 
+/// A function's name, and a file and line.
+type Frame = (Option<String>, Option<(String, u32)>);
+
 /// A file with symbols.
 struct Loaded {
     loader: Loader,
@@ -66,7 +69,7 @@ impl Symboliser {
             return None;
         }
         // Innermost first, then what that is inlined into.
-        let mut known: Vec<(Option<String>, Option<(String, u32)>)> = Vec::new();
+        let mut known: Vec<Frame> = Vec::new();
         if let Ok(mut frames) = loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
                 let function = frame
