@@ -73,16 +73,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["aos", "capops", "caps", "errors", "flounder", "kpi", "ump"],
     ),
     ("program", USER_SPACE),
+    ("capviz", &["capgraph", "kpi", "testproto"]),
     // The host: formats and parsers only, never what runs on the board.
     (
         "hake",
         &[
             "bootimage",
-            "capgraph",
+            "capviz",
             "diagnostics",
             "fugu",
             "hamlet",
-            "kpi",
             "menu",
             "testproto",
         ],

@@ -11,6 +11,7 @@
 //! | `spaces` | slots, CNodes, dispatchers |
 //! | `mappings` | page tables and virtual addresses |
 //! | `reach` | what covers an address |
+//! | `text` | a capability as a few characters |
 //!
 //! A [`NodeId`] is a place in the list. Copies are neighbours in it, and the first of them stands for all: parents and
 //! children are always first copies.
@@ -31,9 +32,11 @@ mod forest;
 mod mappings;
 mod reach;
 mod spaces;
+mod text;
 
 pub use mappings::{MappedAt, Table};
 pub use spaces::{Held, Place};
+pub use text::MAX_TEXT;
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -1,5 +1,6 @@
 //! The commands of the prompt.
 
+mod capdump;
 mod caps;
 mod lists;
 mod run;
@@ -80,6 +81,11 @@ const HIDDEN: &[Command] = &[
         "invariants",
         "checks the kernel's capability database",
         lists::invariants,
+    ),
+    plain(
+        "capdump",
+        "every capability of the core, as records",
+        capdump::capdump,
     ),
     plain(
         "walktest",
