@@ -1,13 +1,16 @@
 //! Invocations of the Kernel capability: the monitor's authority over this core.
 
-use caps::{CteRef, Store};
-use errors::{Error, ErrorCode};
+use caps::Store;
+use errors::ErrorCode;
 use kpi::cap::ObjType;
 use kpi::invocation::{KernelCommand, RECORD_MAX};
 use kpi::rights::CapRights;
 
 use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
+
+/// What GetPlatform answers (Barrelfish's number).
+const ARCHITECTURE_ARM8: u64 = 8;
 
 impl Kernel {
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
@@ -35,14 +38,6 @@ impl Kernel {
                 let slot = self.find_own(invocation.caller, first, CapRights::READ)?;
                 self.dcb_of(slot)?.domain_id.set(second);
                 Ok(Reply::OK)
-            }
-            KernelCommand::DeleteLast => {
-                let slot = self.find_target(invocation)?;
-                Ok(stepped(self.db.delete_last(&mut self.env, slot)?))
-            }
-            KernelCommand::RevokeMarkTarget => {
-                let slot = self.find_target(invocation)?;
-                Ok(stepped(self.db.revoke_mark_target(&mut self.env, slot)?))
             }
             KernelCommand::DeleteStep => Ok(stepped(self.db.delete_step(&mut self.env)?)),
             KernelCommand::ClearStep => Ok(stepped(self.db.clear_step(&mut self.env)?)),
@@ -77,6 +72,13 @@ impl Kernel {
                 }
                 Ok(Reply::OK)
             }
+            KernelCommand::SpawnCore => self.start_core(invocation),
+            KernelCommand::Retype => self.retype(invocation.caller.cspace(), invocation.args, true),
+            KernelCommand::GetPlatform => Ok(Reply::Done([
+                ARCHITECTURE_ARM8,
+                hal::cpu::midr(),
+                u64::from(self.env.devices.gic.interrupts()),
+            ])),
             KernelCommand::CheckInvariants => self.check_invariants(first),
             KernelCommand::Statistics => {
                 #[cfg(feature = "check")]
@@ -89,24 +91,8 @@ impl Kernel {
                     longest,
                 ]))
             }
+            other => self.invoke_monitor(other, invocation),
         }
-    }
-
-    /// A slot of any CSpace: root, its level (in the caller's CSpace), address, level.
-    fn find_target(&self, invocation: &Invocation<'_>) -> Result<CteRef, Error> {
-        let [root, root_level, address, level, ..] = *invocation.args;
-        let root = self.find(
-            invocation.caller.cspace(),
-            root,
-            root_level,
-            CapRights::READ,
-        )?;
-        self.find_any(
-            root,
-            address,
-            level,
-            CapRights::READ.union(CapRights::WRITE),
-        )
     }
 
     /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.
