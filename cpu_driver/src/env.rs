@@ -13,6 +13,7 @@ use kpi::lmp::{FaultKind, KernelNote};
 use crate::asid::Asids;
 use crate::console::Console;
 use crate::dcb::{DCB_BYTES, DcbPtr, DcbState};
+use crate::interrupts::Receivers;
 use crate::notes::{Note, Notes};
 use crate::scheduler::Scheduler;
 
@@ -44,6 +45,8 @@ pub struct Env {
     pub empty_table: PhysAddr,
     /// Notes to the monitor that wait for room in its endpoint.
     pub notes: Notes,
+    /// Receivers of device interrupts.
+    pub receivers: Receivers,
     /// The console.
     pub console: Console,
     /// Hardware.
@@ -125,9 +128,13 @@ impl Machine for Env {
     }
 
     fn object_lost(&mut self, holder: CteRef, _cap: &Capability) {
-        // The monitor endpoint's slot lies in the kernel image, DCB slots lie in a DCB.
+        // The monitor endpoint's slot lies in the kernel image, those of interrupts in their table, DCB slots in a DCB.
         if self.notes.is_endpoint_slot(holder) {
             self.notes.endpoint_lost();
+            return;
+        }
+        if let Some(interrupt) = self.receivers.vector_of(holder) {
+            let _ = self.devices.gic.disable(interrupt);
             return;
         }
         let base = holder.address().align_down(DCB_BYTES);

@@ -21,6 +21,7 @@ use kpi::dispatcher::SaveArea;
 use crate::asid::Asids;
 use crate::console::Console;
 use crate::env::{Devices, Env};
+use crate::interrupts::Receivers;
 use crate::kernel::{Kernel, install};
 use crate::notes::Notes;
 use crate::scheduler::Scheduler;
@@ -117,6 +118,7 @@ fn start(
         asids: Asids::new(hal::mmu::asid_bits()),
         empty_table: PhysAddr(core_data.empty_table),
         notes: Notes::new(),
+        receivers: Receivers::default(),
         console,
         devices: Devices {
             gic,
@@ -138,6 +140,9 @@ fn start(
     let archive = Archive::parse(archive)
         .map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
     let mut memory = BootMemory::new(core_data)?;
+    let interrupts = kernel.env.devices.gic.interrupts();
+    let table = memory.pages(Receivers::bytes(interrupts))?;
+    kernel.env.receivers = Receivers::new(table, interrupts);
     let mut init = init_domain::Builder::new(kernel, &mut memory)?;
     init.load(&archive)?;
     init.add_modules(&archive, core_data)?;

@@ -67,4 +67,4 @@ pub use env::{Env, Machine, Store, Unmapped};
 pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
-pub use ops::{MapArgs, Reach, RetypeArgs};
+pub use ops::{MapArgs, Reach, ResizeArgs, RetypeArgs};

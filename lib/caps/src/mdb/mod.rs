@@ -40,7 +40,7 @@ use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
 use crate::facts::{size, type_root};
-use crate::ops::Pending;
+use crate::ops::{Pending, Resizing};
 
 /// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
 /// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
@@ -64,7 +64,9 @@ pub struct Database {
     /// What is being deleted in steps.
     pub(crate) pending: Pending,
     /// Counts insertions and removals.
-    changes: u64,
+    pub(crate) changes: u64,
+    /// How far a resize has come.
+    pub(crate) resizing: Option<Resizing>,
 }
 
 impl Database {
@@ -78,7 +80,16 @@ impl Database {
             last_domain: 0,
             pending: Pending::NONE,
             changes: 0,
+            resizing: None,
         }
+    }
+
+    /// An empty database whose ID and Domain numbers go on behind these: those given out before are not given again.
+    pub const fn going_on(core: CoreId, last_id: u32, last_domain: u32) -> Self {
+        let mut database = Self::new(core);
+        database.last_id = last_id;
+        database.last_domain = last_domain;
+        database
     }
 
     /// The core it belongs to.

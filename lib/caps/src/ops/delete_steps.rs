@@ -28,6 +28,8 @@ use crate::objects::{holds_entries, inner_entries};
 
 /// Instructions to look at an entry.
 const LOOK: u32 = 12;
+/// Copies of a CNode in itself that are looked at.
+const SELF_COPIES: u32 = 64;
 
 impl Database {
     /// Deletes a capability even if it is the last copy of what holds capabilities: that is marked, and the steps do the rest. Everything
@@ -71,20 +73,40 @@ impl Database {
         }
     }
 
-    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
+    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it. With more copies
+    /// in itself than [`SELF_COPIES`] it is not found out.
     fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
         let cap = &env.cte(at).cap;
         if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
             return false;
         }
         let inside = cap.address()..cap.end();
-        // Copies are in the order of their entries' addresses, so the outermost two decide.
-        let first = self.lower_bound(env, cap).first;
-        let last = self.upper_bound(env, cap).before;
-        [first, last]
-            .into_iter()
-            .flatten()
-            .all(|copy| copy == at || inside.contains(&copy.address().0))
+        let mut looked_at = 0;
+        for behind in [false, true] {
+            let mut copy = at;
+            loop {
+                let shape = env.cte(copy).shape;
+                let more = if behind {
+                    shape.copy_behind()
+                } else {
+                    shape.copy_before()
+                };
+                let next = if behind {
+                    self.successor(env, copy)
+                } else {
+                    self.predecessor(env, copy)
+                };
+                let Some(next) = next.filter(|_| more) else {
+                    break;
+                };
+                looked_at += 1;
+                if looked_at > SELF_COPIES || !inside.contains(&next.address().0) {
+                    return false;
+                }
+                copy = next;
+            }
+        }
+        true
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.

@@ -4,8 +4,10 @@
 
 mod copy;
 mod create;
+mod create_raw;
 mod delete;
 mod delete_steps;
+mod forget;
 mod identify;
 mod insert_original;
 mod map;
@@ -14,15 +16,20 @@ mod mint;
 mod modify;
 mod pending;
 mod reach;
+mod relatives;
+mod resize;
 mod retype;
 mod revoke;
 mod revoke_mark;
+mod revoke_mark_relations;
 mod unmap;
 mod visit;
 
 pub use map::MapArgs;
 pub(crate) use pending::Pending;
 pub use reach::Reach;
+pub use resize::ResizeArgs;
+pub(crate) use resize::Resizing;
 pub use retype::RetypeArgs;
 
 use errors::ErrorCode;

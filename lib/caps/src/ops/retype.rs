@@ -115,6 +115,11 @@ impl Database {
         let mut budget = self.budget(env);
         let resumes = self.is_half_made(env, env.slot(cnode, args.dest.index), &plan, 0);
         if !resumes {
+            if plan.objtype == ObjType::Domain
+                && u64::from(u32::MAX - self.last_domain) < plan.count
+            {
+                return Err(code::DOMAIN_SPACE_EXHAUSTED);
+            }
             let spot = self.check_range(env, &plan, 0)?;
             for index in 0..plan.count {
                 if !env.cte(slot(env, cnode, &args, index)).is_empty() {
