@@ -21,6 +21,8 @@ use crate::say;
 pub enum Reply {
     /// Success, with up to three result words.
     Done([u64; 3]),
+    /// Success, with five result words, for the caller of a command that is documented so.
+    Long([u64; 5]),
     /// Not finished: execute the same call again.
     Again,
     /// The caller's result is this; then run that dispatcher, or whoever is next.
@@ -203,6 +205,11 @@ impl Kernel {
                     registers.add(3).write_volatile(third);
                     area.as_ptr()
                 }
+                Ok(Reply::Long(words)) => {
+                    registers.write_volatile(0);
+                    registers.add(1).cast::<[u64; 5]>().write_volatile(words);
+                    area.as_ptr()
+                }
                 Err(error) => {
                     registers.write_volatile(error.raw());
                     area.as_ptr()
@@ -292,7 +299,7 @@ impl Kernel {
     pub fn schedule(&mut self) -> *const SaveArea {
         loop {
             if let Some(next) = self.env.scheduler.next() {
-                self.env.start_slice();
+                self.env.start_slice(next);
                 return self.run(next);
             }
             self.idle();
