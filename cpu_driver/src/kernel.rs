@@ -303,7 +303,7 @@ impl Kernel {
     pub fn schedule(&mut self) -> *const SaveArea {
         loop {
             if let Some(next) = self.env.scheduler.next() {
-                self.env.start_slice();
+                self.env.start_slice(next);
                 return self.run(next);
             }
             self.idle();

@@ -8,8 +8,10 @@ mod create_raw;
 mod delete;
 mod delete_steps;
 mod forget;
+mod dump;
 mod identify;
 mod insert_original;
+mod list;
 mod map;
 mod mappings;
 mod mint;
@@ -25,11 +27,14 @@ mod revoke_mark_relations;
 mod unmap;
 mod visit;
 
+pub use dump::{PageDump, PageRun, next_run};
+pub use list::{Listed, next_in_cspace};
 pub use map::MapArgs;
 pub(crate) use pending::Pending;
 pub use reach::Reach;
 pub use resize::ResizeArgs;
 pub(crate) use resize::Resizing;
+pub(crate) use reach::Reached;
 pub use retype::RetypeArgs;
 
 use errors::ErrorCode;
