@@ -128,7 +128,13 @@ impl Kernel {
         let Some(next) = next else {
             return Ok(Reply::Long([0; 5]));
         };
-        let [first, second, third] = self.db.identify(&self.env, next)?.to_words();
+        let cap = *self.env.cte(next).cap();
+        let shown = match cap.objtype().is_mapping() {
+            // Who holds the Kernel capability may know the table entry; without it nobody could tell where a mapping is.
+            true => cap,
+            false => self.db.identify(&self.env, next)?,
+        };
+        let [first, second, third] = shown.to_words();
         let shared = self.db.state_of(&self.env, next);
         let own = self.env.cte(next).flags().without(Flags::SHARED);
         let facts = CapFacts::new(shared.owner.0, shared.flags.bits(), own.bits());

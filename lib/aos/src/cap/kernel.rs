@@ -127,7 +127,7 @@ pub fn check_invariants() -> Result<u64, Error> {
 pub struct Seen {
     /// Physical address of the slot.
     pub slot: PhysAddr,
-    /// The capability, as [`cap_direct_identify`](super::cap_direct_identify) shows it.
+    /// The capability, as [`cap_direct_identify`](super::cap_direct_identify) shows it, but of a Mapping with its table entry.
     pub cap: Capability,
     /// Owner and flags.
     pub facts: CapFacts,
