@@ -15,6 +15,8 @@
 //! | [`cap`] | capability references and the operations on them |
 //! | [`slot`] | slots for capabilities |
 //! | [`ram`] | physical memory (`mm_*`) and objects made of it |
+//! | [`account`] | the memory that a domain costs, and its return |
+//! | [`monitor`] | what this domain asks of init |
 //! | [`paging`] | mappings in the own and in new address spaces |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
 //! | [`spawn`] | new domains |
@@ -30,6 +32,7 @@
 
 extern crate alloc;
 
+pub mod account;
 mod arch;
 pub mod args;
 pub mod boot;
@@ -40,6 +43,7 @@ pub mod event;
 pub mod exit;
 pub mod json;
 pub mod lmp;
+pub mod monitor;
 pub mod paging;
 mod panic;
 pub mod ram;
@@ -52,6 +56,7 @@ pub mod time;
 
 pub use aos_macros::main;
 pub use args::Args;
+pub use capops;
 pub use error::{Error, ErrorCode};
 pub use exit::{Status, Termination};
 pub use initproto;

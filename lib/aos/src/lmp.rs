@@ -8,7 +8,7 @@
 
 use crate::arch::call::{self, Results};
 use crate::arch::dispatcher;
-use crate::cap::{CapRef, cap_mint, cap_retype, identify};
+use crate::cap::{CapRef, cap_mint, cap_retype, cap_revoke, identify};
 use crate::error::{self, Error, ErrorCode, ResultExt, is_transient};
 use crate::event;
 use crate::slot::{slot_alloc, slot_free};
@@ -16,7 +16,10 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use kpi::addr::CapAddr;
 use kpi::cap::ObjType;
-use kpi::lmp::{ENDPOINT_BUFFER_BYTES, EndpointBuffer, LMP_MESSAGE_WORDS, LMP_WORDS, LmpHeader};
+use kpi::lmp::{
+    ENDPOINT_BUFFER_BYTES, EndpointBuffer, LMP_DEFAULT_BUFFER_WORDS, LMP_MESSAGE_WORDS, LMP_WORDS,
+    LmpHeader,
+};
 use kpi::slots::{self, task};
 use kpi::syscall::{CallWord, SendFlags};
 
@@ -25,16 +28,28 @@ pub const MIN_BUFFER_WORDS: u32 = LMP_MESSAGE_WORDS as u32 + 1;
 /// Most words of a buffer.
 pub const MAX_BUFFER_WORDS: u32 = 4096;
 
+/// The first buffer of every domain: its monitor's answers come here. Who starts the domain mints the endpoint.
+pub(crate) const ANSWERS: Buffer = Buffer {
+    offset: dispatcher::PRIVATE_START,
+    words: LMP_DEFAULT_BUFFER_WORDS as u32,
+};
+
 /// Next free byte of the frame.
-static NEXT_BUFFER: AtomicU32 = AtomicU32::new(dispatcher::PRIVATE_START);
+static NEXT_BUFFER: AtomicU32 = AtomicU32::new(ANSWERS.end());
+
+/// A buffer in the own dispatcher frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffer {
+    /// Where it is in the frame.
+    pub(crate) offset: u32,
+    /// Words of it.
+    pub(crate) words: u32,
+}
 
 /// A place to receive messages.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Where the buffer is in the frame.
-    offset: u32,
-    /// Words of the buffer.
-    words: u32,
+    buffer: Buffer,
     /// The capability to send to it.
     cap: CapRef,
 }
@@ -70,17 +85,9 @@ pub fn endpoint_create(words: u32) -> Result<Endpoint, Error> {
     let code = ErrorCode::LibEndpointCreate;
     ensure_self_endpoint().push_err(code)?;
     let cap = slot_alloc().push_err(code)?;
-    let made = carve(words).and_then(|offset| {
-        let minted = cap_mint(
-            cap,
-            CapRef::task(task::SELFEP),
-            u64::from(offset),
-            u64::from(words),
-        );
-        minted.map(|()| offset)
-    });
+    let made = carve(words).and_then(|buffer| buffer.mint(cap).map(|()| buffer));
     match made {
-        Ok(offset) => Ok(Endpoint { offset, words, cap }),
+        Ok(buffer) => Ok(Endpoint { buffer, cap }),
         Err(error) => {
             // The slot came from the allocator and is empty.
             let _ = slot_free(cap);
@@ -90,18 +97,16 @@ pub fn endpoint_create(words: u32) -> Result<Endpoint, Error> {
 }
 
 /// A zeroed buffer in the frame.
-fn carve(words: u32) -> Result<u32, Error> {
-    let bytes = ENDPOINT_BUFFER_BYTES as u32 + 8 * words;
-    let bytes = bytes.next_multiple_of(16);
-    let carved = NEXT_BUFFER.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-        next.checked_add(bytes)
-            .filter(|end| *end <= dispatcher::FRAME_END)
+fn carve(words: u32) -> Result<Buffer, Error> {
+    let carved = NEXT_BUFFER.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |offset| {
+        let end = Buffer { offset, words }.end();
+        (end <= dispatcher::FRAME_END).then_some(end)
     });
     let offset = carved.map_err(|_| Error::new(ErrorCode::LibNoEndpointSpace))?;
     for at in (offset..offset + ENDPOINT_BUFFER_BYTES as u32).step_by(4) {
         dispatcher::write_u32(at, 0);
     }
-    Ok(offset)
+    Ok(Buffer { offset, words })
 }
 
 /// The endpoint that others are minted from: the spawner made it, for init nobody did.
@@ -120,32 +125,71 @@ impl Endpoint {
         self.cap
     }
 
-    const fn delivered_at(&self) -> u32 {
-        self.offset + offset_of!(EndpointBuffer, delivered) as u32
-    }
-
-    const fn consumed_at(&self) -> u32 {
-        self.offset + offset_of!(EndpointBuffer, consumed) as u32
-    }
-
     /// Names the empty slot, of the own CSpace, for the next capability.
     pub fn arm(&self, slot: CapRef) {
-        self.set_slot(slots::ROOTCN, slot.addr());
+        self.buffer.set_slot(slots::ROOTCN, slot.addr());
     }
 
     /// Accepts no capability: a message with one is refused, transiently for the sender.
     pub fn disarm(&self) {
-        self.set_slot(CapAddr::NULL, CapAddr::NULL);
+        self.buffer.set_slot(CapAddr::NULL, CapAddr::NULL);
     }
 
-    fn set_slot(&self, cspace: CapAddr, slot: CapAddr) {
+    /// The next message, if one is there.
+    pub fn receive(&self) -> Option<Received> {
+        self.buffer.receive()
+    }
+
+    /// Makes the own capability the only one to this endpoint, and empties the buffer: for another sender.
+    ///
+    /// A holder of a copy may have revoked it, and with that taken this one too; then it is minted anew.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn renew(&self) -> Result<(), Error> {
+        if identify(self.cap).is_err() {
+            self.buffer.mint(self.cap)?;
+        }
+        cap_revoke(self.cap)?;
+        while self.receive().is_some() {}
+        Ok(())
+    }
+}
+
+impl Buffer {
+    /// First byte of the frame behind it.
+    const fn end(self) -> u32 {
+        let bytes = ENDPOINT_BUFFER_BYTES as u32 + 8 * self.words;
+        self.offset.saturating_add(bytes.next_multiple_of(16))
+    }
+
+    /// Puts a capability for it into an empty slot.
+    fn mint(self, cap: CapRef) -> Result<(), Error> {
+        self.mint_from(cap, CapRef::task(task::SELFEP))
+    }
+
+    /// As [`Buffer::mint`], of the dispatcher whose self endpoint this is: the same buffer of another domain.
+    pub(crate) fn mint_from(self, cap: CapRef, selfep: CapRef) -> Result<(), Error> {
+        cap_mint(cap, selfep, u64::from(self.offset), u64::from(self.words))
+    }
+
+    const fn delivered_at(self) -> u32 {
+        self.offset + offset_of!(EndpointBuffer, delivered) as u32
+    }
+
+    const fn consumed_at(self) -> u32 {
+        self.offset + offset_of!(EndpointBuffer, consumed) as u32
+    }
+
+    /// Names the slot for the next capability.
+    pub(crate) fn set_slot(self, cspace: CapAddr, slot: CapAddr) {
         let at = |field: usize| self.offset + field as u32;
         dispatcher::write_u32(at(offset_of!(EndpointBuffer, recv_cspace)), cspace.0);
         dispatcher::write_u32(at(offset_of!(EndpointBuffer, recv_slot)), slot.0);
     }
 
     /// The next message, if one is there.
-    pub fn receive(&self) -> Option<Received> {
+    pub(crate) fn receive(self) -> Option<Received> {
         let delivered = dispatcher::read_u32(self.delivered_at());
         let mut consumed = dispatcher::read_u32(self.consumed_at());
         if delivered == consumed || delivered >= self.words || consumed >= self.words {
@@ -168,7 +212,7 @@ impl Endpoint {
         })
     }
 
-    fn take_word(&self, index: &mut u32) -> u64 {
+    fn take_word(self, index: &mut u32) -> u64 {
         let word = dispatcher::read_u64(self.offset + ENDPOINT_BUFFER_BYTES as u32 + 8 * *index);
         *index = (*index + 1) % self.words;
         word
@@ -199,13 +243,13 @@ pub fn send(
     error::check(error)
 }
 
-/// Sends a message, yielding while the receiver's buffer is full.
+/// Sends a message, yielding while the receiver's buffer is full, or while it waits for no capability.
 ///
 /// # Errors
 /// `LIB_ERR_LMP_CHAN_SEND` on top of an error that is not transient.
-pub fn send_waiting(endpoint: CapRef, payload: &[u64]) -> Result<(), Error> {
+pub fn send_waiting(endpoint: CapRef, payload: &[u64], cap: Option<CapRef>) -> Result<(), Error> {
     loop {
-        match send(endpoint, payload, None, SendFlags::DEFAULT) {
+        match send(endpoint, payload, cap, SendFlags::DEFAULT) {
             Err(error) if is_transient(error) => event::yield_now(),
             result => return result.push_err(ErrorCode::LibLmpChanSend),
         }

@@ -9,8 +9,9 @@
 //!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
 
+use crate::account::Account;
 use crate::arch::memory::Mapped;
-use crate::cap::vnode::{Entries, vnode_map, vnode_unmap};
+use crate::cap::vnode::{Entries, table_type, vnode_map, vnode_unmap};
 use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::{mm_free, vnode_create};
@@ -51,6 +52,7 @@ enum Home {
     Own,
     /// The CSpace of a domain that is being made.
     Foreign {
+        account: Account,
         tables: CNodeRef,
         next_table: u32,
         mappings: CNodeRef,
@@ -211,12 +213,13 @@ impl PagingState {
     }
 
     /// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
-    /// holds a page CNode (slot 0 the L0 table) and a CNode for mappings.
+    /// holds a page CNode (slot 0 the L0 table) and a CNode for mappings. Tables are made in the domain's account.
     ///
     /// # Errors
     /// `LIB_ERR_MALLOC_FAIL`.
-    pub fn foreign(root: CapRef, croot: CapAddr) -> Result<Self, Error> {
+    pub fn foreign(root: CapRef, croot: CapAddr, account: Account) -> Result<Self, Error> {
         let home = Home::Foreign {
+            account,
             tables: CNodeRef::foreign(croot, root::PAGECN),
             next_table: 1,
             mappings: CNodeRef::foreign(croot, root::ROOT_MAPPING),
@@ -328,10 +331,17 @@ impl PagingState {
             return Ok(*table);
         }
         let parent = self.table(level - 1, address)?;
-        let table = vnode_create(level)?;
+        let table = match &self.home {
+            Home::Own => vnode_create(level)?,
+            Home::Foreign { account, .. } => account
+                .object(table_type(level), BASE_PAGE_SIZE)
+                .push_err(ErrorCode::LibVnodeCreate)?,
+        };
         if let Err(error) = self.hang(parent, table, level, address) {
-            // Not in use anywhere; what cannot be freed is lost, the error that counts is the first.
-            let _ = mm_free(table);
+            if matches!(self.home, Home::Own) {
+                // Not in use anywhere; what cannot be freed is lost, the error that counts is the first.
+                let _ = mm_free(table);
+            }
             return Err(error);
         }
         self.tables.insert((level, base), table);
@@ -406,12 +416,6 @@ impl PagingState {
         }
         let span = Span::new(address.0, region.bytes).map_err(from_mm)?;
         self.free.add(span).map_err(from_mm)
-    }
-
-    /// The tables it made, lowest level of the tree first, and itself no more: for a domain that is taken apart.
-    pub(crate) fn into_tables(self) -> impl Iterator<Item = CapRef> {
-        // Level 3 before 2 before 1: a table goes before the one it hangs in.
-        self.tables.into_values().rev()
     }
 }
 

@@ -3,23 +3,36 @@
 //! The allocator keeps the RAM capability of each region (its root); every object is retyped straight from a root, at the
 //! offset that the books (`mm::ram`) name. So an object's memory comes back by deleting the object and telling the books.
 //!
+//! init adds the machine's memory, a trusted domain what it finds in its SYSMEM slot. Any other domain begins with nothing, and asks its
+//! monitor for RAM when it needs some ([`crate::monitor`]); how much it may have is the monitor's to decide.
+//!
 //! Barrelfish counterpart: `lib/mm` with `mm_alloc` and friends, `ram_alloc`, `frame_alloc`.
 
 use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::monitor;
 use crate::slot::{slot_alloc, slot_free};
+use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
-use mm::ram::{Ram, Usage};
+use mm::ram::{Grant, Ram, Usage};
 use mm::ranges::Span;
 use spin::Mutex;
 
 /// Any physical address.
-const EVERYWHERE: Span = Span {
+pub(crate) const EVERYWHERE: Span = Span {
     base: 0,
     end: u64::MAX,
 };
+
+/// Slots of the task CNode for RAM from the monitor: not from the slot allocator, which may itself be waiting for memory.
+const FIRST_REFILL: u8 = 192;
+const LAST_REFILL: u8 = 254;
+/// Least bytes that are asked for.
+const REFILL_BYTES: u64 = 256 << 10;
+
+static REFILLS: AtomicU8 = AtomicU8::new(0);
 
 static RAM: Mutex<Ram<CapRef>> = Mutex::new(Ram::new());
 
@@ -88,17 +101,6 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
         .push_err(code)
 }
 
-/// Gives back the memory of an object that [`object_alloc_at`] made in a slot that is gone with its CSpace.
-///
-/// # Errors
-/// `MM_ERR_MM_FREE`: it is free already, or was never granted.
-pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
-    RAM.lock()
-        .free(base, bytes)
-        .map_err(from_mm)
-        .push_err(ErrorCode::MmMmFree)
-}
-
 /// How much memory there is.
 pub fn mm_usage() -> Usage {
     RAM.lock().usage()
@@ -111,7 +113,7 @@ fn give_back(base: u64, bytes: u64) {
 }
 
 /// Alignment of an object of this type.
-const fn alignment_of(objtype: ObjType) -> u64 {
+pub(crate) const fn alignment_of(objtype: ObjType) -> u64 {
     match objtype {
         ObjType::L1CNode | ObjType::L2CNode => L2CNODE_BYTES,
         _ => BASE_PAGE_SIZE,
@@ -121,25 +123,21 @@ const fn alignment_of(objtype: ObjType) -> u64 {
 /// Most ranges that one allocation passes over because the kernel finds them in use.
 const MAX_PASSED_OVER: usize = 64;
 
-/// Makes an object in an empty slot of any CSpace.
+/// Makes an object in an empty slot of any CSpace, in a range that `alloc` finds and `give_back` takes back.
 ///
 /// The kernel refuses a range in which an object still lives (a copy of a freed capability elsewhere). Such a range stays
 /// out of the books for good, and the next one is tried.
-fn make(
+pub(crate) fn make(
     slot: CapRef,
     objtype: ObjType,
     bytes: u64,
-    alignment: u64,
-    within: Span,
+    alloc: impl Fn(u64) -> Result<Grant<CapRef>, Error>,
+    give_back: impl Fn(u64, u64),
 ) -> Result<(), Error> {
     let bytes = objtype.fixed_size().unwrap_or(bytes);
     let mut passed_over = 0;
     loop {
-        let grant = RAM
-            .lock()
-            .alloc_within(bytes, alignment, within)
-            .map_err(from_mm)
-            .push_err(ErrorCode::LibRamAlloc)?;
+        let grant = alloc(bytes).push_err(ErrorCode::LibRamAlloc)?;
         let objsize = objtype.fixed_size().unwrap_or(grant.bytes);
         match cap_retype(slot, grant.root, grant.offset, objtype, objsize, 1) {
             Err(error)
@@ -156,6 +154,40 @@ fn make(
     }
 }
 
+/// Makes an object of this domain's own memory; a domain that has none left asks its monitor for more.
+fn make_own(
+    slot: CapRef,
+    objtype: ObjType,
+    bytes: u64,
+    alignment: u64,
+    within: Span,
+) -> Result<(), Error> {
+    let take = |bytes| RAM.lock().alloc_within(bytes, alignment, within);
+    let alloc = |bytes| match take(bytes) {
+        Err(mm::MmError::Exhausted) if monitor::is_there() => {
+            refill(bytes, alignment)?;
+            take(bytes).map_err(from_mm)
+        }
+        found => found.map_err(from_mm),
+    };
+    make(slot, objtype, bytes, alloc, give_back)
+}
+
+/// Takes RAM from the monitor into the allocator. It stays there until the domain ends.
+fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
+    let used = REFILLS.fetch_add(1, Ordering::Relaxed);
+    let slot = FIRST_REFILL
+        .checked_add(used)
+        .filter(|slot| *slot <= LAST_REFILL);
+    let slot = CapRef::task(slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))?);
+    let result =
+        monitor::ram_alloc_at(slot, bytes.max(REFILL_BYTES), alignment).and_then(|()| mm_add(slot));
+    if result.is_err() {
+        REFILLS.fetch_sub(1, Ordering::Relaxed);
+    }
+    result
+}
+
 /// Makes an object in a new slot.
 fn make_in_slot(
     objtype: ObjType,
@@ -164,7 +196,7 @@ fn make_in_slot(
     within: Span,
 ) -> Result<CapRef, Error> {
     let slot = slot_alloc()?;
-    match make(slot, objtype, bytes, alignment, within) {
+    match make_own(slot, objtype, bytes, alignment, within) {
         Ok(()) => Ok(slot),
         Err(error) => {
             // The slot came from the allocator and is still empty.
@@ -187,7 +219,7 @@ pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
 /// # Errors
 /// As [`object_alloc`].
 pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
-    make(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+    make_own(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
 }
 
 /// A zeroed frame of `bytes` bytes, rounded up to pages.
@@ -224,6 +256,39 @@ pub fn cnode_create_foreign_l2(root: CapRef, l1: u32) -> Result<CNodeRef, Error>
     object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)
         .push_err(ErrorCode::LibCnodeCreateForeignL2)?;
     Ok(CNodeRef::foreign(root.addr(), l1))
+}
+
+/// A RAM capability of `bytes` bytes at a multiple of `alignment`: straight from the monitor in a domain that has one, else from the own
+/// allocator. [`ram_free`] gives it back.
+///
+/// # Errors
+/// `LIB_ERR_RAM_ALLOC` on top of the monitor's answer; as [`object_alloc`].
+pub fn ram_alloc(bytes: u64, alignment: u64) -> Result<CapRef, Error> {
+    if !monitor::is_there() {
+        return mm_alloc_aligned(bytes, alignment);
+    }
+    let slot = slot_alloc()?;
+    let result = monitor::ram_alloc_at(slot, bytes, alignment);
+    if result.is_err() {
+        let _ = slot_free(slot);
+    }
+    result.map(|()| slot).push_err(ErrorCode::LibRamAlloc)
+}
+
+/// Gives back what [`ram_alloc`] answered with: deletes the capability, frees the slot and the memory. Nothing that was made of it may be
+/// left.
+///
+/// # Errors
+/// `MM_ERR_MM_FREE` on top of why; `SYS_ERR_REVOKE_FIRST`: something made of it is left, the memory stays charged.
+pub fn ram_free(ram: CapRef) -> Result<(), Error> {
+    if !monitor::is_there() {
+        return mm_free(ram);
+    }
+    let code = ErrorCode::MmMmFree;
+    let capability = cap_direct_identify(ram).push_err(code)?;
+    cap_delete(ram).push_err(code)?;
+    slot_free(ram).push_err(code)?;
+    monitor::ram_free(capability.address(), capability.size()).push_err(code)
 }
 
 /// Adds the memory that a trusted domain was given in its SYSMEM slot.

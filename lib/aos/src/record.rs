@@ -36,7 +36,7 @@ pub fn send(json: &str) -> Result<(), Error> {
     for chunk in record_chunks(json.as_bytes()) {
         let (words, count) = chunk.encode();
         let words = words.get(..count).unwrap_or_default();
-        lmp::send_waiting(exit::INITEP, words)?;
+        lmp::send_waiting(exit::INITEP, words, None)?;
     }
     Ok(())
 }

@@ -59,6 +59,12 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
     Ok(CNodeRef::own(l1).slot(u32::from(slot)))
 }
 
+/// How many slots there are, and how many of them are free.
+pub fn slot_usage() -> (u32, u32) {
+    let state = STATE.lock();
+    (state.slots.slots(), state.slots.free_slots())
+}
+
 /// Gives a slot back. The capability in it is gone already.
 ///
 /// # Errors

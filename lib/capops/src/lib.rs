@@ -65,6 +65,11 @@ impl Operation {
         }
     }
 
+    /// Whether it is a revoke.
+    pub const fn revokes(&self) -> bool {
+        self.revokes
+    }
+
     /// What is to be done now.
     pub const fn next(&self) -> Next {
         self.next

@@ -1,4 +1,4 @@
-//! What a domain tells the one that started it: how it ended, which fault ended it, records.
+//! What a domain tells the one that started it: how it ended, which fault ended it, records; and what it asks of it.
 //!
 //! Pure: messages are words to values and back, and a fault is put into words for people. init gives each child an endpoint
 //! of its own, so the endpoint says who speaks and a message carries no identity that could be forged.
@@ -8,6 +8,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`message`] | the messages |
+//! | [`request`] | capabilities to delete or revoke, memory; the answers |
 //! | [`fault`] | a fault in words |
 //!
 //! Barrelfish counterpart: the course's `aos_rpc` numbers; upstream's `proc_mgmt` exit message.
@@ -16,9 +17,11 @@
 
 pub mod fault;
 pub mod message;
+pub mod request;
 
 pub use fault::{Fault, FaultCause};
 pub use message::{Message, RECORD_CHUNK, RecordAssembler, record_chunks};
+pub use request::{Answer, Request, Wish};
 
 /// Status of a program that returned an error.
 pub const STATUS_ERROR: u8 = 1;

@@ -5,8 +5,10 @@
 //! | 1 Exit | word 1: status, 0 to 255 |
 //! | 2 Fault | words 1 to 4: cause, ESR, FAR, PC |
 //! | 3 Record | word 0 bits 15:8 bytes in this chunk, bit 16 last chunk; words 1 to 8: the bytes |
+//! | 4 Request | see [`request`](crate::request) |
 
 use crate::fault::{Fault, FaultCause};
+use crate::request::{Request, TAG_REQUEST};
 use kpi::invocation::RECORD_MAX;
 use kpi::lmp::LMP_WORDS;
 
@@ -36,6 +38,8 @@ pub enum Message {
         /// Whether the record is complete with it.
         last: bool,
     },
+    /// A wish.
+    Request(Request),
 }
 
 impl Message {
@@ -73,6 +77,10 @@ impl Message {
                     1 + usize::from(*length).min(RECORD_CHUNK).div_ceil(8),
                 )
             }
+            Self::Request(request) => {
+                fill(&mut words, request.encode());
+                (words, 3)
+            }
         }
     }
 
@@ -106,6 +114,7 @@ impl Message {
                     last: head >> 16 & 1 == 1,
                 })
             }
+            TAG_REQUEST => Request::decode(words).map(Self::Request),
             _ => None,
         }
     }
@@ -197,6 +206,15 @@ mod tests {
             far: 0x1234,
             pc: 0x40_1234,
         }));
+    }
+
+    #[test]
+    fn requests_are_messages() {
+        let wish = crate::Wish::Delete {
+            address: 0x703,
+            level: 2,
+        };
+        round_trip(Message::Request(Request { number: 9, wish }));
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub mod task {
     pub const DISPATCHER: u8 = 1;
     /// The root CNode.
     pub const ROOTCN: u8 = 2;
+    /// Endpoint to the domain's monitor, which deletes and revokes for it what the kernel alone does not, and gives it memory.
+    /// **Barreleye**: upstream leaves this slot unused. Empty: nobody does that.
+    pub const MONITOREP: u8 = 3;
     /// The dispatcher's frame.
     pub const DISPFRAME: u8 = 4;
     /// The IRQTable (init only).

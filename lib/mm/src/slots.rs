@@ -89,6 +89,11 @@ impl Slots {
         Ok(())
     }
 
+    /// Slots in all, free or not.
+    pub fn slots(&self) -> u32 {
+        self.nodes.len() as u32 * SLOTS
+    }
+
     /// Free slots in all.
     pub fn free_slots(&self) -> u32 {
         self.nodes.iter().map(|node| node.free).sum()
@@ -114,6 +119,6 @@ mod tests {
         assert_eq!(slots.free(8, 200), Err(MmError::Overlap));
         assert_eq!(slots.free(9, 0), Err(MmError::NotFound));
         assert_eq!(slots.take(), Ok((8, 200)));
-        assert_eq!(slots.free_slots(), 0);
+        assert_eq!((slots.slots(), slots.free_slots()), (512, 0));
     }
 }

@@ -96,9 +96,11 @@ fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Resul
         match ended {
             Err(error) if error.elf.is_none() => return Err(error.into()),
             Err(_) => counts.refused += 1,
-            Ok((_, _, Outcome::Exited(_))) => counts.exited += 1,
-            Ok((_, _, Outcome::Killed)) => counts.killed += 1,
-            Ok(_) => counts.faulted += 1,
+            Ok(ended) => match ended.outcome {
+                Outcome::Exited(_) => counts.exited += 1,
+                Outcome::Killed => counts.killed += 1,
+                _ => counts.faulted += 1,
+            },
         }
     }
     copy.unmap()?;

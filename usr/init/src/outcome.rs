@@ -79,27 +79,38 @@ impl Outcome {
         }
     }
 
-    /// Tells the user, unless there is nothing to tell, and hake.
+    /// Tells hake of a fault.
+    pub fn record(self, name: DomainName, pid: u32) {
+        match self {
+            Self::Faulted(fault) => record(name, pid, fault.name(), &fault),
+            Self::Stopped(kind, fault) => record(name, pid, stop_name(kind, &fault), &fault),
+            Self::Exited(_) | Self::Died | Self::Killed => {}
+        }
+    }
+
+    /// Tells the user, unless there is nothing to tell.
     pub fn tell(self, name: DomainName, pid: u32) {
         match self {
             Self::Exited(0) => {}
             Self::Exited(status) => println!("{name}: exit status {status}"),
-            Self::Faulted(fault) => {
-                println!(
-                    "{name} (pid {pid}) was ended by a fault: {fault}, at [{name}:{:#x}]",
-                    fault.pc
-                );
-                record(name, pid, fault.name(), &fault);
-            }
-            Self::Stopped(kind, fault) => {
-                println!(
-                    "{name} (pid {pid}) was stopped by the kernel: {}",
-                    Stop(name, kind, fault)
-                );
-                record(name, pid, stop_name(kind, &fault), &fault);
-            }
+            Self::Faulted(fault) => println!(
+                "{name} (pid {pid}) was ended by a fault: {fault}, at [{name}:{:#x}]",
+                fault.pc
+            ),
+            Self::Stopped(kind, fault) => println!(
+                "{name} (pid {pid}) was stopped by the kernel: {}",
+                Stop(name, kind, fault)
+            ),
             Self::Died => println!("{name} (pid {pid}) is gone: its dispatcher was deleted"),
             Self::Killed => println!("{name} (pid {pid}) was killed"),
+        }
+    }
+
+    /// As [`Outcome::tell`], for one that ran in the background: there is always something to tell.
+    pub fn tell_background(self, name: DomainName, pid: u32) {
+        match self {
+            Self::Exited(status) => println!("[{pid}] {name}: exit status {status}"),
+            _ => self.tell(name, pid),
         }
     }
 }

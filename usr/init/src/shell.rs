@@ -1,12 +1,11 @@
 //! The prompt: a line, its command, again.
 
-use crate::children::{Children, conclude_command};
+use crate::children::{Children, Limit, conclude_command, rest};
 use crate::commands;
-use crate::input::POLL_INTERVAL;
 use alloc::string::String;
 use aos::boot::Boot;
 use aos::console::Console;
-use aos::{Error, event, print, println, time};
+use aos::{Error, event, print, println};
 use lineedit::{Editor, Outcome};
 
 /// The prompt.
@@ -21,6 +20,9 @@ pub const LINE_LIMIT: usize = 64 << 10;
 pub fn serve(boot: &Boot, children: &mut Children) -> Result<(), Error> {
     let mut editor = Editor::new(LINE_LIMIT);
     loop {
+        for ended in children.take_told() {
+            ended.outcome.tell_background(ended.name, ended.pid);
+        }
         print!("{PROMPT}");
         let line = read_line(&mut editor, children);
         if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
@@ -35,8 +37,8 @@ fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
     loop {
         let snapshot = event::snapshot();
         let Some(byte) = children.input.next() else {
-            children.tell_notes();
-            event::wait_until(snapshot, Some(time::after(POLL_INTERVAL)));
+            let busy = children.tend();
+            rest(busy, snapshot, Limit::Interrupt);
             continue;
         };
         match editor.feed(byte, &mut Console) {

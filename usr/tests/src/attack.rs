@@ -4,13 +4,13 @@
 
 use crate::harness::{Failure, Harness, Outcome, equal, that};
 use crate::world::{Child, World, sleep};
-use aos::cap::{CapRef, cap_direct_identify, cap_revoke};
+use aos::cap::{CapRef, cap_delete, cap_direct_identify, cap_revoke};
 use aos::kpi::addr::PhysAddr;
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
 use aos::paging::MappedFrame;
-use aos::ram::{frame_alloc, mm_alloc_from_range_aligned, mm_free};
+use aos::ram::frame_alloc;
 use core::time::Duration;
 
 const SUITE: &str = "attack";
@@ -49,17 +49,13 @@ fn take(world: &World, objtype: ObjType) -> Outcome {
     let capability = cap_direct_identify(object)?;
     cap_revoke(object)?;
     // Deleting our copy, the last one, frees the memory: it becomes a frame, full of ones.
-    mm_free(object)?;
-    let base = capability.address();
-    let ram = mm_alloc_from_range_aligned(
-        PhysAddr(base),
-        PhysAddr(base + capability.size()),
-        capability.size(),
-        BASE_PAGE_SIZE,
-    )?;
-    equal(cap_direct_identify(ram)?.address(), base)?;
+    cap_delete(object)?;
+    let (base, bytes) = (capability.address(), capability.size());
     let slot = aos::slot::slot_alloc()?;
-    aos::cap::cap_retype(slot, ram, 0, ObjType::Frame, capability.size(), 1)?;
+    let account = child.domain.account();
+    account.reclaim(base, bytes, slot)?;
+    account.object_at_address(slot, ObjType::Frame, bytes, PhysAddr(base))?;
+    equal(cap_direct_identify(slot)?.address(), base)?;
     let mut memory = MappedFrame::new(slot, PageFlags::READ_WRITE)?;
     memory.view_mut().bytes_mut().fill(0xff);
     let before = view.view().load(0);
@@ -73,5 +69,8 @@ fn take(world: &World, objtype: ObjType) -> Outcome {
     that(!changed, "nobody writes the memory any more")?;
     memory.unmap()?;
     view.unmap()?;
+    child.domain.destroy()?;
+    // It went with the account.
+    aos::slot::slot_free(slot)?;
     Ok(())
 }

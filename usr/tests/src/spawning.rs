@@ -4,6 +4,7 @@ use crate::harness::{Failure, Harness, Outcome, equal, that};
 use crate::parts::DONE;
 use crate::world::{World, sleep};
 use alloc::vec::Vec;
+use aos::account::Account;
 use aos::initproto::{FaultCause, Message, STATUS_PANIC};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
@@ -152,12 +153,16 @@ fn bad_file(world: &World) -> Outcome {
     let free = aos::ram::mm_usage().free;
     let mut elf = Vec::from(world.elf().get(..8192).unwrap_or_default());
     that(
-        world.make("bad", &elf, &["bad"], &[]).is_err(),
+        world
+            .make("bad", &elf, &["bad"], &[], &Account::new())
+            .is_err(),
         "a cut file is refused",
     )?;
     elf.fill(0);
     that(
-        world.make("bad", &elf, &["bad"], &[]).is_err(),
+        world
+            .make("bad", &elf, &["bad"], &[], &Account::new())
+            .is_err(),
         "zeroes are refused",
     )?;
     equal(aos::ram::mm_usage().free, free)
@@ -168,7 +173,9 @@ fn long_args(world: &World) -> Outcome {
     let long = core::str::from_utf8(&long).unwrap_or("");
     let args = [long; 8];
     that(
-        world.make("tests", world.elf(), &args, &[]).is_err(),
+        world
+            .make("tests", world.elf(), &args, &[], &Account::new())
+            .is_err(),
         "160 KiB of arguments are refused",
     )
 }

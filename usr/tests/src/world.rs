@@ -2,9 +2,11 @@
 
 use crate::harness::Failure;
 use alloc::vec::Vec;
+use aos::account::Account;
 use aos::boot::Boot;
 use aos::cap::CapRef;
 use aos::initproto::Message;
+use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
@@ -74,13 +76,14 @@ impl World {
     /// page tables.
     pub fn child(&self, part: &str, shared: Option<CapRef>) -> Result<Child, Failure> {
         let mut grants = Vec::new();
+        let account = Account::new();
         if let Some(cap) = shared {
             grants.push(Grant {
                 cap,
                 place: Place::Argument(0),
             });
             grants.push(Grant {
-                cap: ram::mm_alloc(CHILD_BYTES)?,
+                cap: account.object(ObjType::Ram, CHILD_BYTES)?,
                 place: Place::Task(task::SYSMEM),
             });
         }
@@ -90,6 +93,7 @@ impl World {
             elf.unwrap_or_default(),
             &["tests", "--child", part],
             &grants,
+            &account,
         )
     }
 
@@ -98,7 +102,8 @@ impl World {
         let module = self.boot.module(name)?;
         let mapped = module.map()?;
         let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-        let child = self.make(name, elf.unwrap_or_default(), args, &[])?;
+        let elf = elf.unwrap_or_default();
+        let child = self.make(name, elf, args, &[], &Account::new())?;
         mapped.unmap()?;
         child.domain.start()?;
         let message = child.wait();
@@ -113,6 +118,7 @@ impl World {
         elf: &[u8],
         args: &[&str],
         grants: &[Grant],
+        account: &Account,
     ) -> Result<Child, Failure> {
         let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
         let pid = self.next_pid.get();
@@ -124,7 +130,9 @@ impl World {
             env: &["TEST=1"],
             pid,
             report_to: Some(endpoint.cap()),
+            served: false,
             grants,
+            account,
         })?;
         Ok(Child { domain, endpoint })
     }

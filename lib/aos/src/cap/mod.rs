@@ -18,7 +18,7 @@ pub mod vnode;
 
 use crate::arch::call::{self, Results};
 use crate::error::{self, Error, ErrorCode, ResultExt};
-use crate::slot;
+use crate::{monitor, slot};
 use capops::{Call, Operation};
 use core::fmt;
 use kpi::addr::{CapAddr, CapLevel, L2_BITS};
@@ -235,8 +235,8 @@ fn on_slot(cap: CapRef, command: CNodeCommand) -> Result<[u64; 3], Error> {
 
 /// Deletes a capability; the slot is empty afterwards.
 ///
-/// The last copy of a CNode or Dispatcher goes with all that lies in it, if this domain holds the Kernel capability. Other
-/// domains are told `SYS_ERR_RETRY_THROUGH_MONITOR`: there is no service yet that does it for them.
+/// The last copy of a CNode or Dispatcher goes with all that lies in it: by this domain if it holds the Kernel capability, else by its
+/// monitor ([`crate::monitor`]). A domain that has none is told `SYS_ERR_RETRY_THROUGH_MONITOR`.
 ///
 /// # Errors
 /// `LIB_ERR_CAP_DELETE` on the kernel's error.
@@ -256,22 +256,39 @@ pub fn cap_revoke(cap: CapRef) -> Result<(), Error> {
     whole(revoked, cap, Operation::revoke()).push_err(ErrorCode::LibCapDelete)
 }
 
-/// Goes on with what the kernel alone does not do, as far as this domain can.
+/// Goes on with what the kernel alone does not do.
 fn whole(result: Result<(), Error>, cap: CapRef, operation: Operation) -> Result<(), Error> {
     match result {
-        Err(error)
-            if error.contains(ErrorCode::SysRetryThroughMonitor)
-                && identify(CapRef::task(slots::task::KERNELCAP)).is_ok() => {}
-        other => return other,
+        Err(error) if error.contains(ErrorCode::SysRetryThroughMonitor) => {
+            if identify(CapRef::task(slots::task::KERNELCAP)).is_ok() {
+                drive(operation, cap)
+            } else if monitor::is_there() {
+                monitor::perform(operation, cap)
+            } else {
+                Err(error)
+            }
+        }
+        other => other,
     }
-    let call = |call| match call {
+}
+
+/// Runs an operation to its end, with the Kernel capability.
+fn drive(operation: Operation, cap: CapRef) -> Result<(), Error> {
+    operation.run(|call| operation_call(call, cap), |error| error.code())
+}
+
+/// Makes one call of an operation on a capability, of any CSpace. Needs the Kernel capability.
+///
+/// # Errors
+/// The kernel's.
+pub fn operation_call(call: Call, cap: CapRef) -> Result<(), Error> {
+    match call {
         Call::DeleteLast => kernel::delete_last(cap),
         Call::RevokeMarkTarget => kernel::revoke_mark_target(cap),
         Call::Revoke => on_slot(cap, CNodeCommand::Revoke).map(|_| ()),
         Call::DeleteStep => kernel::delete_step(),
         Call::ClearStep => kernel::clear_step(),
-    };
-    operation.run(call, |error| error.code())
+    }
 }
 
 /// Deletes a capability and frees its slot.

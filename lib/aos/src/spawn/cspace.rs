@@ -1,10 +1,11 @@
 //! The CSpace of a new domain.
 
 use super::{Grant, Place};
-use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
+use crate::account::Account;
+use crate::cap::{CNodeRef, CapRef, cap_copy};
 use crate::error::{Error, ErrorCode, ResultExt};
-use crate::ram::{cnode_create_foreign_l2, cnode_create_l1};
-use alloc::vec::Vec;
+use kpi::cap::ObjType;
+use kpi::layout::L2CNODE_BYTES;
 use kpi::slots::{root, task};
 
 /// The CNodes that every domain has.
@@ -24,26 +25,26 @@ pub(super) struct CSpace {
     pub(super) root: CapRef,
 }
 
-/// An L2CNode in root slot `l1`. Its address is remembered in `cnodes`: later the child may have moved it.
-fn cnode(root: CapRef, l1: u32, cnodes: &mut Vec<u64>) -> Result<(), Error> {
-    cnode_create_foreign_l2(root, l1)?;
-    let slot = CNodeRef::root_of(root.addr()).slot(l1);
-    cnodes.push(cap_direct_identify(slot)?.address());
-    Ok(())
-}
-
 impl CSpace {
     /// Root CNode and the CNodes in it; the task CNode knows itself and the root.
-    pub(super) fn new(cnodes: &mut Vec<u64>) -> Result<Self, Error> {
-        let root = cnode_create_l1().push_err(ErrorCode::SpawnCreateRootcn)?;
+    pub(super) fn new(account: &Account) -> Result<Self, Error> {
+        let root = account
+            .object(ObjType::L1CNode, L2CNODE_BYTES)
+            .push_err(ErrorCode::SpawnCreateRootcn)?;
         let cspace = Self { root };
         for (slot, code) in CNODES {
-            cnode(root, slot, cnodes).push_err(code)?;
+            cspace.cnode(account, slot).push_err(code)?;
         }
         let taskcn = CNodeRef::root_of(root.addr()).slot(root::TASKCN);
         cap_copy(cspace.task(task::TASKCN), taskcn).push_err(ErrorCode::SpawnMintTaskcn)?;
         cap_copy(cspace.task(task::ROOTCN), root).push_err(ErrorCode::SpawnMintRootcn)?;
         Ok(cspace)
+    }
+
+    /// An L2CNode in root slot `l1`.
+    fn cnode(self, account: &Account, l1: u32) -> Result<(), Error> {
+        let slot = CNodeRef::root_of(self.root.addr()).slot(l1);
+        account.object_at(slot, ObjType::L2CNode, L2CNODE_BYTES)
     }
 
     /// A slot of an L2CNode in it.
@@ -57,11 +58,12 @@ impl CSpace {
     }
 
     /// Copies what the caller grants.
-    pub(super) fn grant(self, grants: &[Grant], cnodes: &mut Vec<u64>) -> Result<(), Error> {
+    pub(super) fn grant(self, grants: &[Grant], account: &Account) -> Result<(), Error> {
         let code = ErrorCode::SpawnSetCaps;
         let argument = |grant: &Grant| matches!(grant.place, Place::Argument(_));
         if grants.iter().any(argument) {
-            cnode(self.root, root::ARGCN, cnodes).push_err(ErrorCode::SpawnSetupArgcn)?;
+            self.cnode(account, root::ARGCN)
+                .push_err(ErrorCode::SpawnSetupArgcn)?;
         }
         for grant in grants {
             let dest = match grant.place {

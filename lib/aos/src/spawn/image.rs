@@ -1,48 +1,52 @@
 //! Memory of a new domain: segments, arguments, dispatcher frame.
 
+use crate::account::Account;
 use crate::arch::cache;
 use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
 use crate::paging::MappedFrame;
-use crate::ram::{frame_alloc, mm_free};
 use elfload::Segment;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsError};
+use kpi::cap::ObjType;
 use kpi::dispatcher::{DispatcherShared, SaveArea};
 use kpi::layout::{ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
 use kpi::rights::PageFlags;
 
 /// A new frame, filled through a mapping of its first `bytes` bytes.
 fn filled(
+    account: &Account,
     frame_bytes: u64,
     bytes: u64,
     fill: impl FnOnce(&mut MappedFrame) -> Result<(), Error>,
 ) -> Result<CapRef, Error> {
-    let frame = frame_alloc(frame_bytes)?;
-    let result = MappedFrame::part(frame, bytes, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        let result = fill(&mut mapped);
-        mapped.unmap().and(result)
-    });
-    match result {
-        Ok(()) => Ok(frame),
-        Err(error) => {
-            // The first error counts; a frame that is still mapped stays.
-            let _ = mm_free(frame);
-            Err(error)
-        }
-    }
+    let frame = frame_alloc(account, frame_bytes)?;
+    let mut mapped = MappedFrame::part(frame, bytes, PageFlags::READ_WRITE)?;
+    let result = fill(&mut mapped);
+    mapped.unmap().and(result)?;
+    Ok(frame)
+}
+
+fn frame_alloc(account: &Account, bytes: u64) -> Result<CapRef, Error> {
+    account
+        .object(ObjType::Frame, bytes)
+        .push_err(ErrorCode::LibFrameAlloc)
 }
 
 /// The frame of a segment, with the file's bytes in it.
-pub(super) fn segment_frame(elf: &[u8], segment: &Segment) -> Result<CapRef, Error> {
+pub(super) fn segment_frame(
+    account: &Account,
+    elf: &[u8],
+    segment: &Segment,
+) -> Result<CapRef, Error> {
     let code = ErrorCode::SpawnElfMap;
     if segment.file.is_empty() {
-        return frame_alloc(segment.bytes).push_err(code);
+        return frame_alloc(account, segment.bytes).push_err(code);
     }
     let data = elf.get(segment.file.clone()).unwrap_or_default();
     let end = segment.data_offset + data.len() as u64;
-    filled(segment.bytes, end, |mapped| {
+    filled(account, segment.bytes, end, |mapped| {
         let memory = mapped.view_mut().bytes_mut();
         let place = memory
             .get_mut(segment.data_offset as usize..end as usize)
@@ -57,7 +61,12 @@ pub(super) fn segment_frame(elf: &[u8], segment: &Segment) -> Result<CapRef, Err
 }
 
 /// The frame of the arguments, and how many bytes of it are to be mapped.
-pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRef, u64), Error> {
+pub(super) fn args_frame(
+    account: &Account,
+    pid: u32,
+    args: &[&str],
+    env: &[&str],
+) -> Result<(CapRef, u64), Error> {
     let overflow = Error::new(ErrorCode::SpawnArgspgOverflow);
     let strings: usize = args.iter().chain(env).map(|text| text.len() + 8).sum();
     let bytes = (ARGS_HEADER_BYTES + strings) as u64;
@@ -65,7 +74,7 @@ pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRe
     if bytes > ARGS_BYTES {
         return Err(overflow);
     }
-    let frame = filled(bytes, bytes, |mapped| {
+    let frame = filled(account, bytes, bytes, |mapped| {
         let page = mapped.view_mut().bytes_mut();
         match kpi::args::write(page, pid, args.iter().copied(), env.iter().copied()) {
             Ok(_) => Ok(()),
@@ -77,7 +86,11 @@ pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRe
 }
 
 /// The dispatcher frame: disabled, at the program's entry, x0 = the arguments.
-pub(super) fn dispatcher_frame(name: DomainName, entry: VirtAddr) -> Result<CapRef, Error> {
+pub(super) fn dispatcher_frame(
+    account: &Account,
+    name: DomainName,
+    entry: VirtAddr,
+) -> Result<CapRef, Error> {
     let mut start = SaveArea::ZERO;
     start.pc = entry.0;
     let [x0, ..] = &mut start.x;
@@ -108,6 +121,7 @@ pub(super) fn dispatcher_frame(name: DomainName, entry: VirtAddr) -> Result<CapR
         trap_area: SaveArea::ZERO,
     };
     filled(
+        account,
         DISPATCHER_FRAME_BYTES,
         BASE_PAGE_SIZE,
         |mapped| match mapped.view_mut().write_dispatcher(&shared) {

@@ -2,12 +2,11 @@
 //!
 //! The child gets a CSpace (root CNode, task, page, segment, slot-allocator and mapping CNodes), an address space holding the
 //! segments, its arguments and its dispatcher frame at the addresses of `kpi::layout`, a dispatcher, a self endpoint, the
-//! endpoint to report to, and what else the caller grants. All memory comes from the caller's allocator, and all objects
-//! stay in the caller's slots too: the child holds copies. So the caller can take them away.
+//! endpoint to report to, and what else the caller grants. All of it is made in an [`Account`] of its own, out of the caller's memory.
 //!
-//! The ELF file is checked as a whole before anything is allocated. When a later step fails, everything made so far is given
-//! back, and so it is when the domain is destroyed. Only a spawner with the Kernel capability (init) can delete CNodes and
-//! dispatchers yet; of other spawners' domains these stay, with the dispatcher's frame and L0 table.
+//! The ELF file is checked as a whole before anything is allocated. When a later step fails, or when the domain is destroyed, the account is
+//! released: with it goes all that the domain is made of, and all that it or others made of that, wherever the capabilities are. A spawner
+//! without the Kernel capability has its monitor do part of that; one that has no monitor either cannot take a domain apart.
 //!
 //! Barrelfish counterpart: `lib/spawndomain`, the course's `lib/spawn`.
 
@@ -15,16 +14,14 @@ mod build;
 mod cspace;
 mod image;
 
+use crate::account::Account;
+use crate::cap::CapRef;
 use crate::cap::dispatcher::{dispatcher_resume, dispatcher_stop};
-use crate::cap::{CapRef, cap_delete, cap_revoke};
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
 use crate::paging::PagingState;
-use crate::ram::{memory_free, mm_free};
-use alloc::vec::Vec;
 use core::fmt;
 use elfload::ElfError;
-use kpi::layout::L2CNODE_BYTES;
 
 pub use build::spawn_load_with_caps;
 
@@ -49,7 +46,7 @@ pub struct Grant {
 }
 
 /// What to start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Program<'a> {
     /// Name for messages, cut to 16 bytes.
     pub name: &'a str,
@@ -63,8 +60,13 @@ pub struct Program<'a> {
     pub pid: u32,
     /// Endpoint for the child's report, if it is to have one.
     pub report_to: Option<CapRef>,
+    /// Whether the caller answers the child's requests ([`crate::monitor`]), which come to the same endpoint.
+    pub served: bool,
     /// More capabilities.
     pub grants: &'a [Grant],
+    /// What the domain is made in: a new account, or one with what the child is granted. It is released with the domain, and when that
+    /// cannot be made.
+    pub account: &'a Account,
 }
 
 /// Why a domain could not be made.
@@ -127,15 +129,12 @@ pub struct Domain {
     pid: u32,
     root: CapRef,
     dispatcher: CapRef,
-    /// The frame of the dispatcher and the L0 table: the dispatcher itself keeps copies of both.
-    kept: Vec<CapRef>,
-    /// Where the L2CNodes of its CSpace lie.
-    cnodes: Vec<u64>,
-    /// Frames of segments and arguments.
-    frames: Vec<CapRef>,
-    /// Slots of the child's CSpace with copies of `frames`.
-    copies: Vec<CapRef>,
+    /// The frame of the dispatcher and the L0 table.
+    vital: [CapRef; 2],
+    /// Endpoint for answers to its requests.
+    answers: Option<CapRef>,
     paging: PagingState,
+    account: Account,
 }
 
 impl Domain {
@@ -159,9 +158,24 @@ impl Domain {
         self.dispatcher
     }
 
-    /// Its L0 table and its dispatcher frame.
-    pub fn vital_objects(&self) -> &[CapRef] {
-        &self.kept
+    /// Its dispatcher frame and its L0 table.
+    pub const fn vital_objects(&self) -> &[CapRef] {
+        &self.vital
+    }
+
+    /// Where its monitor sends answers; `None` when the caller serves no requests.
+    pub const fn answers(&self) -> Option<CapRef> {
+        self.answers
+    }
+
+    /// Its address space.
+    pub const fn paging(&mut self) -> &mut PagingState {
+        &mut self.paging
+    }
+
+    /// What it is made of.
+    pub const fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Lets it run.
@@ -180,43 +194,13 @@ impl Domain {
         dispatcher_stop(self.dispatcher)
     }
 
-    /// Stops it for good and takes back all that it was made of, as far as this domain can delete it.
+    /// Stops it for good and takes back all that it was made of.
     ///
     /// # Errors
-    /// Of stopping it; then nothing is taken back.
+    /// As [`Account::release`].
     pub fn destroy(self) -> Result<(), Error> {
-        match self.stop() {
-            // The kernel stopped it for good already.
-            Err(error) if !error.contains(ErrorCode::SysDispNotRunnable) => return Err(error),
-            _ => {}
-        }
-        self.take_apart();
-        Ok(())
-    }
-
-    /// Gives memory back. What cannot be deleted stays, in use and unreachable for anybody else.
-    fn take_apart(self) {
-        // Copies of dispatcher and root, and the endpoints of the dispatcher, whoever has them: nobody reaches into it any more.
-        let revoked = cap_revoke(self.dispatcher).and_then(|()| cap_revoke(self.root));
-        for copy in self.copies {
-            let _ = cap_delete(copy);
-        }
-        for frame in self.frames {
-            let _ = mm_free(frame);
-        }
-        for table in self.paging.into_tables() {
-            let _ = mm_free(table);
-        }
-        let deleted = mm_free(self.dispatcher).and_then(|()| mm_free(self.root));
-        if revoked.and(deleted).is_err() {
-            return;
-        }
-        for object in self.kept {
-            let _ = mm_free(object);
-        }
-        for base in self.cnodes {
-            // If the child gave a copy away, the kernel refuses later to use this memory for anything else.
-            let _ = memory_free(base, L2CNODE_BYTES);
-        }
+        // It may be stopped for good already, or may have taken its dispatcher from us. What follows ends it in any case.
+        let _ = self.stop();
+        self.account.release()
     }
 }

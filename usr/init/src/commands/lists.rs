@@ -1,9 +1,9 @@
-//! The commands that list: mem, modules, ps; and the hidden one that checks the kernel.
+//! The commands that list: mem, modules; and the hidden one that checks the kernel.
 
 use super::Context;
 use aos::cap::kernel;
 use aos::json::Quoted;
-use aos::{println, ram};
+use aos::{Error, println, ram, slot};
 
 /// `total= used= free= largest=` in bytes. Used is all that is not free: kernel, boot image, init, programs.
 pub fn mem(context: &mut Context<'_>) -> u8 {
@@ -39,41 +39,39 @@ pub fn modules(context: &mut Context<'_>) -> u8 {
     0
 }
 
-/// `PID CORE STATE NAME`.
-pub fn ps(context: &mut Context<'_>) -> u8 {
-    let core = aos::core_id().0;
-    if !context.json {
-        println!("{:>5} {:>4} {:8} NAME", "PID", "CORE", "STATE");
-    }
-    for (pid, name) in context.children.running() {
-        if context.json {
-            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"running\",\"name\":\"{name}\"}}");
-        } else {
-            println!("{pid:>5} {core:>4} {:8} {name}", "running");
-        }
-    }
-    0
-}
-
-/// `used= capabilities=`: init's memory in use and the capabilities that the kernel has, and status 1 when they are not what they
-/// were at the first call: something was lost between.
+/// `used= capabilities= slots=`: init's memory in use, the capabilities that the kernel has, init's slots in use; and status 1 when they
+/// are not what they were at the first call: something was lost between.
 pub fn balance(context: &mut Context<'_>) -> u8 {
-    let capabilities = match kernel::statistics() {
-        Ok(statistics) => statistics.capabilities,
+    let now = match in_use() {
+        Ok(now) => now,
         Err(error) => {
             println!("the kernel does not count: {error}");
             return 1;
         }
     };
-    let usage = ram::mm_usage();
-    let used = usage.total - usage.free;
+    let [used, capabilities, slots] = now;
     if context.json {
-        println!("{{\"used\":{used},\"capabilities\":{capabilities}}}");
+        println!("{{\"used\":{used},\"capabilities\":{capabilities},\"slots\":{slots}}}");
     } else {
-        println!("used={used} capabilities={capabilities}");
+        println!("used={used} capabilities={capabilities} slots={slots}");
     }
-    let before = context.children.balance.get_or_insert((used, capabilities));
-    u8::from(*before != (used, capabilities))
+    u8::from(*context.children.balance.get_or_insert(now) != now)
+}
+
+/// Memory, capabilities and slots in use.
+///
+/// # Errors
+/// The kernel's, when it does not count capabilities.
+pub fn in_use() -> Result<[u64; 3], Error> {
+    let capabilities = kernel::statistics()?.capabilities;
+    let usage = ram::mm_usage();
+    let (slots, free_slots) = slot::slot_usage();
+    let used_slots = slots - free_slots;
+    Ok([
+        usage.total - usage.free,
+        capabilities,
+        u64::from(used_slots),
+    ])
 }
 
 /// Checks the kernel's capability database; status 1 when an invariant is violated.

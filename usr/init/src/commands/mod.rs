@@ -3,6 +3,7 @@
 mod capdump;
 mod caps;
 mod lists;
+mod processes;
 mod run;
 
 use crate::children::Children;
@@ -51,7 +52,14 @@ const COMMANDS: &[Command] = &[
     },
     list("mem", "memory of the machine", lists::mem),
     list("modules", "what the boot image holds", lists::modules),
-    list("ps", "domains", lists::ps),
+    Command {
+        name: "kill",
+        args: "PID",
+        what: "ends a program",
+        list: false,
+        run: processes::kill,
+    },
+    list("ps", "programs that run", processes::ps),
     plain(
         "reboot",
         "resets the machine",
@@ -61,6 +69,13 @@ const COMMANDS: &[Command] = &[
         refused(kernel::shutdown())
     }),
     list("uptime", "time since power-on", uptime),
+    Command {
+        name: "wait",
+        args: "PID",
+        what: "waits for a program in the background",
+        list: false,
+        run: processes::wait,
+    },
 ];
 
 /// Commands for tests, which `help` does not name.
@@ -168,7 +183,9 @@ fn help(context: &mut Context<'_>) -> u8 {
     for command in COMMANDS {
         println!("  {:10} {:9} {}", command.name, command.args, command.what);
     }
-    println!("programs (PROGRAM ARGUMENTS..., double quotes keep spaces):");
+    println!(
+        "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & at the end: in the background):"
+    );
     // init runs already.
     for module in context.boot.modules().filter(|m| m.name() != "init") {
         println!("  {}", module.name());

@@ -29,20 +29,26 @@ pub fn program(context: &mut Context<'_>) -> u8 {
     }
 }
 
+/// Starts the program; in the background when the last word is `&`.
 fn run(
     context: &mut Context<'_>,
     module: &Module<'_>,
     words: &[&str],
 ) -> Result<u8, aos::spawn::SpawnError> {
+    let (words, background) = match words {
+        [words @ .., "&"] => (words, true),
+        _ => (words, false),
+    };
     let mapped = module.map()?;
     let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-    let ended = context.children.run(
-        elf.unwrap_or_default(),
-        words,
-        Trust::Plain,
-        Limit::Interrupt,
-    );
+    let elf = elf.unwrap_or_default();
+    let started = context.children.start(elf, words, Trust::Plain, background);
     // What cannot be unmapped only costs addresses.
     let _ = mapped.unmap();
-    ended.map(conclude)
+    let pid = started?;
+    if background {
+        println!("[{pid}] {}", module.name());
+        return Ok(0);
+    }
+    Ok(conclude(context.children.finish(pid, Limit::Interrupt)))
 }

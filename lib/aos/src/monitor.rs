@@ -1,0 +1,87 @@
+//! What this domain asks of its monitor: to delete and revoke what the kernel alone does not, and memory.
+//!
+//! The monitor is who started the domain, if that says so ([`crate::spawn::Program::served`]): today init. The request goes to the endpoint in
+//! the MONITOREP slot, with a copy of the root CNode in whose CSpace the capability is meant; the answer comes to the first buffer of
+//! the dispatcher frame. One request at a time; the caller blocks until the answer is there, other messages wait in their endpoints.
+//!
+//! Barrelfish counterpart: `monitor_blocking` RPCs `remote_cap_delete`, `remote_cap_revoke`; `ram_alloc` of the memory server.
+
+use crate::cap::{CNodeRef, CapRef, identify};
+use crate::error::{self, Error, ErrorCode};
+use crate::event;
+use crate::lmp::{ANSWERS, send_waiting};
+use capops::Operation;
+use initproto::{Answer, Request, Wish};
+use kpi::addr::CapAddr;
+use kpi::slots::{self, task};
+use spin::Mutex;
+
+/// Where requests go.
+pub const MONITOREP: CapRef = CapRef::task(task::MONITOREP);
+
+/// Number of the last request; locked while one is under way.
+static LAST: Mutex<u32> = Mutex::new(0);
+
+/// Whether this domain has a monitor.
+pub fn is_there() -> bool {
+    identify(MONITOREP).is_ok()
+}
+
+/// Has an operation done on a capability.
+///
+/// # Errors
+/// The monitor's answer; `LIB_ERR_LMP_CHAN_SEND`.
+pub(crate) fn perform(operation: Operation, cap: CapRef) -> Result<(), Error> {
+    let (address, level) = (cap.addr().0, cap.level() as u8);
+    let wish = match operation.revokes() {
+        true => Wish::Revoke { address, level },
+        false => Wish::Delete { address, level },
+    };
+    let croot = cap.croot();
+    ask(wish, Some(CNodeRef::own(croot.l1()).slot(croot.l2())), None)
+}
+
+/// Has a RAM capability put into the empty slot.
+///
+/// # Errors
+/// The monitor's answer: `LIB_ERR_RAM_ALLOC` when this domain may have no more, or when there is none.
+pub(crate) fn ram_alloc_at(slot: CapRef, bytes: u64, alignment: u64) -> Result<(), Error> {
+    ask(Wish::Ram { bytes, alignment }, None, Some(slot))
+}
+
+/// Gives memory back whose capability is deleted.
+///
+/// # Errors
+/// The monitor's answer.
+pub(crate) fn ram_free(base: u64, bytes: u64) -> Result<(), Error> {
+    ask(Wish::FreeRam { base, bytes }, None, None)
+}
+
+/// Sends a wish and waits for the answer; a capability that comes with it goes into `slot`.
+fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), Error> {
+    let mut last = LAST.lock();
+    let number = last.wrapping_add(1);
+    *last = number;
+    match slot {
+        Some(slot) => ANSWERS.set_slot(slots::ROOTCN, slot.addr()),
+        None => ANSWERS.set_slot(CapAddr::NULL, CapAddr::NULL),
+    }
+    send_waiting(MONITOREP, &Request { number, wish }.encode(), cap)?;
+    loop {
+        let snapshot = event::snapshot();
+        while let Some(message) = ANSWERS.receive() {
+            match Answer::decode(message.words()) {
+                Some(answer) if answer.number == number => {
+                    error::check(answer.error)?;
+                    return match slot.is_some() == message.has_cap() {
+                        true => Ok(()),
+                        false => Err(Error::new(ErrorCode::FlounderRpcMismatch)),
+                    };
+                }
+                // Of a request that this program did not wait for.
+                _ => {}
+            }
+        }
+        event::wait_until(snapshot, None);
+    }
+}

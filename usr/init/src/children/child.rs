@@ -1,0 +1,135 @@
+//! One child: its domain, its endpoint, what it says.
+
+use super::service::{Job, Pieces};
+use super::{Trust, relay};
+use crate::outcome::Outcome;
+use alloc::boxed::Box;
+use aos::cap::{CapRef, cap_delete};
+use aos::exit::DomainName;
+use aos::initproto::{Message, RecordAssembler};
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
+use aos::lmp::{Endpoint, endpoint_create};
+use aos::slot::slot_alloc;
+use aos::spawn::Domain;
+use aos::{Error, println};
+
+/// Where a child's messages come, and the slot for a capability with one. Used for one child after the other.
+#[derive(Debug)]
+pub struct Channel {
+    pub(super) endpoint: Endpoint,
+    pub(super) receive_slot: CapRef,
+}
+
+impl Channel {
+    /// A new one.
+    ///
+    /// # Errors
+    /// Why slot or endpoint could not be had.
+    pub(super) fn new() -> Result<Self, Error> {
+        let receive_slot = slot_alloc()?;
+        let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+        endpoint.arm(receive_slot);
+        Ok(Self {
+            endpoint,
+            receive_slot,
+        })
+    }
+
+    /// Ready for another child: nobody else can send here, and nothing is here.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn renew(&self) -> Result<(), Error> {
+        self.endpoint.renew()?;
+        // Mostly empty.
+        match cap_delete(self.receive_slot) {
+            Err(error) if !error.contains(aos::ErrorCode::SysCapNotFound) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A child.
+#[derive(Debug)]
+pub struct Child {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: DomainName,
+    /// Whether its end is told at the prompt.
+    pub background: bool,
+    /// Calls that were made to the kernel for it.
+    pub calls: u32,
+    pub(super) domain: Domain,
+    pub(super) channel: Channel,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) job: Option<Job>,
+    pub(super) pieces: Pieces,
+    trust: Trust,
+    assembler: Box<RecordAssembler>,
+    complained: bool,
+}
+
+impl Child {
+    pub(super) fn new(domain: Domain, channel: Channel, trust: Trust, background: bool) -> Self {
+        Self {
+            pid: domain.pid(),
+            name: domain.name(),
+            background,
+            calls: 0,
+            domain,
+            channel,
+            outcome: None,
+            job: None,
+            pieces: Pieces::new(),
+            trust,
+            assembler: Box::default(),
+            complained: false,
+        }
+    }
+
+    /// Its root CNode, in init's CSpace.
+    pub const fn root(&self) -> CapRef {
+        self.domain.root()
+    }
+
+    /// Its dispatcher, in init's CSpace.
+    pub const fn dispatcher(&self) -> CapRef {
+        self.domain.dispatcher()
+    }
+
+    /// Reads what it has sent.
+    pub(super) fn listen(&mut self) {
+        while self.outcome.is_none()
+            && let Some(message) = self.channel.endpoint.receive()
+        {
+            let has_cap = message.has_cap();
+            match Message::decode(message.words()) {
+                Some(Message::Exit { status }) => self.outcome = Some(Outcome::Exited(status)),
+                Some(Message::Fault(fault)) => self.outcome = Some(Outcome::Faulted(fault)),
+                Some(Message::Record {
+                    bytes,
+                    length,
+                    last,
+                }) if self.trust == Trust::Trusted => {
+                    let chunk = bytes.get(..usize::from(length)).unwrap_or_default();
+                    self.assembler.feed(chunk, last, relay);
+                }
+                Some(Message::Request(request)) => self.request(request, has_cap),
+                _ => self.complain(),
+            }
+            if has_cap && self.job.is_none() {
+                self.job = Some(Job::discard(self.channel.receive_slot));
+            }
+        }
+    }
+
+    fn complain(&mut self) {
+        if !core::mem::replace(&mut self.complained, true) {
+            println!(
+                "init: {} (pid {}) sends messages that it may not send",
+                self.name, self.pid
+            );
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! Starting programs, serving them, waiting for their end, killing them.
+//!
+//! | Module | What |
+//! |---|---|
+//! | here | the table of children: start, tend, wait, kill, take apart |
+//! | [`child`] | one child and its messages |
+//! | [`service`] | what children ask for |
+//!
+//! Each child reports to an endpoint of its own, so that none can speak for another, and is made in an account of its own. When it has ended,
+//! that is released, and all copies of its endpoint are revoked; then the endpoint is used for the next one. All of what a trusted
+//! child was given to make domains of is in its account too: whatever it made ends with it.
+//!
+//! Everything that happens while init waits, at the prompt or for a child, goes through [`Children::tend`]: a bounded amount of work, never
+//! blocking.
+
+mod child;
+mod service;
+
+use crate::input::{Input, POLL_INTERVAL};
+use crate::outcome::{self, Outcome};
+use crate::records;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use aos::account::Account;
+use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::error::ResultExt;
+use aos::exit::DomainName;
+use aos::kpi::cap::ObjType;
+use aos::kpi::lmp::KernelNote;
+use aos::kpi::slots::{root, task};
+use aos::lmp::{Endpoint, endpoint_create};
+use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
+use aos::testproto::{Kind, Record};
+use aos::{Error, ErrorCode, event, println, record, time};
+use child::{Channel, Child};
+
+/// init's own number.
+pub const INIT_PID: u32 = 1;
+/// Most children at once.
+pub const MAX_CHILDREN: usize = 32;
+/// Domain ids that init sets have this bit, so that none equals an id that the kernel gave to a child's child.
+const ID_BASE: u64 = 1 << 30;
+/// Words of the buffer for the kernel's notes.
+const NOTE_WORDS: u32 = 257;
+/// Memory of a trusted child.
+const TRUSTED_BYTES: u64 = 128 << 20;
+/// Calls made for children before init looks at something else.
+const CALLS_AT_ONCE: usize = 16;
+/// Ended children whose status is remembered.
+const REMEMBERED: usize = 64;
+
+/// How much a child may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// A program: its own domain, and some memory when it asks.
+    Plain,
+    /// A module that the boot menu marks `boot`: memory of its own, the boot modules, records.
+    Trusted,
+}
+
+/// What ends the wait for a child besides its own end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-C, or this counter value.
+    Deadline(u64),
+    /// Ctrl-C, or so many calls to the kernel on its behalf.
+    Calls(u32),
+}
+
+/// A child that is no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: DomainName,
+    /// How it ended.
+    pub outcome: Outcome,
+    background: bool,
+}
+
+/// The children, and what is needed to have some.
+#[derive(Debug)]
+pub struct Children {
+    /// The console, which a running child shares with the prompt.
+    pub input: Input,
+    notes: Endpoint,
+    spare: Vec<Channel>,
+    next_pid: u32,
+    running: Vec<Child>,
+    /// Whose turn it is among those with a job.
+    turn: usize,
+    /// Not told yet.
+    ended: Vec<Ended>,
+    statuses: VecDeque<(u32, u8)>,
+    /// What was in use when the hidden command `balance` was first given.
+    pub balance: Option<[u64; 3]>,
+}
+
+impl Children {
+    /// None yet; registers for the kernel's notes.
+    ///
+    /// # Errors
+    /// Why the endpoint could not be made or registered.
+    pub fn new() -> Result<Self, Error> {
+        let notes = endpoint_create(NOTE_WORDS)?;
+        kernel::register(notes.cap())?;
+        Ok(Self {
+            input: Input::new(),
+            notes,
+            spare: Vec::with_capacity(MAX_CHILDREN),
+            next_pid: INIT_PID + 1,
+            running: Vec::with_capacity(MAX_CHILDREN),
+            turn: 0,
+            ended: Vec::with_capacity(MAX_CHILDREN),
+            statuses: VecDeque::with_capacity(REMEMBERED),
+            balance: None,
+        })
+    }
+
+    /// The children that run.
+    pub fn running(&self) -> &[Child] {
+        &self.running
+    }
+
+    /// The child of that number, if it runs.
+    pub fn child(&self, pid: u32) -> Option<&Child> {
+        self.running.iter().find(|child| child.pid == pid)
+    }
+
+    /// Starts a program; answers with its number.
+    ///
+    /// # Errors
+    /// Why it could not be started; `PROC_MGMT_ERR_TOO_MANY`: there are [`MAX_CHILDREN`] already.
+    pub fn start(
+        &mut self,
+        elf: &[u8],
+        args: &[&str],
+        trust: Trust,
+        background: bool,
+    ) -> Result<u32, SpawnError> {
+        if self.running.len() >= MAX_CHILDREN {
+            return Err(Error::new(ErrorCode::ProcMgmtTooMany).into());
+        }
+        let channel = match self.spare.pop() {
+            Some(channel) => channel,
+            None => Channel::new()?,
+        };
+        match self.make(elf, args, trust, &channel.endpoint) {
+            Ok(domain) => {
+                let pid = domain.pid();
+                self.running
+                    .push(Child::new(domain, channel, trust, background));
+                Ok(pid)
+            }
+            Err(error) => {
+                // It never ran.
+                self.spare.push(channel);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(
+        &mut self,
+        elf: &[u8],
+        args: &[&str],
+        trust: Trust,
+        endpoint: &Endpoint,
+    ) -> Result<Domain, SpawnError> {
+        let pid = self.next_pid;
+        self.next_pid = pid
+            .checked_add(1)
+            .ok_or(Error::new(ErrorCode::SpawnDomainAllocate))?;
+        let account = Account::new();
+        let grants = match trust {
+            Trust::Plain => None,
+            Trust::Trusted => Some(trusted_grants(&account)?),
+        };
+        let domain = spawn_load_with_caps(&Program {
+            name: args.first().copied().unwrap_or("?"),
+            elf,
+            args,
+            env: &[],
+            pid,
+            report_to: Some(endpoint.cap()),
+            served: true,
+            grants: grants.as_ref().map_or(&[], |grants| grants),
+            account: &account,
+        })?;
+        let started = kernel::set_domain_id(domain.dispatcher(), ID_BASE | u64::from(pid))
+            .push_err(ErrorCode::SpawnSetupDispatcher)
+            .and_then(|()| domain.start());
+        match started {
+            Ok(()) => Ok(domain),
+            Err(error) => {
+                // The first error counts.
+                let _ = domain.destroy();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs a program to its end.
+    ///
+    /// # Errors
+    /// As [`Children::start`].
+    pub fn run(
+        &mut self,
+        elf: &[u8],
+        args: &[&str],
+        trust: Trust,
+        limit: Limit,
+    ) -> Result<Ended, SpawnError> {
+        let pid = self.start(elf, args, trust, false)?;
+        Ok(self.finish(pid, limit))
+    }
+
+    /// Waits for the end of a child, which the limit makes sure of.
+    pub fn finish(&mut self, pid: u32, limit: Limit) -> Ended {
+        loop {
+            let snapshot = event::snapshot();
+            let busy = self.tend();
+            if let Some(ended) = self.take_ended(pid) {
+                return ended;
+            }
+            let interrupted = self.input.interrupted();
+            if interrupted {
+                println!("^C");
+            }
+            let over = match limit {
+                Limit::Interrupt => false,
+                Limit::Deadline(at) => time::now() >= at,
+                Limit::Calls(most) => self.child(pid).is_some_and(|child| child.calls >= most),
+            };
+            if interrupted || over {
+                self.kill(pid);
+                continue;
+            }
+            rest(busy, snapshot, limit);
+        }
+    }
+
+    /// Waits for the end of a child in the background; `None` when Ctrl-C ends the wait.
+    pub fn wait(&mut self, pid: u32) -> Option<Ended> {
+        loop {
+            let snapshot = event::snapshot();
+            let busy = self.tend();
+            if let Some(ended) = self.take_ended(pid) {
+                return Some(ended);
+            }
+            if self.input.interrupted() {
+                println!("^C");
+                return None;
+            }
+            rest(busy, snapshot, Limit::Interrupt);
+        }
+    }
+
+    /// Kills a child. Answers whether there was one.
+    pub fn kill(&mut self, pid: u32) -> bool {
+        let child = self.running.iter_mut().find(|child| child.pid == pid);
+        let Some(child) = child else {
+            return false;
+        };
+        child.outcome.get_or_insert(Outcome::Killed);
+        self.reap();
+        true
+    }
+
+    /// Those that ended in the background since the last call.
+    pub fn take_told(&mut self) -> Vec<Ended> {
+        let told = self.ended.extract_if(.., |ended| ended.background);
+        told.collect()
+    }
+
+    /// A child that has ended and was not told.
+    pub fn take_ended(&mut self, pid: u32) -> Option<Ended> {
+        let index = self.ended.iter().position(|ended| ended.pid == pid)?;
+        Some(self.ended.swap_remove(index))
+    }
+
+    /// The status of a child that ended a while ago.
+    pub fn status(&self, pid: u32) -> Option<u8> {
+        let found = self.statuses.iter().find(|(other, _)| *other == pid);
+        found.map(|(_, status)| *status)
+    }
+
+    /// Does what is to be done now, without waiting: messages, notes, some calls for children, taking apart those that have ended.
+    /// Answers whether more is to be done.
+    pub fn tend(&mut self) -> bool {
+        for child in &mut self.running {
+            child.listen();
+        }
+        self.read_notes();
+        for _ in 0..CALLS_AT_ONCE {
+            if !self.work() {
+                break;
+            }
+        }
+        self.reap();
+        self.running.iter().any(|child| child.job.is_some())
+    }
+
+    /// Makes a call for the next child that has a job.
+    fn work(&mut self) -> bool {
+        let count = self.running.len();
+        for _ in 0..count {
+            self.turn = (self.turn + 1) % count;
+            let child = self.running.get_mut(self.turn);
+            if child.is_some_and(|child| child.outcome.is_none() && child.work()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes apart those that have ended.
+    fn reap(&mut self) {
+        while let Some(index) = self
+            .running
+            .iter()
+            .position(|child| child.outcome.is_some())
+        {
+            let child = self.running.remove(index);
+            self.take_apart(child);
+        }
+    }
+
+    fn take_apart(&mut self, child: Child) {
+        let Child {
+            pid,
+            name,
+            background,
+            domain,
+            channel,
+            outcome,
+            ..
+        } = child;
+        // The caller looked.
+        let outcome = outcome.unwrap_or(Outcome::Killed);
+        match domain.destroy().and_then(|()| channel.renew()) {
+            Ok(()) => self.spare.push(channel),
+            Err(error) => println!("{name} (pid {pid}): could not be taken apart: {error}"),
+        }
+        outcome.record(name, pid);
+        if self.statuses.len() >= REMEMBERED {
+            self.statuses.pop_front();
+        }
+        self.statuses.push_back((pid, outcome.status()));
+        self.ended.push(Ended {
+            pid,
+            name,
+            outcome,
+            background,
+        });
+    }
+
+    /// Takes the kernel's notes. Those about a child that is gone already are nothing new.
+    fn read_notes(&mut self) {
+        while let Some(note) = self.notes.receive() {
+            let Some((id, outcome)) = decode_note(note.words()) else {
+                println!("init: the kernel sent a note that is not known here");
+                continue;
+            };
+            let pid = id ^ ID_BASE;
+            let mut running = self.running.iter_mut();
+            match running.find(|child| u64::from(child.pid) == pid) {
+                Some(child) => {
+                    child.outcome.get_or_insert(outcome);
+                }
+                None if id & ID_BASE == 0 => outcome.tell_stranger(id),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Until something happens, or it is time to look at the console again.
+pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
+    if busy {
+        event::yield_now();
+        return;
+    }
+    let poll = time::after(POLL_INTERVAL);
+    let until = match limit {
+        Limit::Deadline(at) => poll.min(at),
+        _ => poll,
+    };
+    event::wait_until(snapshot, Some(until));
+}
+
+/// A note: whose, and what.
+fn decode_note(words: &[u64]) -> Option<(u64, Outcome)> {
+    let (kind, rest) = words.split_first()?;
+    let (id, rest) = rest.split_first()?;
+    if *kind == KernelNote::Death as u64 {
+        Some((*id, Outcome::Died))
+    } else if *kind == KernelNote::Fault as u64 {
+        Some((*id, outcome::from_note(rest)))
+    } else {
+        None
+    }
+}
+
+/// Passes a trusted child's record on. Kinds that are init's and the kernel's to send are refused.
+fn relay(json: Option<&str>) {
+    let record = json.and_then(|json| Record::parse(json).ok().map(|record| (json, record)));
+    match record {
+        Some((json, parsed))
+            if matches!(
+                parsed.kind,
+                Kind::Test | Kind::Bench | Kind::Grade | Kind::End
+            ) =>
+        {
+            aos::console::flush();
+            let _ = record::print(json);
+        }
+        _ => println!("init: a test program sent what is no record of its own"),
+    }
+}
+
+/// What a trusted child gets.
+fn trusted_grants(account: &Account) -> Result<[Grant; 3], Error> {
+    let memory = account.object(ObjType::Ram, TRUSTED_BYTES);
+    let memory = memory.inspect_err(|_| {
+        // The first error counts.
+        let _ = account.release();
+    })?;
+    Ok([
+        Grant {
+            cap: memory,
+            place: Place::Task(task::SYSMEM),
+        },
+        Grant {
+            cap: CapRef::task(task::BOOTINFO),
+            place: Place::Task(task::BOOTINFO),
+        },
+        Grant {
+            cap: CNodeRef::ROOT.slot(root::MODULECN),
+            place: Place::Root(root::MODULECN),
+        },
+    ])
+}
+
+/// Reports that a program ran to its end: to the user, and as the command's status.
+pub fn conclude(ended: Ended) -> u8 {
+    aos::console::flush();
+    ended.outcome.tell(ended.name, ended.pid);
+    ended.outcome.status()
+}
+
+/// As [`conclude`], with the record of a command.
+pub fn conclude_command(line: &str, status: u8) {
+    records::command(line, status);
+}

@@ -1,0 +1,221 @@
+//! What children ask for: deleting and revoking what the kernel alone does not, and memory.
+//!
+//! A delete or revoke is a [`Job`]: one kernel call at a time, in turns with the other children's jobs and with init's own work. The
+//! request's root CNode lies in the child's receive slot meanwhile, and is dropped before the answer, so that no CSpace is kept alive by
+//! a request; when the child ends, its job ends with it. What such a job has marked by then is deleted by the steps that take the child apart.
+//!
+//! Memory is made in the child's account, up to [`QUOTA`] and [`ALLOCATIONS`], so that it comes back whatever the child does with it.
+//!
+//! Nothing that is asked for can harm init: requests are decoded before they are looked at, an address means something only in the CSpace whose
+//! root came along, and the kernel checks it there. **Bounds**: one job and one capability for each child, answers that the child has no
+//! room for are dropped.
+
+use super::child::Child;
+use alloc::vec::Vec;
+use aos::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, operation_call};
+use aos::capops::{Next, Operation};
+use aos::error::ResultExt;
+use aos::initproto::{Answer, Request, Wish};
+use aos::kpi::addr::CapAddr;
+use aos::kpi::cap::ObjType;
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::syscall::SendFlags;
+use aos::slot::{slot_alloc, slot_free};
+use aos::{Error, ErrorCode, lmp};
+
+/// Bytes of memory that a child may have by asking.
+const QUOTA: u64 = 16 << 20;
+/// Pieces of memory that a child may have by asking.
+const ALLOCATIONS: usize = 256;
+
+/// A delete or revoke on its way.
+#[derive(Debug)]
+pub struct Job {
+    /// Number of the request; `None` when the child did not ask: it sent a capability that nobody wants.
+    number: Option<u32>,
+    operation: Operation,
+    target: CapRef,
+}
+
+impl Job {
+    /// Deletes what was received unasked.
+    pub const fn discard(received: CapRef) -> Self {
+        Self {
+            number: None,
+            operation: Operation::delete(),
+            target: received,
+        }
+    }
+
+    /// Makes one call; answers with the result when that was the last.
+    fn step(&mut self) -> Option<Result<(), Error>> {
+        let Next::Call(call) = self.operation.next() else {
+            return Some(Ok(()));
+        };
+        let answer = operation_call(call, self.target);
+        let plain = answer.map_err(|error| error.code());
+        match self.operation.answered(plain) {
+            Err(_) => Some(answer),
+            Ok(()) if self.operation.next() == Next::Done => Some(Ok(())),
+            Ok(()) => None,
+        }
+    }
+}
+
+/// Memory that a child has asked for: base and bytes.
+pub type Pieces = Vec<(u64, u64)>;
+
+impl Child {
+    /// Takes a request; `received` says whether a capability came with it.
+    pub(super) fn request(&mut self, request: Request, received: bool) {
+        let Request { number, wish } = request;
+        let result = match wish {
+            Wish::Delete { address, level } if received => {
+                self.begin(number, Operation::delete(), address, level)
+            }
+            Wish::Revoke { address, level } if received => {
+                self.begin(number, Operation::revoke(), address, level)
+            }
+            Wish::Delete { .. } | Wish::Revoke { .. } => {
+                Err(Error::new(ErrorCode::SysSourceRootcnLookup))
+            }
+            Wish::Ram { bytes, alignment } => {
+                self.give_memory(number, bytes, alignment);
+                return;
+            }
+            Wish::FreeRam { base, bytes } => {
+                let result = self.take_memory(base, bytes);
+                self.answer(number, result, None);
+                return;
+            }
+        };
+        if let Err(error) = result {
+            self.answer(number, Err(error), None);
+        }
+    }
+
+    /// Begins a job on a capability of the CSpace whose root was received.
+    fn begin(
+        &mut self,
+        number: u32,
+        operation: Operation,
+        address: u32,
+        level: u8,
+    ) -> Result<(), Error> {
+        if self.job.is_some() {
+            return Err(Error::new(ErrorCode::MonRemoteCapRetry));
+        }
+        let root = self.channel.receive_slot;
+        let address = CapAddr(address);
+        let target = match level {
+            1 => CNodeRef::root_of(root.addr()).slot(address.l1()),
+            2 => CNodeRef::foreign(root.addr(), address.l1()).slot(address.l2()),
+            _ => return self.refuse(Error::new(ErrorCode::SysCapLookupDepth)),
+        };
+        let code = ErrorCode::SysSourceRootcnLookup;
+        match cap_direct_identify(root) {
+            Ok(cap) if cap.objtype() == ObjType::L1CNode => {}
+            Ok(_) => return self.refuse(Error::new(ErrorCode::SysCnodeNotRoot)),
+            Err(error) => return Err(error.push(code)),
+        }
+        self.job = Some(Job {
+            number: Some(number),
+            operation,
+            target,
+        });
+        Ok(())
+    }
+
+    /// Gets rid of what was received, and says why it is of no use.
+    fn refuse(&mut self, error: Error) -> Result<(), Error> {
+        self.job = Some(Job::discard(self.channel.receive_slot));
+        Err(error)
+    }
+
+    /// Makes one call for the child, if there is a job. Answers whether there was.
+    pub(super) fn work(&mut self) -> bool {
+        let Some(job) = &mut self.job else {
+            return false;
+        };
+        self.calls += 1;
+        let Some(result) = job.step() else {
+            return true;
+        };
+        let number = job.number;
+        self.job = None;
+        // Empty when the job itself took it. A root CNode of which this was the last copy goes whole.
+        let _ = cap_delete(self.channel.receive_slot);
+        if let Some(number) = number {
+            self.answer(number, result, None);
+        }
+        true
+    }
+
+    /// Sends an answer, and a capability, which then leaves this CSpace. Answers whether it was sent.
+    fn answer(&self, number: u32, result: Result<(), Error>, cap: Option<CapRef>) -> bool {
+        let Some(endpoint) = self.domain.answers() else {
+            return false;
+        };
+        let error = result.map_or_else(|error| error.raw(), |()| 0);
+        let words = Answer { number, error }.encode();
+        lmp::send(endpoint, &words, cap, SendFlags::GIVEAWAY).is_ok()
+    }
+
+    fn give_memory(&mut self, number: u32, bytes: u64, alignment: u64) {
+        match self.make_memory(bytes, alignment) {
+            Ok((slot, piece)) => {
+                if self.answer(number, Ok(()), Some(slot)) {
+                    self.pieces.push(piece);
+                } else {
+                    // It was not waiting for one.
+                    let _ = cap_delete(slot);
+                    let _ = self.domain.account().reclaim(piece.0, piece.1, slot);
+                }
+                let _ = slot_free(slot);
+            }
+            Err(error) => {
+                self.answer(number, Err(error), None);
+            }
+        }
+    }
+
+    /// A RAM capability in a slot of init's.
+    fn make_memory(&mut self, bytes: u64, alignment: u64) -> Result<(CapRef, (u64, u64)), Error> {
+        let refused = Error::new(ErrorCode::LibRamAlloc);
+        let charged: u64 = self.pieces.iter().map(|(_, bytes)| bytes).sum();
+        let bytes = bytes
+            .max(1)
+            .checked_next_multiple_of(BASE_PAGE_SIZE)
+            .filter(|bytes| *bytes <= QUOTA.saturating_sub(charged))
+            .ok_or(refused)?;
+        let aligned = alignment.is_power_of_two() && alignment <= QUOTA;
+        if !aligned || self.pieces.len() >= ALLOCATIONS || self.pieces.try_reserve(1).is_err() {
+            return Err(refused);
+        }
+        let slot = slot_alloc()?;
+        let account = self.domain.account();
+        let made = account
+            .object_at_aligned(slot, ObjType::Ram, bytes, alignment)
+            .and_then(|()| cap_direct_identify(slot));
+        match made {
+            Ok(cap) => Ok((slot, (cap.address(), bytes))),
+            Err(error) => {
+                let _ = cap_delete(slot);
+                let _ = slot_free(slot);
+                Err(error)
+            }
+        }
+    }
+
+    fn take_memory(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
+        let code = ErrorCode::MmMmFree;
+        let found = self.pieces.iter().position(|piece| *piece == (base, bytes));
+        let index = found.ok_or(Error::new(ErrorCode::MmNotFound).push(code))?;
+        let probe = slot_alloc().push_err(code)?;
+        let result = self.domain.account().reclaim(base, bytes, probe);
+        slot_free(probe)?;
+        result?;
+        self.pieces.swap_remove(index);
+        Ok(())
+    }
+}

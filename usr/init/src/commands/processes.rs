@@ -1,0 +1,77 @@
+//! Programs that run: ps, kill, wait.
+
+use super::{Context, STATUS_USAGE};
+use crate::children::{INIT_PID, conclude};
+use aos::exit::DomainName;
+use aos::println;
+
+/// Status of a wait that Ctrl-C ended, as shells have it.
+const STATUS_INTERRUPTED: u8 = 130;
+
+/// `PID CORE STATE NAME`.
+pub fn ps(context: &mut Context<'_>) -> u8 {
+    // Who has ended a moment ago is no longer listed.
+    context.children.tend();
+    let core = aos::core_id().0;
+    if !context.json {
+        println!("{:>5} {:>4} {:8} NAME", "PID", "CORE", "STATE");
+    }
+    let init = (INIT_PID, DomainName::own());
+    let running = context.children.running().iter();
+    for (pid, name) in core::iter::once(init).chain(running.map(|child| (child.pid, child.name))) {
+        if context.json {
+            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"running\",\"name\":\"{name}\"}}");
+        } else {
+            println!("{pid:>5} {core:>4} {:8} {name}", "running");
+        }
+    }
+    0
+}
+
+/// Ends a program.
+pub fn kill(context: &mut Context<'_>) -> u8 {
+    let Some(pid) = pid_of(context) else {
+        println!("usage: kill PID");
+        return STATUS_USAGE;
+    };
+    if pid == INIT_PID {
+        println!("init cannot be killed; `shutdown` powers the machine off");
+        return 1;
+    }
+    if !context.children.kill(pid) {
+        println!("no program {pid} runs; `ps` lists those that do");
+        return 1;
+    }
+    if let Some(ended) = context.children.take_ended(pid) {
+        // 128 is the status of the program, not of this command.
+        conclude(ended);
+    }
+    0
+}
+
+/// Waits for the end of a program in the background; its status is the command's.
+pub fn wait(context: &mut Context<'_>) -> u8 {
+    let Some(pid) = pid_of(context) else {
+        println!("usage: wait PID");
+        return STATUS_USAGE;
+    };
+    if context.children.child(pid).is_none() {
+        let status = context.children.status(pid);
+        return status.unwrap_or_else(|| {
+            println!("no program {pid} runs or has just ended; `ps` lists those that run");
+            1
+        });
+    }
+    match context.children.wait(pid) {
+        Some(ended) => conclude(ended),
+        None => STATUS_INTERRUPTED,
+    }
+}
+
+/// The only argument.
+fn pid_of(context: &Context<'_>) -> Option<u32> {
+    match context.words.as_slice() {
+        [_, pid] => pid.parse().ok(),
+        _ => None,
+    }
+}
