@@ -16,7 +16,7 @@ pub enum Step {
 }
 
 /// Instructions one call may use for work that is charged; fixed costs (entry, lookup, checks) come on top.
-const PER_CALL: u32 = 9_000;
+pub(crate) const PER_CALL: u32 = 9_000;
 
 /// A piece of work. The costs were measured (x86-64 instructions, release build, examples/count.rs) and rounded up.
 #[derive(Clone, Copy)]
@@ -45,9 +45,9 @@ pub(crate) struct Budget {
 
 impl Budget {
     #[inline]
-    pub(crate) fn new(height: u8) -> Self {
+    pub(crate) fn new(height: u8, per_call: u32) -> Self {
         Self {
-            left: PER_CALL,
+            left: per_call,
             height: u32::from(height),
         }
     }

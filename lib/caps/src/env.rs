@@ -6,6 +6,7 @@
 use kpi::addr::PhysAddr;
 use kpi::cap::Capability;
 
+use crate::budget::PER_CALL;
 use crate::cte::{Cte, CteRef};
 use crate::ops::Reach;
 use crate::vnode::aarch64::entry_bytes;
@@ -86,6 +87,12 @@ pub trait Machine {
     /// The last capability of the dispatcher at `dcb` is being deleted. When this returns the kernel has taken it off every queue and
     /// off the core, and keeps no reference to it: its memory is given back later. It must not change the database.
     fn dispatcher_deleted(&mut self, dcb: PhysAddr);
+    /// Instructions that one call may use for work in pieces, fixed costs apart. The kernel keeps this; tests choose less, so that
+    /// what is small takes many calls too.
+    #[inline]
+    fn work_per_call(&self) -> u32 {
+        PER_CALL
+    }
 }
 
 /// Both.

@@ -3,7 +3,8 @@
 use core::cmp::Ordering;
 
 use kpi::addr::{CoreId, PhysAddr};
-use kpi::cap::{Capability, compare};
+use kpi::cap::{Capability, Memory, ObjType, compare};
+use kpi::rights::CapRights;
 
 use super::find::neighbour;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
@@ -116,12 +117,28 @@ impl Database {
                 && range_end(other) >= range_end(cap)
                 && compare(other, cap) != Ordering::Equal
         };
-        let nearest = self.find_less(store, cap, false);
+        // What has no size stands behind others of its address that have none, and these behind all that encloses them.
+        let nearest = if cap.size() == 0 {
+            self.last_sized_up_to(store, first_word(cap))
+        } else {
+            self.find_less(store, cap, false)
+        };
         nearest.filter(encloses).or_else(|| {
             let start = PhysAddr(first_word(cap));
             let (_, found) = self.find_range(store, start, 0, Range::Surrounding);
             found.filter(encloses)
         })
+    }
+
+    /// The last entry that begins before the address, or there and is larger than a byte.
+    fn last_sized_up_to<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
+        let byte = Memory {
+            base: address,
+            bytes: 1,
+            pasid: 0,
+        };
+        let byte = Capability::new_memory(ObjType::PhysAddr, byte, CapRights::default())?;
+        self.find_less(store, &byte, false)
     }
 
     /// Whether [`Self::find_ancestor`] finds one.

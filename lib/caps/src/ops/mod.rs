@@ -42,7 +42,7 @@ use kpi::cap::Capability;
 
 use crate::budget::Budget;
 use crate::cte::{Cte, CteRef, Flags, SharedState};
-use crate::env::Store;
+use crate::env::{Machine, Store};
 use crate::mdb::{Database, Spot};
 
 impl Database {
@@ -93,8 +93,8 @@ impl Database {
 
     /// What one call may do.
     #[inline]
-    pub(crate) fn budget<S: Store>(&self, _: &S) -> Budget {
-        Budget::new(self.height_bound())
+    pub(crate) fn budget<M: Machine>(&self, machine: &M) -> Budget {
+        Budget::new(self.height_bound(), machine.work_per_call())
     }
 
     /// Shared state of something new that belongs to this core.

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod model;
+pub mod program;
 
 use std::cell::Cell;
 
@@ -25,9 +26,14 @@ pub const HELD: u64 = 8;
 #[repr(C, align(64))]
 struct Line([u64; 8]);
 
+/// One call of an operation that works in steps.
+pub type Call = Box<dyn FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>>;
+
 /// The machine.
 pub struct Env {
-    memory: Vec<Line>,
+    memory: Box<[Line]>,
+    /// Instructions that one call may use for work in pieces.
+    pub per_call: u32,
     /// Calls of `cte` and `cte_mut`.
     pub visits: Cell<u64>,
     /// Page-table entries read and written.
@@ -46,8 +52,12 @@ pub struct Env {
 
 impl Env {
     pub fn new() -> Self {
+        let lines = ((BYTES + DEVICE_BYTES) / 64) as usize;
+        // SAFETY: a Line is numbers only: zeroes are one.
+        let memory = unsafe { Box::<[Line]>::new_zeroed_slice(lines).assume_init() };
         Self {
-            memory: vec![Line([0; 8]); ((BYTES + DEVICE_BYTES) / 64) as usize],
+            memory,
+            per_call: 9_000,
             visits: Cell::new(0),
             table_entries: Cell::new(0),
             unmapped: Vec::new(),
@@ -173,6 +183,10 @@ impl Machine for Env {
     fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
         self.deleted.push(dcb);
     }
+
+    fn work_per_call(&self) -> u32 {
+        self.per_call
+    }
 }
 
 /// A machine with a database and what boot puts in it.
@@ -288,22 +302,30 @@ impl World {
         mut op: impl FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>,
     ) -> Result<u32, ErrorCode> {
         for calls in 1..10_000 {
-            let before = self.env.zeroed;
-            self.env.visits.set(0);
-            self.env.table_entries.set(0);
-            let step = op(&mut self.db, &mut self.env)?;
-            assert!(self.env.zeroed - before <= 64 << 10);
-            // Measured on the board: an access to an entry stands for some 10 instructions, a page-table entry for 4.
-            let (visits, entries) = (self.env.visits.get(), self.env.table_entries.get());
-            assert!(
-                visits * 10 + entries * 4 < 20_000,
-                "{visits} entries and {entries} page-table entries visited in one call"
-            );
-            if step == Step::Done {
+            if self.once(&mut op)? == Step::Done {
                 return Ok(calls);
             }
         }
         panic!("never done");
+    }
+
+    /// One call of an operation.
+    pub fn once(
+        &mut self,
+        op: &mut dyn FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>,
+    ) -> Result<Step, ErrorCode> {
+        let before = self.env.zeroed;
+        self.env.visits.set(0);
+        self.env.table_entries.set(0);
+        let step = op(&mut self.db, &mut self.env)?;
+        assert!(self.env.zeroed - before <= 64 << 10);
+        // Measured on the board: an access to an entry stands for some 10 instructions, a page-table entry for 4.
+        let (visits, entries) = (self.env.visits.get(), self.env.table_entries.get());
+        assert!(
+            visits * 10 + entries * 4 < 20_000,
+            "{visits} entries and {entries} page-table entries visited in one call"
+        );
+        Ok(step)
     }
 
     pub fn retype(&mut self, args: RetypeArgs) -> Result<u32, ErrorCode> {

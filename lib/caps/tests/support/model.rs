@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use caps::Range;
 use caps::vnode::aarch64::{self, MemoryType};
 use errors::ErrorCode as E;
 use kpi::addr::PhysAddr;
@@ -43,6 +44,11 @@ pub struct Model {
     pub entries: BTreeMap<u64, u64>,
     /// Entries of kernel objects that lost something, in order.
     pub lost: Vec<u64>,
+    /// Which object each entry's capability stands for. Copies stand for one.
+    objects: BTreeMap<u64, u32>,
+    /// The derivation forest: what each object was made from, objects that are gone included.
+    made_from: BTreeMap<u32, u32>,
+    last_object: u32,
     pub last_id: u32,
     pub last_domain: u32,
 }
@@ -135,8 +141,16 @@ impl Model {
 
     /// Puts a capability in; copies share their state.
     pub fn put(&mut self, at: Slot, cap: Capability, in_object: bool, own: State) {
-        let copy = self.caps.values().find(|held| is_copy(&held.cap, &cap));
-        let state = copy.map_or(own, |held| held.state);
+        let copy = self.caps.iter().find(|(_, held)| is_copy(&held.cap, &cap));
+        let state = copy.map_or(own, |(_, held)| held.state);
+        let object = match copy.and_then(|(other, _)| self.objects.get(other)) {
+            Some(object) => *object,
+            None => {
+                self.last_object += 1;
+                self.last_object
+            }
+        };
+        self.objects.insert(at, object);
         let held = Held {
             cap,
             in_object,
@@ -144,6 +158,49 @@ impl Model {
         };
         self.caps.insert(at, held);
         self.order.push(at);
+    }
+
+    /// What is in `at` was made from what is in `source`.
+    fn derive(&mut self, at: Slot, source: Slot) {
+        if let (Some(made), Some(origin)) = (self.objects.get(&at), self.objects.get(&source))
+            && made != origin
+        {
+            self.made_from.insert(*made, *origin);
+        }
+    }
+
+    /// By the intervals the descendants are those that the forest says. Mappings apart: one that maps all of a frame lies in a
+    /// part of it too, and goes when that is revoked.
+    pub fn check_forest(&self) {
+        for (at, object) in &self.objects {
+            let Some(held) = self.caps.get(at) else {
+                continue;
+            };
+            if !in_memory(&held.cap) || held.cap.objtype().is_mapping() {
+                continue;
+            }
+            let stems = |slot: &Slot| {
+                let mut next = self.objects.get(slot);
+                while let Some(one) = next {
+                    next = self.made_from.get(one);
+                    if next == Some(object) {
+                        return true;
+                    }
+                }
+                false
+            };
+            let inside = self.descendants(*at);
+            for slot in self.caps.keys() {
+                let (stems, inside) = (stems(slot), inside.contains(slot));
+                let cap = self.caps[slot].cap;
+                let may_differ = cap.objtype().is_mapping();
+                assert!(
+                    stems == inside || (may_differ && inside),
+                    "{cap} was made from {}: {stems}; by its place: {inside}",
+                    held.cap
+                );
+            }
+        }
     }
 
     /// The same with a copy of what is in `source`.
@@ -246,6 +303,13 @@ impl Model {
             self.put_copy(slot, source, minted, false);
         } else {
             self.put(slot, minted, false, own);
+            let origin = self.objects.get(&source);
+            if let (Some(object), Some(origin)) = (
+                self.objects.get(&slot),
+                origin.and_then(|origin| self.made_from.get(origin)),
+            ) {
+                self.made_from.insert(*object, *origin);
+            }
         }
         Ok(())
     }
@@ -389,6 +453,7 @@ impl Model {
                 _ => made(objtype, base, each, rights),
             };
             self.put(first + 64 * index, cap, false, State::default());
+            self.derive(first + 64 * index, source);
         }
         Ok(())
     }
@@ -422,6 +487,7 @@ impl Model {
             return;
         };
         self.order.retain(|other| *other != at);
+        self.objects.remove(&at);
         if held.in_object {
             self.lost.push(at);
         }
@@ -455,7 +521,86 @@ impl Model {
         }
     }
 
-    fn ancestor(&self, at: Slot) -> Option<Slot> {
+    pub fn has_copies(&self, at: Slot) -> bool {
+        !self.copies_of(at).is_empty()
+    }
+
+    /// What a name leads to. Half-made things are not known here.
+    pub fn lookup(
+        &self,
+        root: Slot,
+        l1: u32,
+        l2: u32,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<Slot, E> {
+        let may = |cap: &Capability| cap.rights().0 & rights.0 == rights.0;
+        match level {
+            0 => return Ok(root),
+            1 | 2 => {}
+            _ => return Err(E::SysCapLookupDepth),
+        }
+        let cnode = self.caps[&root].cap;
+        if !may(&cnode) {
+            return Err(E::SysCnodeRights);
+        }
+        let first = cnode.address() + 64 * u64::from(l1);
+        let found = self.caps.get(&first);
+        if level == 1 {
+            return found.map(|_| first).ok_or(E::SysCapNotFound);
+        }
+        let cnode = found.ok_or(E::SysCnodeNotFound)?.cap;
+        if cnode.objtype() != ObjType::L2CNode {
+            return Err(E::SysCnodeType);
+        }
+        if !may(&cnode) {
+            return Err(E::SysCnodeRights);
+        }
+        let second = cnode.address() + 64 * u64::from(l2);
+        let found = self.caps.get(&second);
+        found.map(|_| second).ok_or(E::SysCapNotFound)
+    }
+
+    /// How capabilities relate to a range of bytes, and one of those that say so.
+    pub fn find_range(&self, start: u64, bytes: u64) -> (Range, Option<Capability>) {
+        let stop = start + bytes;
+        let mut partial: Option<Capability> = None;
+        let mut inner: Option<Capability> = None;
+        let mut around: Option<Capability> = None;
+        for held in self.caps.values().filter(|held| in_memory(&held.cap)) {
+            let cap = held.cap;
+            let (a, b) = (cap.address(), cap.address() + cap.size().max(1));
+            let less = |other: &Capability| compare(&cap, other).is_lt();
+            if a <= start && b >= stop && (bytes > 0 || (a < start && b > stop)) {
+                if around.is_none_or(|other| !less(&other)) {
+                    around = Some(cap);
+                }
+            } else if a >= start && b <= stop && bytes > 0 {
+                if inner.is_none_or(|other| less(&other)) {
+                    inner = Some(cap);
+                }
+            } else if b > start && a < stop && bytes > 0 {
+                let cuts_start = a < start;
+                // Laminar: those that cut the start are nested, as are those that cut the end.
+                if partial.is_none_or(|other| {
+                    let other_cuts_start = other.address() < start;
+                    (cuts_start && !other_cuts_start)
+                        || (cuts_start == other_cuts_start && cuts_start && !less(&other))
+                        || (!cuts_start && !other_cuts_start && less(&other))
+                }) {
+                    partial = Some(cap);
+                }
+            }
+        }
+        match (partial, inner, around) {
+            (Some(cap), ..) => (Range::Partial, Some(cap)),
+            (_, Some(cap), _) => (Range::Inner, Some(cap)),
+            (_, _, Some(cap)) => (Range::Surrounding, Some(cap)),
+            _ => (Range::NotFound, None),
+        }
+    }
+
+    pub fn ancestor(&self, at: Slot) -> Option<Slot> {
         let cap = self.caps[&at].cap;
         let encloses = |other: &Capability| {
             in_memory(other)
@@ -669,6 +814,7 @@ impl Model {
         let objtype = src.objtype().mapping().unwrap();
         let cap = Capability::new_mapping(objtype, mapping, src.rights()).unwrap();
         self.put(slot, cap, false, State::default());
+        self.derive(slot, source);
         Ok(())
     }
 
