@@ -5,6 +5,7 @@
 //! begin before and reach into the range enclose each other: the last of them in order is the innermost, and if that one
 //! ends inside the range it cuts its edge.
 
+use super::find::last_copy;
 use super::tree::Spot;
 use super::{Database, MEMORY_ROOT, first_word, range_bytes, range_end};
 use crate::cte::{Cte, CteRef};
@@ -50,10 +51,13 @@ impl Database {
         limit: Range,
     ) -> (Range, Option<CteRef>) {
         let (range, found, _) = self.classify(store, address, size, limit);
-        (range, found)
+        match range {
+            Range::Surrounding => (range, found.map(|first| last_copy(store, first))),
+            _ => (range, found),
+        }
     }
 
-    /// [`Self::find_range`], and the spot where the search ended: if nothing lies inside the range and its length is not 0, that
+    /// [`Self::find_range`], of copies always the first, and the spot where the search ended: if nothing lies inside the range and its length is not 0, that
     /// is where an entry for (the first part of) the range belongs, if its type is numbered behind those of the same range.
     #[inline]
     pub(crate) fn classify<S: Store>(

@@ -80,8 +80,8 @@ impl Database {
 
     /// What one call may do.
     #[inline]
-    pub(crate) fn budget<S: Store>(&self, _: &S) -> Budget {
-        Budget::new(self.height_bound())
+    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
+        Budget::new(self.height_bound(store))
     }
 
     /// Shared state of something new that belongs to this core.

@@ -38,23 +38,23 @@ impl Database {
         };
         // Whatever has an address before the end and comes behind this entry was made from it.
         while end > cap.address()
-            && let Some((last, place)) = self.place_of_last_before(env, end)
-            && last != at
+            && let Some(first) = self.last_before(env, end)
+            && first != at
         {
             if !budget.spend(Work::Remove) {
                 return Ok(Step::Again);
             }
-            let state = self.state_at(env, last, &place);
+            let entry = env.cte(first);
+            let state = entry.shared();
             self.may_revoke(state)?;
-            let entry = env.cte(last);
-            let is_last_copy = !place.copy_before(env, last) && !place.copy_behind(env, last);
-            if is_last_copy
+            let last = entry.previous_copy().unwrap_or(first);
+            if last == first
                 && holds_entries(entry.cap.objtype())
                 && !entry.flags.has(Flags::CREATING)
             {
                 return Err(code::RETRY_THROUGH_MONITOR);
             }
-            if self.delete_placed(env, last, place, state, &mut budget)? == Step::Again {
+            if self.delete_with_state(env, last, state, &mut budget)? == Step::Again {
                 return Ok(Step::Again);
             }
         }
