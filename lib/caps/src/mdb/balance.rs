@@ -138,3 +138,16 @@ pub(super) fn settle_max<S: Store>(store: &mut S, from: CteRef, old: u64) {
         next = node.links.parent();
     }
 }
+
+/// Refreshes all from `from` up that may be too large, by something that ended at `end` or before.
+pub(super) fn lower_max<S: Store>(store: &mut S, from: CteRef, end: u64) {
+    let mut next = Some(from);
+    while let Some(at) = next {
+        let node = store.cte(at);
+        if node.max_end > end {
+            return;
+        }
+        next = node.links.parent();
+        refresh_max(store, at);
+    }
+}

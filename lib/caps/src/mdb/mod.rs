@@ -32,6 +32,7 @@ mod relations;
 mod tree;
 
 pub use check::{CheckCursor, CheckReport};
+pub(crate) use find::neighbour;
 pub use range::Range;
 pub(crate) use tree::Spot;
 

@@ -1,6 +1,6 @@
 //! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
-use super::balance::settle_max;
+use super::balance::{lower_max, settle_max};
 use super::find::{last_copy, utmost};
 use super::range::begins_before;
 use super::{Database, Key, is_copy, range_end};
@@ -41,12 +41,34 @@ impl Spot {
         }
     }
 
-    /// Directly behind an entry.
+    /// Directly behind a node.
     #[inline]
     pub(crate) fn behind<S: Store>(store: &S, at: CteRef) -> Self {
         match store.cte(at).links.right() {
             None => Self::right_of(at),
             Some(right) => Self::left_of(utmost(store, right, false)),
+        }
+    }
+
+    /// Directly behind the node `before` and in front of the node `behind`, between which there is none; `None`: unknown, not both.
+    #[inline]
+    pub(crate) fn between<S: Store>(
+        store: &S,
+        before: Option<CteRef>,
+        behind: Option<CteRef>,
+    ) -> Self {
+        match (before, behind) {
+            // Of two neighbours one is above the other.
+            (Some(before), Some(behind)) => match store.cte(before).links.right() {
+                None => Self::right_of(before),
+                Some(_) => Self::left_of(behind),
+            },
+            (Some(before), None) => Self::behind(store, before),
+            (None, Some(behind)) => match store.cte(behind).links.left() {
+                None => Self::left_of(behind),
+                Some(left) => Self::right_of(utmost(store, left, true)),
+            },
+            (None, None) => Self::ROOT,
         }
     }
 }
@@ -85,47 +107,9 @@ impl Database {
         Ok(())
     }
 
-    /// Puts the entry, which holds a copy of the capability in `source`, into the database, directly behind it.
-    ///
-    /// # Errors
-    /// As [`Self::insert`].
+    /// Puts the entry, which holds a copy of the capability in `source` and is not in the database, into it, directly behind that.
     #[inline]
-    pub(crate) fn insert_copy<S: Store>(
-        &mut self,
-        store: &mut S,
-        new: CteRef,
-        source: CteRef,
-    ) -> Result<(), ErrorCode> {
-        if store.cte(new).shape.in_database() {
-            return Err(code::MDB_DUPLICATE_ENTRY);
-        }
-        self.follow(store, new, source);
-        Ok(())
-    }
-
-    /// Puts the entry, which holds a capability without copies, into the database where it belongs.
-    ///
-    /// # Errors
-    /// As [`Self::insert`].
-    #[inline]
-    pub(crate) fn insert_at<S: Store>(
-        &mut self,
-        store: &mut S,
-        new: CteRef,
-        spot: Spot,
-    ) -> Result<(), ErrorCode> {
-        let entry = store.cte(new);
-        if entry.shape.in_database() {
-            return Err(code::MDB_DUPLICATE_ENTRY);
-        }
-        let root = Key::of(&entry.cap).root;
-        self.attach(store, new, spot, root);
-        Ok(())
-    }
-
-    /// Puts the entry into the ring of copies of `source`, directly behind it.
-    #[inline]
-    fn follow<S: Store>(&mut self, store: &mut S, new: CteRef, source: CteRef) {
+    pub(crate) fn follow<S: Store>(&mut self, store: &mut S, new: CteRef, source: CteRef) {
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let original = store.cte_mut(source);
@@ -139,9 +123,10 @@ impl Database {
         entry.set_shared(SharedState::default());
     }
 
-    /// Makes the entry a leaf.
+    /// Puts the entry, which holds a capability without copies and is not in the database, into it, where it belongs; `root` is its
+    /// type root.
     #[inline]
-    fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
+    pub(crate) fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(new);
@@ -181,6 +166,28 @@ impl Database {
     /// holds the capability.
     #[inline]
     pub(crate) fn remove<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        self.remove_with::<S, true>(store, at);
+    }
+
+    /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which
+    /// [`Self::settle_gap`] is called. Until then nobody asks for ranges.
+    #[inline]
+    pub(crate) fn remove_of_run<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        self.remove_with::<S, false>(store, at);
+    }
+
+    /// Corrects largest ends after a run of entries behind the node `at` was removed, that all ended at `end` or before.
+    pub(crate) fn settle_gap<S: Store>(&self, store: &mut S, at: CteRef, end: u64) {
+        // What they lay below is above the gap that they left, and that is below the lower one of its two neighbours.
+        let lower = match store.cte(at).links.right() {
+            None => at,
+            Some(right) => utmost(store, right, false),
+        };
+        lower_max(store, lower, end);
+    }
+
+    #[inline(always)]
+    fn remove_with<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
         self.count = self.count.saturating_sub(1);
         self.changes = self.changes.wrapping_add(1);
         let entry = store.cte_mut(at);
@@ -196,7 +203,7 @@ impl Database {
                     store.cte_mut(previous).set_next_copy(next);
                 }
             }
-            _ => self.detach(store, at),
+            _ => self.detach::<S, SETTLE>(store, at),
         }
         store.cte_mut(at).shape = Shape::NONE;
     }
@@ -219,8 +226,8 @@ impl Database {
     }
 
     /// Takes a node out of the tree. Ranks stay as they are (see `balance`).
-    #[inline]
-    fn detach<S: Store>(&mut self, store: &mut S, at: CteRef) {
+    #[inline(always)]
+    fn detach<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
         let node = store.cte(at);
         let (links, max_end, shape) = (node.links, node.max_end, node.shape);
         let parent = links.parent();
@@ -248,14 +255,16 @@ impl Database {
                 if heir.moved {
                     settle_max(store, heir.parent, heir.max_end);
                 }
-                settle_max(store, heir.at, max_end);
+                if SETTLE {
+                    settle_max(store, heir.at, max_end);
+                }
             }
             (child, None) | (None, child) => {
                 if let Some(child) = child {
                     store.cte_mut(child).links.set_parent(parent);
                 }
                 self.replace_child(store, parent, at, child);
-                if let Some(parent) = parent {
+                if SETTLE && let Some(parent) = parent {
                     settle_max(store, parent, max_end);
                 }
             }
