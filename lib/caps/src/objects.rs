@@ -82,16 +82,8 @@ pub(crate) const fn base_alignment(objtype: ObjType) -> u64 {
     }
 }
 
-/// Bytes of one object: `asked` where the type leaves a choice.
-#[inline]
-pub(crate) fn object_bytes(objtype: ObjType, asked: u64) -> u64 {
-    match objtype.fixed_size() {
-        Some(bytes) if bytes > 0 => bytes,
-        _ => asked,
-    }
-}
-
 /// A capability for a new object of `bytes` at `base`. `None` for types that have no place in memory.
+#[inline]
 pub(crate) fn object(
     objtype: ObjType,
     base: u64,

@@ -6,7 +6,6 @@ use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::{Capability, Memory, ObjType, compare};
 use kpi::rights::CapRights;
 
-use super::find::neighbour;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
@@ -19,10 +18,11 @@ impl Database {
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
         let mut first = at;
         for _ in 0..COPIES_WALKED {
-            if !store.cte(first).shape.copy_before() {
+            let entry = store.cte(first);
+            if !entry.shape.is_follower() {
                 return first;
             }
-            first = neighbour(store, first, false).unwrap_or(at);
+            first = entry.previous_copy().unwrap_or(at);
         }
         self.lower_bound(store, &store.cte(at).cap)
             .first
@@ -79,17 +79,13 @@ impl Database {
 
     /// Whether the database holds another copy of the capability in this entry.
     pub fn has_copies<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        store.cte(at).shape.copies() != 0
+        store.cte(at).shape.has_copies()
     }
 
     /// Another copy of the capability in this entry, if there is one.
     #[inline]
     pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let shape = store.cte(at).shape;
-        if shape.copies() == 0 {
-            return None;
-        }
-        neighbour(store, at, shape.copy_behind())
+        store.cte(at).next_copy()
     }
 
     /// Whether the database holds something made from what `cap` stands for.

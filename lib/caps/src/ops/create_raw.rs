@@ -100,7 +100,7 @@ impl Database {
             .filter(|at| is_copy(&store.cte(*at).cap, cap) && usable(store, *at).is_ok())
             .ok_or(code::CAP_NOT_FOUND)?;
         let cap = store.cte(source).cap;
-        self.fill_copy(store, slot, source, cap, Flags::NONE)?;
+        self.fill_copy(store, slot, source, cap, Flags::NONE);
         Ok(slot)
     }
 }

@@ -28,8 +28,6 @@ use crate::objects::{holds_entries, inner_entries};
 
 /// Instructions to look at an entry.
 const LOOK: u32 = 12;
-/// Copies of a CNode in itself that are looked at.
-const SELF_COPIES: u32 = 64;
 
 impl Database {
     /// Deletes a capability even if it is the last copy of what holds capabilities: that is marked, and the steps do the rest. Everything
@@ -73,38 +71,22 @@ impl Database {
         }
     }
 
-    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it. With more copies
-    /// in itself than [`SELF_COPIES`] it is not found out.
+    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
     fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
         let cap = &env.cte(at).cap;
         if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
             return false;
         }
         let inside = cap.address()..cap.end();
-        let mut looked_at = 0;
-        for behind in [false, true] {
-            let mut copy = at;
-            loop {
-                let shape = env.cte(copy).shape;
-                let more = if behind {
-                    shape.copy_behind()
-                } else {
-                    shape.copy_before()
-                };
-                let next = if behind {
-                    self.successor(env, copy)
-                } else {
-                    self.predecessor(env, copy)
-                };
-                let Some(next) = next.filter(|_| more) else {
-                    break;
-                };
-                looked_at += 1;
-                if looked_at > SELF_COPIES || !inside.contains(&next.address().0) {
-                    return false;
-                }
-                copy = next;
+        // A CNode has only so many slots, and few when its type may lie in it at all; the first copy elsewhere decides.
+        let mut next = env.cte(at).next_copy();
+        while let Some(copy) = next
+            && copy != at
+        {
+            if !inside.contains(&copy.address().0) {
+                return false;
             }
+            next = env.cte(copy).next_copy();
         }
         true
     }
@@ -239,10 +221,9 @@ impl Database {
         from: CteRef,
         to: CteRef,
     ) -> Result<(), ErrorCode> {
-        let place = self.place(env, from)?;
         let entry = env.cte(from);
         let (cap, flags, state) = (entry.cap, entry.flags, entry.shared());
-        self.remove_at(env, from, place);
+        self.remove(env, from);
         env.cte_mut(from).clear();
         self.fill(env, to, cap, flags, state)
     }

@@ -115,7 +115,7 @@ impl Database {
                     return Ok(self.pause(pass));
                 }
                 let cap = source.cap;
-                self.fill_copy(env, to, from, cap, Flags::NONE)?;
+                self.fill_copy(env, to, from, cap, Flags::NONE);
             }
             pass.next += 1;
         }
@@ -142,7 +142,7 @@ impl Database {
         returned: CteRef,
     ) -> Result<(), ErrorCode> {
         let (old, new) = (env.cte(args.root).cap, env.cte(args.new).cap);
-        self.fill_copy(env, returned, args.root, old, Flags::NONE)?;
+        self.fill_copy(env, returned, args.root, old, Flags::NONE);
         let _done = self.release_from_object(env, args.holder)?;
         self.copy_into_object(env, args.holder, args.new)?;
         if let Ok(at) = lookup_any(env, args.holder, ROOTCN, 2, CapRights::READ)
@@ -150,7 +150,7 @@ impl Database {
             && is_copy(&env.cte(at).cap, &old)
         {
             let _done = self.delete(env, at)?;
-            self.fill_copy(env, at, args.new, new, Flags::NONE)?;
+            self.fill_copy(env, at, args.new, new, Flags::NONE);
         }
         Ok(())
     }
