@@ -20,6 +20,7 @@
 //! | [`console`] | bootstrap console and record lines | `serial.c` |
 //! | [`panic`] | reports of the kernel's own faults | `exn.c` |
 #![no_std]
+#![feature(optimize_attribute)]
 #![no_main]
 
 mod arch;

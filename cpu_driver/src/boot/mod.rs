@@ -35,6 +35,7 @@ pub struct BootError(pub &'static str);
 
 /// The CPU driver's first line. Returns the save area of the first dispatcher.
 #[unsafe(no_mangle)]
+#[optimize(size)]
 extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
     let started = hal::timer::now();
     // SAFETY: the boot driver passes the window address of its filled record, and nobody writes it any more.
@@ -62,6 +63,7 @@ fn stop(what: &str) -> ! {
     panic!("cannot start: {what}")
 }
 
+#[optimize(size)]
 fn start(
     core_data: &'static CoreData,
     options: &Options<'_>,

@@ -14,6 +14,7 @@ use crate::kernel::{Handled, Kernel, Reply};
 const ARCHITECTURE_ARM8: u64 = 8;
 
 impl Kernel {
+    #[optimize(size)]
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

@@ -120,6 +120,7 @@ impl Kernel {
     }
 
     /// The types that are invoked seldom.
+    #[optimize(size)]
     fn invoke_other(&mut self, invocation: &Invocation<'_>) -> Handled {
         use kpi::cap::View;
         match invocation.cap.view() {

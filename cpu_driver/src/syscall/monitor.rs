@@ -40,6 +40,7 @@ impl Kernel {
     /// The commands that are not in [`super::kernel`].
     #[cold]
     #[inline(never)]
+    #[optimize(size)]
     pub(super) fn invoke_monitor(
         &mut self,
         command: KernelCommand,
@@ -69,6 +70,7 @@ impl Kernel {
     }
 
     /// Commands about a capability that was found.
+    #[optimize(size)]
     fn on_slot(&mut self, command: KernelCommand, slot: CteRef, word: u64) -> Handled {
         match command {
             KernelCommand::IdentifyCap | KernelCommand::IdentifyDomainsCap => {
@@ -114,6 +116,7 @@ impl Kernel {
     }
 
     /// Commands about a capability of another core.
+    #[optimize(size)]
     fn ask_about_raw(&mut self, command: KernelCommand, args: &[u64; 10]) -> Handled {
         let [a, b, c, offset, bytes, count, ..] = *args;
         let cap = raw([a, b, c])?;
@@ -134,6 +137,7 @@ impl Kernel {
     }
 
     /// Commands that fill a slot with a capability of another core.
+    #[optimize(size)]
     fn make_from_raw(&mut self, command: KernelCommand, invocation: &Invocation<'_>) -> Handled {
         let [a, b, c, d, e, f, g, ..] = *invocation.args;
         let cap = raw([e, f, g])?;

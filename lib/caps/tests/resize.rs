@@ -122,10 +122,7 @@ fn refusals() {
     };
     let of = |root| ResizeArgs { root, ..args() };
     let to = |new| ResizeArgs { new, ..args() };
-    let into = |returned| ResizeArgs {
-        returned,
-        ..args()
-    };
+    let into = |returned| ResizeArgs { returned, ..args() };
     // refuses CNode.Resize: CNODE_NOT_ROOT, RESIZE_NOT_L1, CNODE_RIGHTS, INVALID_SIZE
     refuses(of(at(1, 0)), E::SysCnodeNotRoot);
     refuses(of(entry(L1)), E::SysCnodeNotRoot);

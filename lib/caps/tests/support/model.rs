@@ -318,10 +318,12 @@ impl Model {
         if objtype != ObjType::Id as u8 {
             return Err(E::SysTypeNotCreatable);
         }
-        let slot = self.empty_slot(dest, ObjType::Id).map_err(|error| match error {
-            E::SysSlotInUse => E::SysSlotsInUse,
-            other => other,
-        })?;
+        let slot = self
+            .empty_slot(dest, ObjType::Id)
+            .map_err(|error| match error {
+                E::SysSlotInUse => E::SysSlotsInUse,
+                other => other,
+            })?;
         self.last_id += 1;
         let id = Id {
             coreid: 0,
