@@ -13,6 +13,7 @@ mod attack;
 mod caps;
 mod harness;
 mod messages;
+mod owned;
 mod paging;
 mod parts;
 mod spawning;
@@ -41,6 +42,7 @@ fn main(args: Args) -> Status {
     caps::run(&mut harness);
     paging::run(&mut harness, &world);
     messages::run(&mut harness);
+    owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
     attack::run(&mut harness, &world);
     harness.end()

@@ -3,16 +3,15 @@
 use super::cspace::CSpace;
 use super::{Domain, Program, SpawnError, image};
 use crate::cap::dispatcher::{Setup, dispatcher_setup};
-use crate::cap::{CapRef, cap_copy, cap_retype};
+use crate::cap::{Cap, CapRef, cap_copy, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
 use crate::paging::PagingState;
-use crate::ram::{mm_free, object_alloc, vnode_create};
 use alloc::vec;
 use alloc::vec::Vec;
 use elfload::Plan;
 use kpi::addr::VirtAddr;
-use kpi::cap::ObjType;
+use kpi::cap::{Dispatcher, Frame, ObjType, VNodeAarch64L0};
 use kpi::layout::{ARGS_BASE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
 use kpi::rights::PageFlags;
 use kpi::slots::{VROOT, root, task, task_addr};
@@ -24,14 +23,7 @@ use kpi::slots::{VROOT, root, task, task_addr};
 pub fn spawn_load_with_caps(program: &Program<'_>) -> Result<Domain, SpawnError> {
     let plan = elfload::plan(program.elf).map_err(SpawnError::elf)?;
     let (args, args_bytes) = image::args_frame(program.pid, program.args, program.env)?;
-    let mut domain = match empty_domain(program, args) {
-        Ok(domain) => domain,
-        Err(error) => {
-            // The first error counts.
-            let _ = mm_free(args);
-            return Err(error.into());
-        }
-    };
+    let mut domain = empty_domain(program, args)?;
     match fill(&mut domain, program, &plan, args_bytes) {
         Ok(()) => Ok(domain),
         Err(error) => {
@@ -41,14 +33,15 @@ pub fn spawn_load_with_caps(program: &Program<'_>) -> Result<Domain, SpawnError>
     }
 }
 
-/// CSpace, L0 table, dispatcher: what is needed to have a [`Domain`] at all.
-fn empty_domain(program: &Program<'_>, args: CapRef) -> Result<Domain, Error> {
-    let dispatcher =
-        object_alloc(ObjType::Dispatcher, 0).push_err(ErrorCode::SpawnCreateDispatcher)?;
+/// CSpace, L0 table, dispatcher: what is needed to have a [`Domain`] at all. It takes them over, and the arguments; when one
+/// cannot be had, those before are reaped.
+fn empty_domain(program: &Program<'_>, args: Cap<Frame>) -> Result<Domain, Error> {
+    let dispatcher: Cap<Dispatcher> = Cap::alloc(0).push_err(ErrorCode::SpawnCreateDispatcher)?;
+    let table: Cap<VNodeAarch64L0> = Cap::alloc(0).push_err(ErrorCode::SpawnCreateVnode)?;
     let mut cnodes = Vec::new();
     let cspace = CSpace::new(&mut cnodes).push_err(ErrorCode::SpawnSetupCspace)?;
-    let table = vnode_create(0).push_err(ErrorCode::SpawnCreateVnode)?;
-    let paging = PagingState::foreign(table, cspace.root.addr())?;
+    let paging = PagingState::foreign(table.slot(), cspace.root.addr())?;
+    let (dispatcher, table, args) = (dispatcher.into_slot(), table.into_slot(), args.into_slot());
     Ok(Domain {
         name: DomainName::new(program.name),
         pid: program.pid,
@@ -81,7 +74,7 @@ fn fill(
         copy(&mut domain.copies, cspace.task(task::ARGSPAGE), args)?;
     }
     load(domain, cspace, program.elf, plan).push_err(ErrorCode::SpawnLoad)?;
-    let frame = image::dispatcher_frame(domain.name, plan.entry)?;
+    let frame = image::dispatcher_frame(domain.name, plan.entry)?.into_slot();
     domain.kept.push(frame);
     map(
         domain,
@@ -116,7 +109,7 @@ fn fill(
 /// Segments into memory and into the child's space.
 fn load(domain: &mut Domain, cspace: CSpace, elf: &[u8], plan: &Plan) -> Result<(), Error> {
     for (index, segment) in plan.segments.iter().enumerate() {
-        let frame = image::segment_frame(elf, segment)?;
+        let frame = image::segment_frame(elf, segment)?.into_slot();
         domain.frames.push(frame);
         map(domain, segment.base, frame, segment.bytes, segment.flags)
             .push_err(ErrorCode::SpawnElfMap)?;

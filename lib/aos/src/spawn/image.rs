@@ -1,55 +1,46 @@
 //! Memory of a new domain: segments, arguments, dispatcher frame.
 
-use crate::arch::cache;
-use crate::cap::CapRef;
+use crate::cap::owned::View;
+use crate::cap::{Cap, Mapped};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
-use crate::paging::MappedFrame;
-use crate::ram::{frame_alloc, mm_free};
 use elfload::Segment;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsError};
+use kpi::cap::Frame;
 use kpi::dispatcher::{DispatcherShared, SaveArea};
 use kpi::layout::{ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
 use kpi::rights::PageFlags;
 
-/// A new frame, filled through a mapping of its first `bytes` bytes.
+// ANCHOR: filled
+/// A new frame, filled through a mapping of its first `bytes` bytes. When a step fails, what there is so far is dropped:
+/// the reaper unmaps and deletes it.
 fn filled(
     frame_bytes: u64,
     bytes: u64,
-    fill: impl FnOnce(&mut MappedFrame) -> Result<(), Error>,
-) -> Result<CapRef, Error> {
-    let frame = frame_alloc(frame_bytes)?;
-    let result = MappedFrame::part(frame, bytes, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        let result = fill(&mut mapped);
-        mapped.unmap().and(result)
-    });
-    match result {
-        Ok(()) => Ok(frame),
-        Err(error) => {
-            // The first error counts; a frame that is still mapped stays.
-            let _ = mm_free(frame);
-            Err(error)
-        }
-    }
+    fill: impl FnOnce(&mut View) -> Result<(), Error>,
+) -> Result<Cap<Frame>, Error> {
+    let frame = Cap::<Frame>::alloc(frame_bytes).push_err(ErrorCode::LibFrameAlloc)?;
+    let mut mapped = Mapped::part(frame, bytes, PageFlags::READ_WRITE)?;
+    fill(mapped.view_mut())?;
+    Ok(mapped.unmap()?)
 }
+// ANCHOR_END: filled
 
 /// The frame of a segment, with the file's bytes in it.
-pub(super) fn segment_frame(elf: &[u8], segment: &Segment) -> Result<CapRef, Error> {
+pub(super) fn segment_frame(elf: &[u8], segment: &Segment) -> Result<Cap<Frame>, Error> {
     let code = ErrorCode::SpawnElfMap;
     if segment.file.is_empty() {
-        return frame_alloc(segment.bytes).push_err(code);
+        return Cap::alloc(segment.bytes).push_err(code);
     }
     let data = elf.get(segment.file.clone()).unwrap_or_default();
     let end = segment.data_offset + data.len() as u64;
-    filled(segment.bytes, end, |mapped| {
-        let memory = mapped.view_mut().bytes_mut();
-        let place = memory
-            .get_mut(segment.data_offset as usize..end as usize)
-            .ok_or(Error::new(ErrorCode::ElfFilesz))?;
-        place.copy_from_slice(data);
+    filled(segment.bytes, end, |memory| {
+        if !memory.write(segment.data_offset as usize, data) {
+            return Err(Error::new(ErrorCode::ElfFilesz));
+        }
         if segment.flags.contains(PageFlags::EXECUTE) {
-            cache::publish_code(memory);
+            memory.publish_code();
         }
         Ok(())
     })
@@ -57,7 +48,11 @@ pub(super) fn segment_frame(elf: &[u8], segment: &Segment) -> Result<CapRef, Err
 }
 
 /// The frame of the arguments, and how many bytes of it are to be mapped.
-pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRef, u64), Error> {
+pub(super) fn args_frame(
+    pid: u32,
+    args: &[&str],
+    env: &[&str],
+) -> Result<(Cap<Frame>, u64), Error> {
     let overflow = Error::new(ErrorCode::SpawnArgspgOverflow);
     let strings: usize = args.iter().chain(env).map(|text| text.len() + 8).sum();
     let bytes = (ARGS_HEADER_BYTES + strings) as u64;
@@ -65,8 +60,10 @@ pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRe
     if bytes > ARGS_BYTES {
         return Err(overflow);
     }
-    let frame = filled(bytes, bytes, |mapped| {
-        let page = mapped.view_mut().bytes_mut();
+    let frame = filled(bytes, bytes, |memory| {
+        // SAFETY: the frame was made above, so nobody else has a capability to it.
+        let page = unsafe { memory.bytes_mut() };
+        let page = page.ok_or(overflow)?;
         match kpi::args::write(page, pid, args.iter().copied(), env.iter().copied()) {
             Ok(_) => Ok(()),
             Err(ArgsError::TooMany | ArgsError::TooLong | ArgsError::Malformed) => Err(overflow),
@@ -77,7 +74,7 @@ pub(super) fn args_frame(pid: u32, args: &[&str], env: &[&str]) -> Result<(CapRe
 }
 
 /// The dispatcher frame: disabled, at the program's entry, x0 = the arguments.
-pub(super) fn dispatcher_frame(name: DomainName, entry: VirtAddr) -> Result<CapRef, Error> {
+pub(super) fn dispatcher_frame(name: DomainName, entry: VirtAddr) -> Result<Cap<Frame>, Error> {
     let mut start = SaveArea::ZERO;
     start.pc = entry.0;
     let [x0, ..] = &mut start.x;
@@ -110,7 +107,7 @@ pub(super) fn dispatcher_frame(name: DomainName, entry: VirtAddr) -> Result<CapR
     filled(
         DISPATCHER_FRAME_BYTES,
         BASE_PAGE_SIZE,
-        |mapped| match mapped.view_mut().write_dispatcher(&shared) {
+        |memory| match memory.write_dispatcher(&shared) {
             true => Ok(()),
             false => Err(Error::new(ErrorCode::SysDispFrameSize)),
         },
