@@ -148,6 +148,21 @@ pub unsafe fn paging_unmap(address: VirtAddr) -> Result<(), Error> {
     with_own(|state| state.unmap(address))
 }
 
+/// As [`paging_unmap`], for the reaper of capabilities: refuses where it would have to wait.
+///
+/// # Safety
+/// As [`paging_unmap`].
+///
+/// # Errors
+/// As [`paging_unmap`]; `LIB_ERR_PMAP_UNMAP` alone when a mapping is being made right now.
+pub(crate) unsafe fn paging_try_unmap(address: VirtAddr) -> Result<(), Error> {
+    match OWN.try_lock().as_deref_mut() {
+        Some(Some(state)) => state.unmap(address),
+        Some(None) => Err(Error::new(ErrorCode::LibPmapNotMapped)),
+        None => Err(Error::new(ErrorCode::LibPmapUnmap)),
+    }
+}
+
 /// A frame mapped in the own address space, as Rust sees it.
 #[derive(Debug)]
 pub struct MappedFrame {

@@ -8,7 +8,7 @@
 //!
 //! Barrelfish counterpart: `lib/mm` with `mm_alloc` and friends, `ram_alloc`, `frame_alloc`.
 
-use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
+use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::monitor;
 use crate::slot::{slot_alloc, slot_free};
@@ -196,7 +196,14 @@ fn make_in_slot(
     within: Span,
 ) -> Result<CapRef, Error> {
     let slot = slot_alloc()?;
-    match make_own(slot, objtype, bytes, alignment, within) {
+    let made = match make_own(slot, objtype, bytes, alignment, within) {
+        // Dropped capabilities may hold what is missing.
+        Err(error) if error.contains(ErrorCode::LibRamAlloc) && cap::reap().freed > 0 => {
+            make_own(slot, objtype, bytes, alignment, within)
+        }
+        made => made,
+    };
+    match made {
         Ok(()) => Ok(slot),
         Err(error) => {
             // The slot came from the allocator and is still empty.

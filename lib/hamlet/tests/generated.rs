@@ -80,7 +80,10 @@ mod examples {
         let ram = ram.unwrap_or(Capability::NULL);
         assert_eq!(Ram::of(&ram).map(|ram| ram.bytes), Some(0x1000));
         assert_eq!(Frame::of(&ram), None);
-        assert_eq!(Kernel::of(&Capability::new_kernel(ALL_RIGHTS)), Some(Kernel));
+        assert_eq!(
+            Kernel::of(&Capability::new_kernel(ALL_RIGHTS)),
+            Some(Kernel)
+        );
         assert_eq!(<Frame as MappedBy>::Mapping::OBJTYPE, ObjType::FrameMapping);
     }
 

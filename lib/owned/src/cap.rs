@@ -1,6 +1,7 @@
 //! [`Cap`]: the value that owns a capability.
 
 use crate::derived::Derived;
+use crate::ledger::Key;
 use crate::reap::{Which, reap};
 use crate::refused::Refused;
 use crate::space::{Cut, Space};
@@ -20,14 +21,15 @@ use kpi::rights::CapRights;
 /// it, its memory goes back to the account. What is given away takes its memory along.
 pub struct Cap<T: CapType, S: Space> {
     slot: S::Slot,
+    key: Key,
     space: S,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: CapType, S: Space> Drop for Cap<T, S> {
     fn drop(&mut self) {
-        let slot = self.slot;
-        self.space.ledger(|ledger| ledger.bury(slot));
+        let key = self.key;
+        self.space.ledger(|ledger| ledger.bury(key));
     }
 }
 
@@ -47,7 +49,12 @@ impl<T: CapType, S: Space> Cap<T, S> {
         Ram: RetypesTo<T>,
     {
         let slot = space.object_alloc(T::OBJTYPE, bytes)?;
-        Self::enter(space, slot, true)
+        Self::enter(space, slot, true).inspect_err(|_| {
+            // Nobody else has it; what cannot be deleted is lost.
+            let _ = space
+                .delete(slot, true)
+                .and_then(|()| space.slot_free(slot));
+        })
     }
 
     /// Takes over the capability in a slot. Nobody may use the slot by other means from now on.
@@ -63,19 +70,23 @@ impl<T: CapType, S: Space> Cap<T, S> {
     }
 
     fn enter(space: &S, slot: S::Slot, accounted: bool) -> Result<Self, Error> {
-        match space.ledger(|ledger| ledger.enter(slot, accounted)) {
-            true => Ok(Self {
-                slot,
-                space: space.clone(),
-                of: PhantomData,
-            }),
-            false => Err(Error::new(ErrorCode::LibCapOwned)),
-        }
+        let key = space.key(slot)?;
+        space.ledger(|ledger| ledger.enter(key, accounted))?;
+        Ok(Self {
+            slot,
+            key,
+            space: space.clone(),
+            of: PhantomData,
+        })
     }
 
     /// The slot, for calls that take one. It must not be emptied by them.
     pub const fn slot(&self) -> S::Slot {
         self.slot
+    }
+
+    pub(crate) const fn key(&self) -> Key {
+        self.key
     }
 
     pub(crate) const fn space(&self) -> &S {
@@ -89,12 +100,12 @@ impl<T: CapType, S: Space> Cap<T, S> {
 
     /// Out of the books; the drop at the end finds nothing to bury.
     pub(crate) fn release(self) -> (S, S::Slot) {
-        self.space.ledger(|ledger| ledger.leave(self.slot));
+        self.space.ledger(|ledger| ledger.leave(self.key));
         (self.space.clone(), self.slot)
     }
 
     fn is_accounted(&self) -> bool {
-        self.space.ledger(|ledger| ledger.is_accounted(self.slot))
+        self.space.ledger(|ledger| ledger.is_accounted(self.key))
     }
 
     /// What the capability holds.
@@ -172,18 +183,18 @@ impl<T: CapType, S: Space> Cap<T, S> {
         make: impl FnOnce(S::Slot) -> Result<(), Error>,
     ) -> Result<Cap<U, S>, Error> {
         let slot = self.space.slot_alloc()?;
-        let entered = Cap::enter(&self.space, slot, accounted);
-        match make(slot) {
-            Ok(()) => entered,
+        let made = Cap::enter(&self.space, slot, accounted).and_then(|empty| match make(slot) {
+            Ok(()) => Ok(empty),
             Err(error) => {
-                if let Ok(empty) = entered {
-                    empty.release();
-                }
-                // It came from the allocator and is empty.
-                let _ = self.space.slot_free(slot);
+                empty.release();
                 Err(error)
             }
+        });
+        if made.is_err() {
+            // It came from the allocator and is empty.
+            let _ = self.space.slot_free(slot);
         }
+        made
     }
 
     /// Turns all of it into one object of another type.
@@ -269,7 +280,7 @@ impl<T: CapType, S: Space> Cap<T, S> {
 
     /// Deletes what was just made of memory that stays with its source.
     fn withdraw(self) {
-        self.space.ledger(|ledger| ledger.disown(self.slot));
+        self.space.ledger(|ledger| ledger.disown(self.key));
         // Refused, it is dropped: the reaper goes on.
         let _ = self.delete();
     }
@@ -298,7 +309,9 @@ impl<T: CapType, S: Space> Cap<T, S> {
     /// # Errors
     /// The kernel's: until it returns without error, others may still have access.
     pub fn revoke(&mut self) -> Result<(), Error> {
-        self.space.revoke(self.slot).push_err(ErrorCode::LibCapDelete)
+        self.space
+            .revoke(self.slot)
+            .push_err(ErrorCode::LibCapDelete)
     }
 }
 

@@ -1,46 +1,81 @@
 //! The books behind drop and reaper.
 //!
 //! Every slot that a value owns has an entry, from the birth of the value until the reaper is done with the slot. Memory for
-//! the entry is taken when the value is made; dropping it only turns the entry over and hangs it into a list. So a drop
-//! cannot fail, allocates nothing and calls nobody: the list cannot be full, because what would be added has its place
-//! in it already.
+//! the entries of a CNode is taken when the first of its slots gets an owner; dropping a value only turns its entry over and
+//! hangs it into a list. So a drop cannot fail, allocates nothing and calls nobody: the list cannot be full, because what
+//! would be added has its place in it already.
 //!
 //! Entries that the kernel refused to delete wait in a second list, so that the small reaping of every wait does not try them
 //! again and again.
+//!
+//! Cost: 16 bytes for each slot of a CNode in which something is owned; a binary search among these CNodes.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use errors::{Error, ErrorCode};
 use kpi::addr::VirtAddr;
 
-/// Which list an entry hangs in.
+/// Names a slot in the books: the CNode in the upper 56 bits, the slot in it in the lower 8.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Key(pub u64);
+
+/// Slots of one block of entries.
+const SLOTS: usize = 256;
+
+impl Key {
+    const fn block(self) -> u64 {
+        self.0 >> 8
+    }
+
+    const fn index(self) -> usize {
+        self.0 as usize % SLOTS
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State<K> {
-    /// A value owns the slot.
+enum State {
+    /// No value owns the slot.
+    Free,
+    /// One does.
     Live,
-    /// No value does; the next of its list.
-    Dead(Option<K>),
+    /// One did: in a list.
+    Dead,
     /// The reaper works on it.
     Reaping,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry<K> {
-    state: State<K>,
+struct Entry {
+    /// The next of its list; meaningless for the last.
+    next: Key,
+    state: State,
     accounted: bool,
-    mapped_at: Option<VirtAddr>,
 }
+
+const FREE: Entry = Entry {
+    next: Key(0),
+    state: State::Free,
+    accounted: false,
+};
 
 /// A list through the entries, oldest first.
 #[derive(Clone, Copy, Debug)]
-struct List<K> {
-    ends: Option<(K, K)>,
+struct List {
+    first: Key,
+    last: Key,
     length: usize,
 }
 
+const EMPTY: List = List {
+    first: Key(0),
+    last: Key(0),
+    length: 0,
+};
+
 /// What the reaper has to undo.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Dead<K> {
+pub struct Dead {
     /// The slot.
-    pub slot: K,
+    pub slot: Key,
     /// Its memory goes back to the account.
     pub accounted: bool,
     /// It is mapped here.
@@ -49,152 +84,198 @@ pub struct Dead<K> {
 
 /// Which slots are owned and which are dead.
 #[derive(Debug)]
-pub struct Ledger<K> {
-    entries: BTreeMap<K, Entry<K>>,
-    dead: List<K>,
-    refused: List<K>,
+pub struct Ledger {
+    /// By block, ascending; [`SLOTS`] entries each.
+    blocks: Vec<(u64, Vec<Entry>)>,
+    /// Where what is mapped is mapped, by slot, ascending.
+    mapped: Vec<(Key, VirtAddr)>,
+    live: usize,
+    dead: List,
+    refused: List,
 }
 
-impl<K: Copy + Ord> Ledger<K> {
+impl Ledger {
     /// Nothing owned.
     pub const fn new() -> Self {
-        let empty = List {
-            ends: None,
-            length: 0,
-        };
         Self {
-            entries: BTreeMap::new(),
-            dead: empty,
-            refused: empty,
+            blocks: Vec::new(),
+            mapped: Vec::new(),
+            live: 0,
+            dead: EMPTY,
+            refused: EMPTY,
         }
     }
 
-    /// A value owns this slot from now on. Answers `false` when one does already, or the reaper is not done with it.
-    #[must_use]
-    pub fn enter(&mut self, slot: K, accounted: bool) -> bool {
-        let entry = Entry {
-            state: State::Live,
-            accounted,
-            mapped_at: None,
+    fn entry(&self, slot: Key) -> Option<&Entry> {
+        let at = self
+            .blocks
+            .binary_search_by_key(&slot.block(), |(block, _)| *block);
+        self.blocks.get(at.ok()?)?.1.get(slot.index())
+    }
+
+    fn entry_mut(&mut self, slot: Key) -> Option<&mut Entry> {
+        let at = self
+            .blocks
+            .binary_search_by_key(&slot.block(), |(block, _)| *block);
+        self.blocks.get_mut(at.ok()?)?.1.get_mut(slot.index())
+    }
+
+    /// Makes room for the entries of the slot's CNode.
+    fn prepare(&mut self, slot: Key) -> Result<(), Error> {
+        let at = self
+            .blocks
+            .binary_search_by_key(&slot.block(), |(block, _)| *block);
+        let Err(place) = at else {
+            return Ok(());
         };
-        match self.entries.entry(slot) {
-            alloc::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(entry);
-                true
+        let no_memory = |_| Error::new(ErrorCode::LibMallocFail);
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(SLOTS).map_err(no_memory)?;
+        entries.resize(SLOTS, FREE);
+        self.blocks.try_reserve(1).map_err(no_memory)?;
+        self.blocks.insert(place, (slot.block(), entries));
+        Ok(())
+    }
+
+    /// A value owns this slot from now on. `accounted`: its memory is of the account.
+    ///
+    /// # Errors
+    /// `LIB_ERR_CAP_OWNED` when one does already, or the reaper is not done with it. `LIB_ERR_MALLOC_FAIL`.
+    pub fn enter(&mut self, slot: Key, accounted: bool) -> Result<(), Error> {
+        self.prepare(slot)?;
+        match self.entry_mut(slot) {
+            Some(entry) if entry.state == State::Free => {
+                entry.state = State::Live;
+                entry.accounted = accounted;
+                self.live += 1;
+                Ok(())
             }
-            alloc::collections::btree_map::Entry::Occupied(_) => false,
+            _ => Err(Error::new(ErrorCode::LibCapOwned)),
         }
     }
 
-    /// No value owns this slot any more, and nobody has to delete it. Answers whether its memory is of the account.
-    pub fn leave(&mut self, slot: K) -> bool {
-        self.entries
-            .remove(&slot)
-            .is_some_and(|entry| entry.accounted)
+    /// No value owns this slot any more, and nobody has to delete it.
+    pub fn leave(&mut self, slot: Key) {
+        if let Some(entry) = self.entry_mut(slot)
+            && entry.state == State::Live
+        {
+            entry.state = State::Free;
+            self.live -= 1;
+        }
     }
 
     /// Whether its memory is of the account.
-    pub fn is_accounted(&self, slot: K) -> bool {
-        self.entries.get(&slot).is_some_and(|entry| entry.accounted)
+    pub fn is_accounted(&self, slot: Key) -> bool {
+        self.entry(slot).is_some_and(|entry| entry.accounted)
     }
 
     /// Its memory is not of the account any more.
-    pub fn disown(&mut self, slot: K) {
-        if let Some(entry) = self.entries.get_mut(&slot) {
+    pub fn disown(&mut self, slot: Key) {
+        if let Some(entry) = self.entry_mut(slot) {
             entry.accounted = false;
         }
     }
 
-    /// Notes where it is mapped, or that it is not any more.
-    pub fn set_mapped(&mut self, slot: K, at: Option<VirtAddr>) {
-        if let Some(entry) = self.entries.get_mut(&slot) {
-            entry.mapped_at = at;
+    /// Notes where it is mapped.
+    ///
+    /// # Errors
+    /// `LIB_ERR_MALLOC_FAIL`.
+    pub fn set_mapped(&mut self, slot: Key, at: VirtAddr) -> Result<(), Error> {
+        let no_memory = |_| Error::new(ErrorCode::LibMallocFail);
+        self.mapped.try_reserve(1).map_err(no_memory)?;
+        let place = self.mapped.partition_point(|(key, _)| *key < slot);
+        self.mapped.insert(place, (slot, at));
+        Ok(())
+    }
+
+    /// It is not mapped any more.
+    pub fn set_unmapped(&mut self, slot: Key) {
+        if let Ok(at) = self.mapped.binary_search_by_key(&slot, |(key, _)| *key) {
+            self.mapped.remove(at);
         }
+    }
+
+    fn mapped_at(&self, slot: Key) -> Option<VirtAddr> {
+        let at = self.mapped.binary_search_by_key(&slot, |(key, _)| *key);
+        self.mapped.get(at.ok()?).map(|(_, address)| *address)
     }
 
     /// Its value is gone: the reaper is to delete it. Nothing happens when no value owned it (it left before).
-    pub fn bury(&mut self, slot: K) {
-        let entry = self.entries.get(&slot);
+    pub fn bury(&mut self, slot: Key) {
+        let entry = self.entry(slot);
         if entry.is_some_and(|entry| entry.state == State::Live) {
-            let mut list = self.dead;
-            self.append(&mut list, slot);
-            self.dead = list;
+            self.live -= 1;
+            self.dead = self.append(self.dead, slot);
         }
     }
 
-    /// The slot that is dead longest, for the reaper. It must be told by [`Ledger::settle`] or [`Ledger::refuse`].
-    pub fn exhume(&mut self) -> Option<Dead<K>> {
-        let (first, last) = self.dead.ends?;
-        let entry = self.entries.get_mut(&first)?;
-        let next = match entry.state {
-            State::Dead(next) => next,
-            _ => None,
-        };
+    /// The slot that is dead longest, for the reaper, which must then call [`Ledger::settle`] or [`Ledger::refuse`].
+    pub fn exhume(&mut self) -> Option<Dead> {
+        if self.dead.length == 0 {
+            return None;
+        }
+        let slot = self.dead.first;
+        let mapped_at = self.mapped_at(slot);
+        let entry = self.entry_mut(slot)?;
         entry.state = State::Reaping;
-        let dead = Dead {
-            slot: first,
-            accounted: entry.accounted,
-            mapped_at: entry.mapped_at,
-        };
-        self.dead.ends = next.map(|next| (next, last));
-        self.dead.length = self.dead.length.saturating_sub(1);
-        Some(dead)
+        let (next, accounted) = (entry.next, entry.accounted);
+        self.dead.first = next;
+        self.dead.length -= 1;
+        Some(Dead {
+            slot,
+            accounted,
+            mapped_at,
+        })
     }
 
-    /// The slot is empty and free.
-    pub fn settle(&mut self, slot: K) {
-        self.entries.remove(&slot);
+    /// The slot is empty.
+    pub fn settle(&mut self, slot: Key) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.state = State::Free;
+        }
     }
 
     /// The slot could not be emptied: it waits for [`Ledger::retry`].
-    pub fn refuse(&mut self, slot: K) {
-        let mut list = self.refused;
-        self.append(&mut list, slot);
-        self.refused = list;
+    pub fn refuse(&mut self, slot: Key) {
+        self.refused = self.append(self.refused, slot);
     }
 
     /// What was refused is to be tried again.
     pub fn retry(&mut self) {
-        let Some((first, last)) = self.refused.ends else {
+        let refused = core::mem::replace(&mut self.refused, EMPTY);
+        if refused.length == 0 {
             return;
-        };
-        match self.dead.ends {
-            None => self.dead.ends = Some((first, last)),
-            Some((head, tail)) => {
-                self.link(tail, Some(first));
-                self.dead.ends = Some((head, last));
-            }
         }
-        self.dead.length += self.refused.length;
-        self.refused = List {
-            ends: None,
-            length: 0,
-        };
+        if self.dead.length == 0 {
+            self.dead = refused;
+            return;
+        }
+        let last = self.dead.last;
+        if let Some(entry) = self.entry_mut(last) {
+            entry.next = refused.first;
+        }
+        self.dead.last = refused.last;
+        self.dead.length += refused.length;
     }
 
-    fn append(&mut self, list: &mut List<K>, slot: K) {
-        self.link(slot, None);
-        list.ends = match list.ends {
-            None => Some((slot, slot)),
-            Some((first, last)) => {
-                self.link(last, Some(slot));
-                Some((first, slot))
-            }
-        };
+    /// The list with the slot behind its end.
+    fn append(&mut self, mut list: List, slot: Key) -> List {
+        if list.length == 0 {
+            list.first = slot;
+        } else if let Some(entry) = self.entry_mut(list.last) {
+            entry.next = slot;
+        }
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.state = State::Dead;
+        }
+        list.last = slot;
         list.length += 1;
-    }
-
-    fn link(&mut self, slot: K, next: Option<K>) {
-        if let Some(entry) = self.entries.get_mut(&slot) {
-            entry.state = State::Dead(next);
-        }
+        list
     }
 
     /// Slots that values own.
-    pub fn live(&self) -> usize {
-        self.entries
-            .len()
-            .saturating_sub(self.dead.length + self.refused.length)
+    pub const fn live(&self) -> usize {
+        self.live
     }
 
     /// Slots that wait for the reaper.
@@ -208,7 +289,7 @@ impl<K: Copy + Ord> Ledger<K> {
     }
 }
 
-impl<K: Copy + Ord> Default for Ledger<K> {
+impl Default for Ledger {
     fn default() -> Self {
         Self::new()
     }
@@ -218,45 +299,50 @@ impl<K: Copy + Ord> Default for Ledger<K> {
 mod tests {
     use super::*;
 
-    fn slots(ledger: &mut Ledger<u32>) -> Vec<u32> {
+    fn slots(ledger: &mut Ledger) -> Vec<u64> {
         core::iter::from_fn(|| ledger.exhume())
-            .map(|dead| dead.slot)
+            .map(|dead| dead.slot.0)
             .collect()
+    }
+
+    fn enter(ledger: &mut Ledger, slot: u64) -> bool {
+        ledger.enter(Key(slot), false).is_ok()
     }
 
     #[test]
     fn oldest_first_and_only_once() {
         let mut ledger = Ledger::new();
-        for slot in [5, 1, 3] {
-            assert!(ledger.enter(slot, slot == 1));
-            assert!(!ledger.enter(slot, false));
+        for slot in [5, 1, 3000] {
+            assert!(enter(&mut ledger, slot));
+            let twice = ledger.enter(Key(slot), true).map_err(Error::code);
+            assert_eq!(twice, Err(ErrorCode::LibCapOwned));
         }
-        ledger.bury(3);
-        ledger.bury(3);
-        ledger.bury(9);
-        ledger.bury(1);
+        for slot in [3000, 3000, 9, 1, 77_000] {
+            ledger.bury(Key(slot));
+        }
         assert_eq!((ledger.live(), ledger.dead()), (1, 2));
-        assert!(!ledger.enter(3, false), "dead, but not free yet");
-        assert_eq!(slots(&mut ledger), [3, 1]);
-        ledger.settle(3);
-        ledger.settle(1);
-        assert!(ledger.enter(3, false));
+        assert!(!enter(&mut ledger, 3000), "dead, but not free yet");
+        assert_eq!(slots(&mut ledger), [3000, 1]);
+        ledger.settle(Key(3000));
+        ledger.settle(Key(1));
+        assert!(enter(&mut ledger, 3000));
+        assert_eq!((ledger.live(), ledger.dead()), (2, 0));
     }
 
     #[test]
     fn refused_ones_wait_until_asked_for() {
         let mut ledger = Ledger::new();
         for slot in 0..4 {
-            assert!(ledger.enter(slot, false));
-            ledger.bury(slot);
+            assert!(enter(&mut ledger, slot));
+            ledger.bury(Key(slot));
         }
         for slot in slots(&mut ledger) {
-            ledger.refuse(slot);
+            ledger.refuse(Key(slot));
         }
         assert_eq!((ledger.live(), ledger.dead(), ledger.refused()), (0, 0, 4));
         assert_eq!(slots(&mut ledger), []);
-        assert!(ledger.enter(7, false));
-        ledger.bury(7);
+        assert!(enter(&mut ledger, 7));
+        ledger.bury(Key(7));
         ledger.retry();
         ledger.retry();
         assert_eq!(slots(&mut ledger), [7, 0, 1, 2, 3]);
@@ -265,11 +351,28 @@ mod tests {
     #[test]
     fn who_left_is_not_buried() {
         let mut ledger = Ledger::new();
-        assert!(ledger.enter(1, true));
-        assert!(ledger.is_accounted(1));
-        assert!(ledger.leave(1));
-        ledger.bury(1);
+        assert!(ledger.enter(Key(1), true).is_ok());
+        assert!(ledger.is_accounted(Key(1)));
+        ledger.leave(Key(1));
+        ledger.leave(Key(1));
+        ledger.bury(Key(1));
         assert_eq!((ledger.live(), ledger.dead()), (0, 0));
-        assert!(!ledger.leave(1));
+    }
+
+    #[test]
+    fn the_reaper_learns_where_it_is_mapped() {
+        let mut ledger = Ledger::new();
+        for slot in [4, 2, 3] {
+            assert!(enter(&mut ledger, slot));
+            assert!(ledger.set_mapped(Key(slot), VirtAddr(slot << 12)).is_ok());
+        }
+        ledger.set_unmapped(Key(3));
+        for slot in [2, 3, 4] {
+            ledger.bury(Key(slot));
+        }
+        let mapped = |ledger: &mut Ledger| ledger.exhume().and_then(|dead| dead.mapped_at);
+        assert_eq!(mapped(&mut ledger), Some(VirtAddr(0x2000)));
+        assert_eq!(mapped(&mut ledger), None);
+        assert_eq!(mapped(&mut ledger), Some(VirtAddr(0x4000)));
     }
 }

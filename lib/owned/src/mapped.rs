@@ -34,7 +34,13 @@ impl<C: Owner> Mapped<C> {
         let (space, slot) = (owner.cap().space(), owner.cap().slot());
         match space.map(slot, bytes, flags) {
             Ok((address, view)) => {
-                space.ledger(|ledger| ledger.set_mapped(slot, Some(address)));
+                let key = owner.cap().key();
+                if let Err(error) = space.ledger(|ledger| ledger.set_mapped(key, address)) {
+                    drop(view);
+                    // What cannot be unmapped stays so, without a view.
+                    let _ = space.unmap(address);
+                    return Err(Refused::new(owner, error));
+                }
                 Ok(Self {
                     owner,
                     address,
@@ -87,8 +93,8 @@ impl<C: Owner> Mapped<C> {
         let cap = self.owner.cap();
         match cap.space().unmap(self.address) {
             Ok(()) => {
-                let slot = cap.slot();
-                cap.space().ledger(|ledger| ledger.set_mapped(slot, None));
+                let key = cap.key();
+                cap.space().ledger(|ledger| ledger.set_unmapped(key));
                 Ok(self.owner)
             }
             Err(error) => Err(Refused::new(self, error)),

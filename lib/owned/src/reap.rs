@@ -37,17 +37,18 @@ pub fn reap<S: Space>(space: &S, limit: usize, which: Which) -> Reaped {
         let Some(dead) = space.ledger(|ledger| ledger.exhume()) else {
             break;
         };
-        let unmapped = dead.mapped_at.map_or(Ok(()), |at| space.unmap(at));
+        let slot = space.slot(dead.slot);
+        let unmapped = dead.mapped_at.map_or(Ok(()), |at| space.try_unmap(at));
         let deleted = unmapped.and_then(|()| {
-            space.ledger(|ledger| ledger.set_mapped(dead.slot, None));
-            space.delete(dead.slot, dead.accounted)
+            space.ledger(|ledger| ledger.set_unmapped(dead.slot));
+            space.delete(slot, dead.accounted)
         });
         match deleted {
             Ok(()) => {
                 // Out of the books before anybody else can get the slot.
                 space.ledger(|ledger| ledger.settle(dead.slot));
                 // A slot that the allocator does not know needs no freeing.
-                let _ = space.slot_free(dead.slot);
+                let _ = space.slot_free(slot);
                 reaped.freed += 1;
             }
             Err(error) => {

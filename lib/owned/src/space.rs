@@ -1,6 +1,6 @@
 //! What a capability space must be able to do.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Key, Ledger};
 use core::fmt::Debug;
 use errors::Error;
 use kpi::addr::VirtAddr;
@@ -23,12 +23,21 @@ pub struct Cut {
 /// Every operation answers as the kernel does and may fail at any time; nothing here trusts the other.
 pub trait Space: Clone {
     /// Names a slot. Owns nothing.
-    type Slot: Copy + Ord + Debug;
+    type Slot: Copy + Debug;
     /// Access to mapped memory.
     type View;
 
     /// Works on the books. They are locked for this call only, and `work` calls nothing else of this trait.
-    fn ledger<R>(&self, work: impl FnOnce(&mut Ledger<Self::Slot>) -> R) -> R;
+    fn ledger<R>(&self, work: impl FnOnce(&mut Ledger) -> R) -> R;
+
+    /// The slot as the books name it.
+    ///
+    /// # Errors
+    /// It is none that a value can own: it lies in another space.
+    fn key(&self, slot: Self::Slot) -> Result<Key, Error>;
+
+    /// The slot that [`Space::key`] turned into this.
+    fn slot(&self, key: Key) -> Self::Slot;
 
     /// An empty slot.
     ///
@@ -96,12 +105,20 @@ pub trait Space: Clone {
         flags: PageFlags,
     ) -> Result<(VirtAddr, Self::View), Error>;
 
-    /// Unmaps what [`Space::map`] mapped there. The view is gone already. Must not wait: if the books of the address space
-    /// are in use, it answers an error, and the reaper comes again.
+    /// Unmaps what [`Space::map`] mapped there. Nobody uses the view any more.
     ///
     /// # Errors
     /// The kernel's; then it is still mapped.
     fn unmap(&self, address: VirtAddr) -> Result<(), Error>;
+
+    /// As [`Space::unmap`], for the reaper, which may run inside of a call that works on the books of the address space:
+    /// where that would have to wait, it answers an error, and the reaper comes again.
+    ///
+    /// # Errors
+    /// As [`Space::unmap`], or that the books are in use.
+    fn try_unmap(&self, address: VirtAddr) -> Result<(), Error> {
+        self.unmap(address)
+    }
 
     /// Sends a message with a capability, which leaves its slot.
     ///

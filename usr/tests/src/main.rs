@@ -14,6 +14,7 @@ mod caps;
 mod dispatchers;
 mod harness;
 mod messages;
+mod owned;
 mod paging;
 mod parts;
 mod spawning;
@@ -45,6 +46,7 @@ fn main(args: Args) -> Status {
     tables::run(&mut harness, &world);
     dispatchers::run(&mut harness, &world);
     messages::run(&mut harness);
+    owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
     attack::run(&mut harness, &world);
     harness.end()

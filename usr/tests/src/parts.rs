@@ -1,6 +1,7 @@
 //! What a child of the tests does: `tests --child PART`.
 
-use aos::cap::{CNodeRef, CapRef};
+use aos::cap::{CNodeRef, Cap, CapRef, reap};
+use aos::kpi::cap::Frame;
 use aos::kpi::rights::PageFlags;
 use aos::kpi::slots::root;
 use aos::paging::MappedFrame;
@@ -15,6 +16,7 @@ pub fn play(part: &str) -> Status {
         "exit" => Ok(()),
         "count" => count(),
         "touch-unmapped" => touch_unmapped(),
+        "touch-dropped" => touch_dropped(),
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
@@ -60,6 +62,17 @@ fn touch_unmapped() -> Result<(), Error> {
     let address = frame.view().address().0;
     frame.view().store(0, 1);
     frame.unmap()?;
+    load(address);
+    Ok(())
+}
+
+/// Loads from where a frame was mapped whose value was dropped and reaped.
+fn touch_dropped() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let mapped = Cap::<Frame>::mapped(4096, PageFlags::READ_WRITE)?;
+    let address = mapped.address().0;
+    drop(mapped);
+    reap();
     load(address);
     Ok(())
 }

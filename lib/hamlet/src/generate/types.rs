@@ -48,6 +48,9 @@ pub trait MappedBy: CapType {
 }
 "#;
 
+/// Keeps the compiler from listing every implementation below the message.
+const NOT_LISTED: &str = "#[diagnostic::do_not_recommend]";
+
 pub(super) fn write(out: &mut Writer, file: &File) {
     for line in TRAITS.trim_end().lines() {
         out.line(line);
@@ -64,6 +67,7 @@ pub(super) fn write(out: &mut Writer, file: &File) {
         for dest in file.concrete() {
             if well_founded(source, dest) && !records_mappings(file, dest) {
                 let (source, dest) = (variant(source), variant(dest));
+                out.line(NOT_LISTED);
                 out.line(&format!("impl RetypesTo<{dest}> for {source} {{}}"));
             }
         }
@@ -72,6 +76,7 @@ pub(super) fn write(out: &mut Writer, file: &File) {
         for heir in file.concrete() {
             if !helper.fields.is_empty() && objtype::inherits(file, heir, &helper.name) {
                 let (helper, heir) = (variant(helper), variant(heir));
+                out.line(NOT_LISTED);
                 out.line(&format!("impl Inherits<{helper}> for {heir} {{}}"));
             }
         }

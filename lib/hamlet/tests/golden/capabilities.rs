@@ -2669,43 +2669,81 @@ impl CapType for DeviceId {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl RetypesTo<PhysAddr> for PhysAddr {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Ram> for PhysAddr {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<DevFrame> for PhysAddr {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Ram> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<L1CNode> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<L2CNode> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Dispatcher> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Frame> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<EndPointUmp> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<VNodeAarch64L0> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<VNodeAarch64L1> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<VNodeAarch64L2> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<VNodeAarch64L3> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<KernelControlBlock> for Ram {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<EndPointLmp> for Dispatcher {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Frame> for Frame {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<DevFrame> for DevFrame {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<IrqSrc> for IrqSrc {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Domain> for ProcessManager {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<DeviceId> for DeviceIdManager {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Memory> for PhysAddr {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Memory> for Ram {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Memory> for Frame {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Memory> for EndPointUmp {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Memory> for DevFrame {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for FrameMapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for EndPointUmpMapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for DevFrameMapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for VNodeAarch64L0Mapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for VNodeAarch64L1Mapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for VNodeAarch64L2Mapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for VNodeAarch64L3Mapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L0 {}
+#[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L1 {}
+#[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L2 {}
+#[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L3 {}
+#[diagnostic::do_not_recommend]
 impl Inherits<CNode> for L1CNode {}
+#[diagnostic::do_not_recommend]
 impl Inherits<CNode> for L2CNode {}
 
 impl MappedBy for Frame {

@@ -857,10 +857,15 @@ impl CapType for Token {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Chunk> for Chunk {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Page> for Chunk {}
+#[diagnostic::do_not_recommend]
 impl RetypesTo<Table> for Chunk {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Blob> for Chunk {}
+#[diagnostic::do_not_recommend]
 impl Inherits<Blob> for Page {}
 
 impl MappedBy for Page {

@@ -7,6 +7,7 @@ use kpi::addr::VirtAddr;
 use kpi::cap::{Capability, Memory, ObjType, is_ancestor, is_copy, is_well_founded};
 use kpi::rights::{CapRights, PageFlags};
 use mm::ram::Ram;
+use owned::ledger::Key;
 use owned::space::Cut;
 use owned::{Ledger, Space};
 use std::cell::RefCell;
@@ -33,7 +34,7 @@ struct State {
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State::default());
-    static LEDGER: RefCell<Ledger<u32>> = const { RefCell::new(Ledger::new()) };
+    static LEDGER: RefCell<Ledger> = const { RefCell::new(Ledger::new()) };
 }
 
 /// The space of this thread.
@@ -200,8 +201,16 @@ impl Space for Model {
     type Slot = u32;
     type View = Vec<u8>;
 
-    fn ledger<R>(&self, work: impl FnOnce(&mut Ledger<u32>) -> R) -> R {
+    fn ledger<R>(&self, work: impl FnOnce(&mut Ledger) -> R) -> R {
         LEDGER.with_borrow_mut(work)
+    }
+
+    fn key(&self, slot: u32) -> Result<Key, Error> {
+        Ok(Key(slot.into()))
+    }
+
+    fn slot(&self, key: Key) -> u32 {
+        key.0 as u32
     }
 
     fn slot_alloc(&self) -> Result<u32, Error> {
