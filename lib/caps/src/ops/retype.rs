@@ -358,7 +358,7 @@ impl Database {
         let mut count = 0;
         while index + count < plan.count
             && env.cte(slot(env, cnode, args, index + count)).is_empty()
-            && budget.spend(Work::Insert)
+            && budget.spend(Work::InsertOfRun)
         {
             count += 1;
         }
@@ -461,10 +461,15 @@ fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u
 /// Whether all of it fits into one call.
 #[inline]
 fn fits_at_once(plan: &Plan, budget: &mut Budget) -> bool {
+    let insert = if plan.carves {
+        Work::InsertOfRun
+    } else {
+        Work::Insert
+    };
     let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE);
     let each = u64::from(budget.cost(Work::ZeroPage))
         .saturating_mul(pages)
-        .saturating_add(u64::from(budget.cost(Work::Insert)));
+        .saturating_add(u64::from(budget.cost(insert)));
     let all = each.saturating_mul(plan.count);
     plan.zero_bytes.saturating_mul(plan.count) <= ZERO_MAX
         && u32::try_from(all).is_ok_and(|all| budget.spend_instructions(all))

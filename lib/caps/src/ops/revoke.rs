@@ -55,7 +55,7 @@ impl Database {
             if first == at {
                 break Ok(Step::Done);
             }
-            if !budget.spend(Work::Remove) {
+            if !budget.spend(Work::RemoveOfRun) {
                 break Ok(Step::Again);
             }
             let entry = env.cte(first);
@@ -83,6 +83,9 @@ impl Database {
             }
             if holds_entries(objtype) && !flags.has(Flags::CREATING) {
                 break Err(code::RETRY_THROUGH_MONITOR);
+            }
+            if !budget.spend(Work::Remove) {
+                break Ok(Step::Again);
             }
             match self.delete_within(env, first, budget) {
                 Ok(Step::Done) => {}
