@@ -107,7 +107,10 @@ fn the_pictures_of_the_book() {
             browser.picture(&file);
         }
         let bytes = std::fs::metadata(&file).map_or(0, |file| file.len());
-        assert!((10_000..400_000).contains(&bytes), "{name}: {bytes} bytes; draw it with BOOK_UPDATE=1");
+        assert!(
+            (10_000..400_000).contains(&bytes),
+            "{name}: {bytes} bytes; draw it with BOOK_UPDATE=1"
+        );
     }
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
