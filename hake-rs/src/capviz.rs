@@ -59,10 +59,7 @@ pub fn capviz(args: &CapvizArgs) -> Result<Exit> {
         .map_err(|error| Failure::bad_input(error.to_string()))?;
     let out = match &args.out {
         Some(file) => file.clone(),
-        None => cx
-            .workspace
-            .build(&args.image.platform)
-            .join("capviz.html"),
+        None => cx.workspace.build(&args.image.platform).join("capviz.html"),
     };
     let about = about(args);
     std::fs::write(&out, capviz::page(&dump, &about)).map_err(|error| {

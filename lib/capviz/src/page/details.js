@@ -1,7 +1,7 @@
 // The right side: an overview, or all about one capability.
 const right = document.getElementById("right");
 const MOST = 100;
-const link = (id, text) => el("a", { onclick: () => follow(id), tabindex: 0, role: "link" }, text || `${typeName(id)} ${nameOf(id) || short(id)}`);
+const link = (id, text) => el("a", { onclick: () => follow(id), tabindex: 0, role: "link" }, text || `${typeShown(id)} ${nameOf(id) || short(id)}`);
 const title = (text, note) => el("h3", {}, text, note ? el("small", {}, note) : null);
 const table = (heads, rows) => el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { class: head.startsWith("#") ? "num" : null }, head.replace("#", ""))))), el("tbody", {}, rows));
 const line = (cells, options = {}) => el("tr", { class: [options.go !== undefined ? "go" : "", options.here ? "here" : ""].join(" "), onclick: options.go !== undefined ? (event) => { if (!event.target.closest("a")) follow(options.go); } : null },
@@ -32,7 +32,7 @@ const overview = () => {
   const types = new Map();
   for (let id = 0; id < N; id++) { const entry = types.get(D.type[id]) || { all: 0, objects: 0, some: id }; entry.all++; if (first(id) === id) entry.objects++; types.set(D.type[id], entry); }
   const kindRows = [...types].sort((a, b) => b[1].all - a[1].all).map(([type, entry]) => {
-    const row = line([el("span", {}, el("i", { class: "swatch", style: `background:var(--${kindOfType[type]})` }), D.types[type]), { number: count(entry.objects) }, { number: count(entry.all) }], { go: NONE });
+    const row = line([el("span", {}, el("i", { class: "swatch", style: `background:var(--${kindOfType[type]})` }), shown[type]), { number: count(entry.objects) }, { number: count(entry.all) }], { go: NONE });
     row.onclick = () => search(`type:${D.types[type]}`);
     return row;
   });
@@ -72,19 +72,19 @@ const special = (id) => {
     const users = get(byCspace, object);
     if (users.length) parts.push(title("Root of the CSpace of"), el("div", { class: "pills" }, users.map(pill)));
     parts.push(title("Slots", `${count(slots.length)} of ${count(room)} full`));
-    parts.push(table(["#slot", "capability", "", "rights"], rowsOf(slots, (slot) => line([{ number: D.index[slot] }, el("span", {}, dot(slot), " ", typeName(slot)), { mono: nameOf(slot) || short(slot) }, { mono: rights(slot) }], { go: slot }))));
+    parts.push(table(["#slot", "capability", "", "rights"], rowsOf(slots, (slot) => line([{ number: D.index[slot] }, el("span", {}, dot(slot), " ", typeShown(slot)), { mono: nameOf(slot) || short(slot) }, { mono: rights(slot) }], { go: slot }))));
   }
   if (kind(id) === "vnode") {
     const users = get(byVspace, object), list = get(entriesOf, object);
     if (users.length) parts.push(title("Address space of"), el("div", { class: "pills" }, users.map(pill)));
     parts.push(title("Entries", `${count(list.reduce((sum, mapping) => sum + mapping.count, 0))} of 512 in use`));
-    parts.push(table(["#entry", "maps", "", "#size"], rowsOf(list, (mapping) => line([{ number: mapping.count > 1 ? `${mapping.entry}–${mapping.entry + mapping.count - 1}` : mapping.entry }, el("span", {}, dot(D.parent[mapping.id] === NONE ? mapping.id : D.parent[mapping.id]), " ", D.parent[mapping.id] === NONE ? "?" : typeName(D.parent[mapping.id])), { mono: hex(D.base[mapping.id]) }, { number: bytes(mapping.bytes) }], { go: mapping.isPage ? mapping.id : D.parent[mapping.id] }))));
+    parts.push(table(["#entry", "maps", "", "#size"], rowsOf(list, (mapping) => line([{ number: mapping.count > 1 ? `${mapping.entry}–${mapping.entry + mapping.count - 1}` : mapping.entry }, el("span", {}, dot(D.parent[mapping.id] === NONE ? mapping.id : D.parent[mapping.id]), " ", D.parent[mapping.id] === NONE ? "?" : typeShown(D.parent[mapping.id])), { mono: hex(D.base[mapping.id]) }, { number: bytes(mapping.bytes) }], { go: mapping.isPage ? mapping.id : D.parent[mapping.id] }))));
   }
   if (isType(id, "Dispatcher")) {
     const [domain] = get(byDispatcher, object);
     const held = get(slotsOf, object);
     parts.push(title("Runs with", held.length ? "" : "it is not set up"));
-    if (held.length) parts.push(table(["", "object", ""], held.map((slot) => line([HELD[D.index[slot]], el("span", {}, dot(slot), " ", typeName(slot)), { mono: short(slot) }], { go: first(slot) }))));
+    if (held.length) parts.push(table(["", "object", ""], held.map((slot) => line([HELD[D.index[slot]], el("span", {}, dot(slot), " ", typeShown(slot)), { mono: short(slot) }], { go: first(slot) }))));
     if (domain) {
       const inside = []; for (let at = 0; at < N; at++) if (first(at) === at && reachers(at).includes(domain) && reachers(at).length === 1) inside.push(at);
       const all = pieces.filter((piece) => ownerOf(piece.id) === domain.number).reduce((sum, piece) => sum + piece.to - piece.from, 0);
@@ -102,10 +102,10 @@ const details = (id) => {
   const counts = new Map();
   for (const kid of inside) counts.set(D.type[kid], (counts.get(D.type[kid]) || 0) + 1);
   const parts = [
-    el("h1", {}, dot(id), typeName(id), nameOf(id) ? el("span", {}, nameOf(id)) : null, el("code", {}, hasRange(id) ? range(D.base[id], D.size[id]) : D.base[id] ? hex(D.base[id]) : "")),
+    el("h1", {}, dot(id), typeShown(id), nameOf(id) ? el("span", {}, nameOf(id)) : null, el("code", {}, hasRange(id) ? range(D.base[id], D.size[id]) : D.base[id] ? hex(D.base[id]) : "")),
     el("p", { class: "dim" }, sub),
     title("Made from", up.length > 1 ? "" : "nothing that is still there"),
-    el("ol", { class: "chain" }, up.map((at) => el("li", { class: at === object ? "here" : null }, dot(at), at === object ? `${typeName(at)} ${short(at)}` : link(at), at === object && mapping && D.parent[object] !== NONE ? el("small", {}, `maps bytes from ${hex(D.base[at] - D.base[D.parent[object]])} on`) : null, below[at] ? el("small", {}, `${count(below[at])} below`) : null))),
+    el("ol", { class: "chain" }, up.map((at) => el("li", { class: at === object ? "here" : null }, dot(at), at === object ? `${typeShown(at)} ${short(at)}` : link(at), at === object && mapping && D.parent[object] !== NONE ? el("small", {}, `maps bytes from ${hex(D.base[at] - D.base[D.parent[object]])} on`) : null, below[at] ? el("small", {}, `${count(below[at])} below`) : null))),
     title("Copies and who holds them", plural(list.length, "slot")),
     who.length ? el("div", { class: "pills", style: "margin-bottom:6px" }, who.slice(0, 30).map(pill), who.length > 30 ? el("span", { class: "pill plain" }, `and ${who.length - 30} more`) : null) : null,
     table(["domain", "where", "slot at", "rights", ""], rowsOf(list.flatMap((copy) => places(copy).map((place) => ({ copy, place }))), ({ copy, place }) => line([
@@ -115,8 +115,8 @@ const details = (id) => {
   else if (kind(id) === "frame") parts.push(title("Mapped at", "nowhere"));
   parts.push(...special(id));
   const others = inside.filter((kid) => !mappings.has(kid));
-  if (others.length) parts.push(title("Made of it", [...counts].sort((a, b) => b[1] - a[1]).map(([type, number]) => `${count(number)} ${D.types[type]}`).join(", ")),
-    table(["object", "", "#below", ""], rowsOf(others, (kid) => line([el("span", {}, dot(kid), " ", typeName(kid)), { mono: nameOf(kid) || short(kid) }, { number: below[kid] ? count(below[kid]) : "" }, whoOf(kid)], { go: kid }), ": see the list on the left")));
+  if (others.length) parts.push(title("Made of it", [...counts].sort((a, b) => b[1] - a[1]).map(([type, number]) => `${count(number)} ${shown[type]}`).join(", ")),
+    table(["object", "", "#below", ""], rowsOf(others, (kid) => line([el("span", {}, dot(kid), " ", typeShown(kid)), { mono: nameOf(kid) || short(kid) }, { number: below[kid] ? count(below[kid]) : "" }, whoOf(kid)], { go: kid }), ": see the list on the left")));
   right.replaceChildren(...parts.filter((part) => part));
   right.scrollTop = 0;
 };

@@ -42,16 +42,16 @@ const memory = {
     });
   },
 
-  // Where most objects are: the smallest part that holds 19 of 20 pieces that are not free.
+  // Where most objects are: between gaps of 16 MiB, the part with most pieces that are not free.
   busy() {
     const used = pieces.filter((piece) => kind(piece.id) !== "ram");
     if (!used.length) return [this.low, this.high];
-    const enough = Math.max(1, Math.floor(used.length * 0.95));
-    let best = [used[0].from, used[used.length - 1].to];
-    for (let at = 0; at + enough <= used.length; at++) {
-      const [from, to] = [used[at].from, used[at + enough - 1].to];
-      if (to - from < best[1] - best[0]) best = [from, to];
+    const groups = [];
+    for (const piece of used) {
+      const last = groups[groups.length - 1];
+      if (last && piece.from - last[1] < 2 ** 24) { last[1] = piece.to; last[2]++; } else groups.push([piece.from, piece.to, 1]);
     }
+    const best = groups.reduce((most, group) => (group[2] > most[2] ? group : most));
     const margin = (best[1] - best[0]) * 0.04;
     return [Math.max(this.low, best[0] - margin), Math.min(this.high, best[1] + margin)];
   },
@@ -89,7 +89,7 @@ const memory = {
     const piece = this.piece(address);
     if (!piece) return showTip(event, `${hex(Math.floor(address / 4096) * 4096)}\nno capability: the kernel's own memory`);
     const who = reachers(piece.id).map((domain) => domain.label).join(", ");
-    showTip(event, `${typeName(piece.id)} ${range(D.base[piece.id], D.size[piece.id])}\n${bytes(D.size[piece.id])}${kind(piece.id) === "ram" ? ", free" : who ? `, within reach of ${who}` : ""}`);
+    showTip(event, `${typeShown(piece.id)} ${range(D.base[piece.id], D.size[piece.id])}\n${bytes(D.size[piece.id])}${kind(piece.id) === "ram" ? ", free" : who ? `, within reach of ${who}` : ""}`);
   },
 
   bar(canvas, from, to, marks) {

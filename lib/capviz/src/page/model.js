@@ -18,6 +18,9 @@ const kindOfType = D.types.map((name) => {
   return "auth";
 });
 const typeName = (id) => D.types[D.type[id]];
+// As it is shown: VNode_AARCH64_l3_Mapping is the mapping of a VNode L3.
+const shown = D.types.map((name) => name.replace("_AARCH64_l", " L").replace("_Mapping", " mapping"));
+const typeShown = (id) => shown[D.type[id]];
 const kind = (id) => kindOfType[D.type[id]];
 const hasRange = (id) => D.size[id] > 1;
 const end = (id) => D.base[id] + D.size[id];

@@ -36,7 +36,7 @@ const wordTest = (word) => {
   if (key === "pid") { const domain = domains.find((one) => String(one.pid) === value); return (id) => reachers(id).includes(domain); }
   if (key === "domain") { const some = domains.filter((one) => one.name.toLowerCase() === value); return (id) => some.some((one) => reachers(id).includes(one)); }
   if (TESTS[lower]) return TESTS[lower];
-  const types = D.types.map((name) => name.toLowerCase().replace("_aarch64", "").includes(lower) || name.toLowerCase().includes(lower));
+  const types = D.types.map((name, type) => shown[type].toLowerCase().replace(" ", "").includes(lower) || name.toLowerCase().includes(lower));
   const some = domains.filter((one) => one.name.toLowerCase().includes(lower));
   return (id) => types[D.type[id]] || some.some((one) => first(one.dispatcher) === id || one.cspace === id || one.vspace === id || (reachers(id).includes(one) && reachers(id).length < domains.length && one !== init));
 };

@@ -6,7 +6,7 @@ const whoOf = (id) => {
   return el("span", { class: "who", style: `background:${ownerColour(owner)}`, title: names }, owner === OWN.shared ? plural(reachers(id).length, "domain") : ownerName(owner));
 };
 const capParts = (id) => [
-  dot(id), el("span", { class: "kind" }, typeName(id)), el("span", {}, nameOf(id) || short(id)),
+  dot(id), el("span", { class: "kind" }, typeShown(id)), el("span", {}, nameOf(id) || short(id)),
   copyCount(id) > 1 ? el("span", { class: "dim" }, `×${copyCount(id)}`) : null,
 ].filter((part) => part);
 
@@ -51,7 +51,7 @@ const cspaceNodes = () => {
 const pageNode = (page, path) => ({
   key: `${path}@${page.va}/${page.mapping.id}`, id: page.mapping.id, kids: null,
   draw: () => [el("span", {}, hex(page.va).padEnd(16)), el("span", { class: "dim", style: "min-width:8ch;text-align:right" }, bytes(page.mapping.bytes)),
-    el("span", { class: "dim" }, "→"), el("span", { style: "color:var(--frame)" }, hex(D.base[page.mapping.id])), el("span", { class: "dim" }, `${typeName(page.mapping.id).replace("_Mapping", "")} ${rights(page.mapping.id).slice(0, 3)}`)],
+    el("span", { class: "dim" }, "→"), el("span", { style: "color:var(--frame)" }, hex(D.base[page.mapping.id])), el("span", { class: "dim" }, `${typeShown(page.mapping.id).replace(" mapping", "")} ${rights(page.mapping.id).slice(0, 3)}`)],
 });
 const vspaceNodes = () => [...new Set([...byVspace.keys(), ...pagesOf.keys()])].map((root) => {
   const pages = get(pagesOf, root), users = get(byVspace, root);
@@ -64,7 +64,7 @@ const vspaceNodes = () => [...new Set([...byVspace.keys(), ...pagesOf.keys()])].
 });
 
 const memoryRoots = roots.filter((id) => D.size[id] > 0 || D.base[id]), otherRoots = roots.filter((id) => !(D.size[id] > 0 || D.base[id]));
-const isRam = (id) => kind(id) === "ram" && below[id] > 0;
+const isRam = (id) => kind(id) === "ram";
 const derivationNodes = () => {
   const ram = memoryRoots.filter(isRam), boot = memoryRoots.filter((id) => !isRam(id));
   const sum = (list) => list.reduce((total, id) => total + below[id] + 1, 0);
