@@ -34,6 +34,7 @@ pub use range::Range;
 pub(crate) use tree::{Place, Spot};
 
 use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 
 use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
@@ -51,8 +52,9 @@ pub(crate) const MEMORY_ROOT: u8 = ObjType::PhysAddr.type_root();
 
 /// The capabilities of one core.
 ///
-/// Starts empty. Its methods take the environment that reaches the entries; one database belongs to one environment.
-#[derive(Debug)]
+/// Starts empty. Its methods take the environment that reaches the entries; one database belongs to one environment. Model
+/// checkers copy both; what is hashed is all that decides what it will do, so not the count of changes.
+#[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) root: Option<CteRef>,
     core: CoreId,
@@ -64,7 +66,7 @@ pub struct Database {
     /// What is being deleted in steps.
     pub(crate) pending: Pending,
     /// Counts insertions and removals.
-    changes: u64,
+    pub(crate) changes: u64,
 }
 
 impl Database {
@@ -98,6 +100,17 @@ impl Database {
     #[inline]
     pub fn count(&self) -> u64 {
         self.count
+    }
+}
+
+impl Hash for Database {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.root, self.core, self.count).hash(state);
+        (self.last_id, self.last_domain).hash(state);
+        self.pending.hash(state);
+        let walk = self.pending.walk;
+        walk.is_some_and(|walk| walk.changes == self.changes)
+            .hash(state);
     }
 }
 

@@ -19,6 +19,7 @@ use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 
+use super::pending::Walk;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags};
@@ -54,12 +55,19 @@ impl Database {
         if env.cte(at).is_staged() {
             return Ok(Step::Done);
         }
-        if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
-            while let Some(other) = self.other_copy(env, at) {
-                if !budget.spend(Work::Remove) {
-                    return Ok(Step::Again);
+        if self.may_stage(env, at) {
+            match self.is_kept_by_itself(env, at, budget) {
+                None => return Ok(Step::Again),
+                Some(false) => {}
+                Some(true) => {
+                    while let Some(other) = self.other_copy(env, at) {
+                        if !budget.spend(Work::Remove) {
+                            self.remember_walk(at, None);
+                            return Ok(Step::Again);
+                        }
+                        self.take_out(env, other);
+                    }
                 }
-                self.take_out(env, other);
             }
         }
         match self.delete_within(env, at, budget) {
@@ -71,20 +79,43 @@ impl Database {
         }
     }
 
-    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
-    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
-        let cap = &env.cte(at).cap;
-        if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
-            return false;
+    /// Whether the CNode capability in `at` has other copies and all lie in that CNode: without `at` nobody could reach it. `None`: not
+    /// found out yet; the next call goes on, or begins anew if the database was changed.
+    fn is_kept_by_itself<E: Env>(
+        &mut self,
+        env: &E,
+        at: CteRef,
+        budget: &mut Budget,
+    ) -> Option<bool> {
+        let entry = env.cte(at);
+        let cap = &entry.cap;
+        let is_cnode = matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
+        if !is_cnode || entry.shape.copies() == 0 {
+            return Some(false);
         }
         let inside = cap.address()..cap.end();
-        // Copies are in the order of their entries' addresses, so the outermost two decide.
-        let first = self.lower_bound(env, cap).first;
-        let last = self.upper_bound(env, cap).before;
-        [first, last]
-            .into_iter()
-            .flatten()
-            .all(|copy| copy == at || inside.contains(&copy.address().0))
+        let mut next = match self.pending.walk.take() {
+            Some(walk) if walk.of == at && walk.changes == self.changes => walk.next,
+            _ => Some(self.first_copy(env, at)),
+        };
+        while let Some(copy) = next {
+            if !budget.spend(Work::Visit) {
+                self.remember_walk(at, next);
+                return None;
+            }
+            if copy != at && !inside.contains(&copy.address().0) {
+                return Some(false);
+            }
+            let behind = env.cte(copy).shape.copy_behind();
+            next = behind.then(|| self.successor(env, copy)).flatten();
+        }
+        Some(true)
+    }
+
+    /// The next call of [`Self::is_kept_by_itself`] goes on with `next`; `None`: all copies were seen.
+    fn remember_walk(&mut self, of: CteRef, next: Option<CteRef>) {
+        let changes = self.changes;
+        self.pending.walk = Some(Walk { of, next, changes });
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.

@@ -4,13 +4,15 @@
 //! [`Flags::IN_DELETE`](crate::Flags::IN_DELETE). Both lists are threaded through the entries' `link`; nothing is allocated. An
 //! entry stays where it is while it is marked; no such entry can be removed but by the steps, so the links cannot dangle.
 
+use core::hash::{Hash, Hasher};
+
 use kpi::cap::Capability;
 
 use crate::cte::CteRef;
 use crate::env::Store;
 
 /// The lists' heads.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Pending {
     /// First of the delete list: marked, first come first served.
     first: Option<CteRef>,
@@ -22,6 +24,23 @@ pub(crate) struct Pending {
     cleared: Option<CteRef>,
     /// How far a revocation has come: its target, and the last capability that it left behind marked.
     pub(super) revoking: Option<Revoking>,
+    /// How far the copies of a CNode capability have been looked at.
+    pub(crate) walk: Option<Walk>,
+}
+
+/// Progress through the copies of a capability. Void when the database was changed since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
+    pub(super) of: CteRef,
+    /// The copy to look at next.
+    pub(super) next: Option<CteRef>,
+    pub(crate) changes: u64,
+}
+
+impl Hash for Walk {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.of, self.next).hash(state);
+    }
 }
 
 /// Progress of [`Database::revoke_mark_target`](crate::Database::revoke_mark_target).
@@ -32,6 +51,12 @@ pub(super) struct Revoking {
     pub(super) passed: Capability,
 }
 
+impl Hash for Revoking {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.at, self.target.to_words(), self.passed.to_words()).hash(state);
+    }
+}
+
 impl Pending {
     /// Nothing.
     pub(crate) const NONE: Self = Self {
@@ -40,6 +65,7 @@ impl Pending {
         working: None,
         cleared: None,
         revoking: None,
+        walk: None,
     };
 
     /// Whether something is marked and not yet worked through.
