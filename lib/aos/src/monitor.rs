@@ -57,11 +57,17 @@ pub(crate) fn ram_free(base: u64, bytes: u64) -> Result<(), Error> {
     ask(Wish::FreeRam { base, bytes }, None, None)
 }
 
-/// Sends a wish and waits for the answer; a capability that comes with it goes into `slot`.
-fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), Error> {
+/// Sends a wish, with a capability, and waits for the answer; a capability that comes with it goes into `slot`, which is empty. What the
+/// functions of [`cap`](crate::cap) and [`ram`](crate::ram) are made of, and for tests of the monitor.
+///
+/// # Errors
+/// The monitor's answer; `LIB_ERR_LMP_CHAN_SEND`; `FLOUNDER_ERR_RPC_MISMATCH`: no capability came, or an unexpected one.
+pub fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), Error> {
     let mut last = LAST.lock();
     let number = last.wrapping_add(1);
     *last = number;
+    // Answers that nobody waited for.
+    while ANSWERS.receive().is_some() {}
     match slot {
         Some(slot) => ANSWERS.set_slot(slots::ROOTCN, slot.addr()),
         None => ANSWERS.set_slot(CapAddr::NULL, CapAddr::NULL),
@@ -78,7 +84,6 @@ fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), Erro
                         false => Err(Error::new(ErrorCode::FlounderRpcMismatch)),
                     };
                 }
-                // Of a request that this program did not wait for.
                 _ => {}
             }
         }

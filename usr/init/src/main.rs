@@ -11,6 +11,7 @@
 //! | [`input`] | the console's bytes, type-ahead, Ctrl-C |
 //! | [`shell`] | the prompt |
 //! | [`commands`] | the commands |
+//! | [`killing`] | the test commands `killtest` and `killsteps` |
 //! | [`mutate`] | the test command `elfmutate` |
 //! | [`walk`] | the test command `walktest` |
 //!
@@ -26,6 +27,7 @@ extern crate alloc;
 mod children;
 mod commands;
 mod input;
+mod killing;
 mod memory;
 mod mutate;
 mod onboot;

@@ -3,6 +3,7 @@
 
 use crate::children::{Limit, Trust};
 use crate::commands::{Context, STATUS_USAGE};
+use crate::killing::Random;
 use crate::outcome::Outcome;
 use alloc::string::String;
 use aos::kpi::rights::PageFlags;
@@ -16,23 +17,6 @@ const DEADLINE: Duration = Duration::from_millis(250);
 const MOST_CHANGES: u64 = 16;
 /// Every other copy is changed here only: in the headers, where it hurts most.
 const HEADER_BYTES: u64 = 512;
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `limit`, which must not be 0.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next().checked_rem(limit).unwrap_or(0)
-    }
-}
 
 /// How the copies ended.
 #[derive(Default)]

@@ -61,8 +61,10 @@ impl fmt::Display for Stop {
 impl Outcome {
     /// Tells the user of the end of a domain that init did not start: only the kernel's number is known.
     pub fn tell_stranger(self, id: u64) {
-        // Other ends are for whoever started it.
-        if let Self::Stopped(kind, fault) = self {
+        // Other ends are for whoever started it, or took its objects.
+        if let Self::Stopped(kind, fault) = self
+            && kind != Some(FaultKind::LostObject)
+        {
             let stop = Stop(DomainName::new("?"), kind, fault);
             println!(
                 "a domain that init did not start (id {id}) was stopped by the kernel: {stop}"

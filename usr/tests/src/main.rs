@@ -9,7 +9,9 @@
 
 extern crate alloc;
 
+mod asking;
 mod attack;
+mod busy;
 mod caps;
 mod dispatchers;
 mod harness;
@@ -29,7 +31,9 @@ use world::World;
 fn main(args: Args) -> Status {
     let mut words = args.words();
     if words.next() == Some("--child") {
-        return parts::play(words.next().unwrap_or(""));
+        let part = words.next().unwrap_or("");
+        let seed = words.next().and_then(|seed| seed.parse().ok());
+        return parts::play(part, seed.unwrap_or(0));
     }
     let mut harness = Harness::new();
     let world = match World::new() {
@@ -48,6 +52,7 @@ fn main(args: Args) -> Status {
     messages::run(&mut harness);
     owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
+    asking::run(&mut harness);
     attack::run(&mut harness, &world);
     harness.end()
 }

@@ -1,5 +1,6 @@
 //! What a child of the tests does: `tests --child PART`.
 
+use crate::busy;
 use aos::cap::{CNodeRef, Cap, CapRef, reap};
 use aos::kpi::cap::Frame;
 use aos::kpi::rights::PageFlags;
@@ -11,8 +12,13 @@ use aos::{Error, Status, ram};
 pub const DONE: u8 = 42;
 
 /// Plays a part.
-pub fn play(part: &str) -> Status {
+pub fn play(part: &str, seed: u64) -> Status {
     let result = match part {
+        "busy" => return end(part, busy::busy(seed)),
+        "spawner" => return end(part, busy::spawner(seed)),
+        "delete-tree" => busy::trees(busy::Operation::Delete),
+        "revoke-tree" => busy::trees(busy::Operation::Revoke),
+        "asks" => crate::asking::plain(),
         "exit" => Ok(()),
         "count" => count(),
         "touch-unmapped" => touch_unmapped(),
@@ -23,13 +29,14 @@ pub fn play(part: &str) -> Status {
         "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),
     };
-    match result {
-        Ok(()) => Status(DONE),
-        Err(error) => {
-            aos::println!("tests: part {part}: {error}");
-            Status(1)
-        }
-    }
+    end(part, result.map(|()| Status(DONE)))
+}
+
+fn end(part: &str, result: Result<Status, Error>) -> Status {
+    result.unwrap_or_else(|error| {
+        aos::println!("tests: part {part}: {error}");
+        Status(1)
+    })
 }
 
 const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);
@@ -50,7 +57,7 @@ fn count() -> Result<(), Error> {
 }
 
 /// Loads through a pointer that has no Rust value behind it any more.
-fn load(address: u64) {
+pub fn load(address: u64) {
     // SAFETY: the load is expected to fault; a value would be dropped.
     unsafe {
         core::arch::asm!("ldr {0}, [{0}]", inout(reg) address => _, options(nostack, readonly))

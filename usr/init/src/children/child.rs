@@ -59,7 +59,9 @@ pub struct Child {
     /// Whether its end is told at the prompt.
     pub background: bool,
     /// Calls that were made to the kernel for it.
-    pub calls: u32,
+    pub(super) calls: u32,
+    /// It is killed behind so many.
+    pub(super) most_calls: Option<u32>,
     pub(super) domain: Domain,
     pub(super) channel: Channel,
     pub(super) outcome: Option<Outcome>,
@@ -77,6 +79,7 @@ impl Child {
             name: domain.name(),
             background,
             calls: 0,
+            most_calls: None,
             domain,
             channel,
             outcome: None,
@@ -98,9 +101,10 @@ impl Child {
         self.domain.dispatcher()
     }
 
-    /// Reads what it has sent.
+    /// Reads what it has sent. As long as there is a job, the rest waits in the buffer.
     pub(super) fn listen(&mut self) {
         while self.outcome.is_none()
+            && self.job.is_none()
             && let Some(message) = self.channel.endpoint.receive()
         {
             let has_cap = message.has_cap();

@@ -65,7 +65,7 @@ pub enum Limit {
     Interrupt,
     /// Ctrl-C, or this counter value.
     Deadline(u64),
-    /// Ctrl-C, or so many calls to the kernel on its behalf.
+    /// Ctrl-C, or so many calls to the kernel on its behalf: it is killed directly behind the last of them.
     Calls(u32),
 }
 
@@ -220,6 +220,11 @@ impl Children {
 
     /// Waits for the end of a child, which the limit makes sure of.
     pub fn finish(&mut self, pid: u32, limit: Limit) -> Ended {
+        if let Limit::Calls(most) = limit
+            && let Some(child) = self.running.iter_mut().find(|child| child.pid == pid)
+        {
+            child.most_calls = Some(most);
+        }
         loop {
             let snapshot = event::snapshot();
             let busy = self.tend();
@@ -231,9 +236,8 @@ impl Children {
                 println!("^C");
             }
             let over = match limit {
-                Limit::Interrupt => false,
+                Limit::Interrupt | Limit::Calls(_) => false,
                 Limit::Deadline(at) => time::now() >= at,
-                Limit::Calls(most) => self.child(pid).is_some_and(|child| child.calls >= most),
             };
             if interrupted || over {
                 self.kill(pid);

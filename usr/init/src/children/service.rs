@@ -11,6 +11,7 @@
 //! room for are dropped.
 
 use super::child::Child;
+use crate::outcome::Outcome;
 use alloc::vec::Vec;
 use aos::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, operation_call};
 use aos::capops::{Next, Operation};
@@ -138,14 +139,20 @@ impl Child {
             return false;
         };
         self.calls += 1;
-        let Some(result) = job.step() else {
+        let result = job.step();
+        if self.most_calls == Some(self.calls) {
+            self.outcome = Some(Outcome::Killed);
+            return true;
+        }
+        let Some(result) = result else {
             return true;
         };
         let number = job.number;
         self.job = None;
-        // Empty when the job itself took it. A root CNode of which this was the last copy goes whole.
-        let _ = cap_delete(self.channel.receive_slot);
+        // What was to be discarded is gone, and the slot may hold the capability of the next request already.
         if let Some(number) = number {
+            // Empty when the job itself took it. A root CNode of which this was the last copy goes whole.
+            let _ = cap_delete(self.channel.receive_slot);
             self.answer(number, result, None);
         }
         true

@@ -7,9 +7,12 @@ mod processes;
 mod run;
 
 use crate::children::Children;
+use crate::killing;
 use crate::{mutate, walk};
 use alloc::string::String;
 use alloc::vec::Vec;
+pub use lists::in_use;
+
 use aos::boot::Boot;
 use aos::cap::kernel;
 use aos::kpi::args::MAX_ARGS;
@@ -80,6 +83,20 @@ const COMMANDS: &[Command] = &[
 
 /// Commands for tests, which `help` does not name.
 const HIDDEN: &[Command] = &[
+    Command {
+        name: "killtest",
+        args: "",
+        what: "kills programs at random moments",
+        list: false,
+        run: killing::killtest,
+    },
+    Command {
+        name: "killsteps",
+        args: "",
+        what: "kills a program behind each step of what is done for it",
+        list: false,
+        run: killing::killsteps,
+    },
     Command {
         name: "elfmutate",
         args: "MODULE COUNT SEED",
