@@ -49,12 +49,12 @@ fn stepped(step: Step) -> Reply {
 
 impl Kernel {
     /// Finds and runs the handler of a system call of the current dispatcher.
-    pub fn dispatch_call(&mut self, args: &[u64; 12], disabled: bool) -> Handled {
+    pub fn dispatch_call(&mut self, args: &[u64; 12]) -> Handled {
         let [first, second, rest @ ..] = args;
         let word = CallWord(*first);
         match Syscall::from_word(*first) {
             Some(Syscall::Invoke) => self.invoke(word, *second, rest),
-            Some(Syscall::Yield) => self.yield_core(word, *second, disabled),
+            Some(Syscall::Yield) => self.yield_core(word, *second),
             Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| Reply::OK),
             Some(Syscall::Print) => self.print(word, *second, rest),
             Some(Syscall::Getchar) => self.getchar(word),
