@@ -15,6 +15,7 @@ use crate::kernel::{Handled, Kernel, Reply};
 const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = CNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

@@ -10,6 +10,7 @@ use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

@@ -24,6 +24,7 @@ fn check_uncached(flags: u64, pages: u64) -> Result<(), Error> {
 }
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = VNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
@@ -109,6 +110,7 @@ impl Kernel {
         }
     }
 
+    #[inline(never)]
     pub(super) fn invoke_mapping(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = MappingCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
