@@ -22,6 +22,8 @@ use crate::say;
 pub enum Reply {
     /// Success, with up to three result words.
     Done([u64; 3]),
+    /// Success, with five result words, for the caller of a command that is documented so.
+    Long([u64; 5]),
     /// Not finished: execute the same call again.
     Again,
     /// The caller's result is this; then run that dispatcher, or whoever is next.
@@ -216,11 +218,17 @@ impl Kernel {
             self.next = None;
             return &raw mut self.nowhere;
         }
-        let [error, first, second, third, ..] = words;
+        let [error, results @ ..] = words;
         match handled {
-            Ok(Reply::Done(results)) => {
+            Ok(Reply::Done(done)) => {
                 *error = 0;
-                [*first, *second, *third] = results;
+                let [first, second, third, ..] = results;
+                [*first, *second, *third] = done;
+            }
+            Ok(Reply::Long(long)) => {
+                *error = 0;
+                let [first, second, third, fourth, fifth, ..] = results;
+                [*first, *second, *third, *fourth, *fifth] = long;
             }
             Err(raised) => *error = raised.raw(),
             // Going back to the user's `svc` unmasks interrupts: a long call delays others no more than a short one.
@@ -338,7 +346,7 @@ impl Kernel {
     pub fn schedule(&mut self) -> *const SaveArea {
         loop {
             if let Some(next) = self.env.scheduler.next() {
-                self.env.start_slice();
+                self.env.start_slice(next);
                 return self.run(next);
             }
             self.idle();

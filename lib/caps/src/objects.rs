@@ -7,8 +7,8 @@ use kpi::rights::CapRights;
 
 use crate::lookup::cnode_slots;
 
-/// Entries at the start of a dispatcher's memory, for what it runs with: CSpace, VSpace, frame.
-pub const DISPATCHER_ENTRIES: u32 = 3;
+/// Entries at the start of a dispatcher's memory, for what it runs with: CSpace, VSpace, frame, and the VSpace of before or next.
+pub const DISPATCHER_ENTRIES: u32 = 4;
 
 /// Whether the memory of a new object is filled with zeroes.
 #[inline]

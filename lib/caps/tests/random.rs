@@ -64,6 +64,8 @@ enum Op {
     },
     Unmap(Pick, Pick),
     Modify(Pick, u64, u64, u64),
+    ModifyEntries(Pick, u64, u64, u64),
+    Destroy(Pick),
     Lock(Pick, bool),
     Owner(Pick, bool),
     Relations(Pick, u8, u8),
@@ -132,6 +134,8 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
         (Frame, Frame, 16384),
         (DevFrame, DevFrame, 4096),
         (PhysAddr, DevFrame, 8192),
+        (PhysAddr, DevFrame, 4 << 20),
+        (PhysAddr, DevFrame, 2 << 30),
         (PhysAddr, PhysAddr, 65536),
         (PhysAddr, Ram, 65536),
         (Dispatcher, EndPointLmp, 0),
@@ -152,9 +156,9 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
 fn op() -> impl Strategy<Value = Op> {
     use ObjType::{
         DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, Frame, FrameMapping,
-        KernelControlBlock, L1CNode, L2CNode, VNodeAarch64L0, VNodeAarch64L1,
-        VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping, VNodeAarch64L3,
-        VNodeAarch64L3Mapping,
+        KernelControlBlock, L1CNode, L1CNodeMapping, L2CNode, L2CNodeMapping, VNodeAarch64L0,
+        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
+        VNodeAarch64L3, VNodeAarch64L3Mapping,
     };
     const TABLES: &[ObjType] = &[
         VNodeAarch64L3,
@@ -168,6 +172,10 @@ fn op() -> impl Strategy<Value = Op> {
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, DevFrame),
+        (VNodeAarch64L2, DevFrame),
+        (VNodeAarch64L1, DevFrame),
+        (VNodeAarch64L3, L2CNode),
+        (VNodeAarch64L3, VNodeAarch64L3),
         (VNodeAarch64L2, VNodeAarch64L3),
         (VNodeAarch64L1, VNodeAarch64L2),
         (VNodeAarch64L0, VNodeAarch64L1),
@@ -179,6 +187,8 @@ fn op() -> impl Strategy<Value = Op> {
         VNodeAarch64L1Mapping,
         VNodeAarch64L2Mapping,
         VNodeAarch64L3Mapping,
+        L1CNodeMapping,
+        L2CNodeMapping,
     ];
     let offset = prop_oneof![
         10 => (0..32u64).prop_map(|n| n * 16384), 4 => Just(0u64), 2 => (0..8u64).prop_map(|n| n * 4096),
@@ -249,6 +259,8 @@ fn op() -> impl Strategy<Value = Op> {
         8 => map,
         2 => (kind(TABLES), kind(MAPPINGS)).prop_map(|(t, m)| Op::Unmap(t, m)),
         2 => (kind(MAPPINGS), prop_oneof![3 => Just(0u64), 1 => 0..5u64], prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
+        2 => (kind(TABLES), 0..8u64, prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(t, f, c, x)| Op::ModifyEntries(t, f, c, x)),
+        1 => kind(MAPPINGS).prop_map(Op::Destroy),
         1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
         1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
         1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),
@@ -305,6 +317,7 @@ impl Run {
         make(ObjType::Ram, 65536, 2);
         let others = [
             (Pick::Slot(1), ObjType::DevFrame, 8192, 26),
+            (Pick::Slot(11), ObjType::DevFrame, 2 << 30, 28),
             (
                 Pick::Kind(ObjType::Dispatcher, 0),
                 ObjType::EndPointLmp,
@@ -585,6 +598,19 @@ impl Run {
                 let World { db, env } = &mut self.world;
                 let seen = db.modify(env, entry(mapping), first, pages, flags);
                 (seen, self.model.modify(mapping, first, pages, flags))
+            }
+            Op::ModifyEntries(table, first, count, flags) => {
+                let table = self.find(table);
+                let World { db, env } = &mut self.world;
+                let seen = db.modify_entries(env, entry(table), first, count, flags);
+                (seen, self.model.modify_entries(table, first, count, flags))
+            }
+            Op::Destroy(mapping) => {
+                let mapping = self.find(mapping);
+                let seen = self
+                    .world
+                    .repeat(|db, env| db.destroy_mapping(env, entry(mapping)));
+                (as_errors(seen), self.model.destroy(mapping))
             }
             Op::Lock(at, locked) => {
                 let at = self.find(at);

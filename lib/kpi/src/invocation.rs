@@ -4,6 +4,9 @@
 //! `SYS_ERR_INVARGS_SYSCALL`, an unknown command `SYS_ERR_ILLEGAL_INVOCATION`. Lookup errors are pushed below the error
 //! named for the argument. Addresses of roots are looked up at level L2 in the caller's CSpace.
 
+use crate::addr::CapAddr;
+use crate::rights::PageFlags;
+
 macro_rules! commands {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal, argc $argc:literal;)* }) => {
         $(#[$doc])*
@@ -62,18 +65,22 @@ commands! {
     /// Commands of VNode_AARCH64_l0 to l3.
     VNodeCommand {
         /// source root, source, page flags, byte offset, entries, mapping root, mapping CNode,
-        /// [`MapWord`](super::MapWord). At most 64 entries a call with NOCACHE.
+        /// [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE.
         Map = 0, argc 10;
         /// mapping address, level.
         Unmap = 1, argc 4;
+        /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with NOCACHE.
+        ModifyFlags = 2, argc 5;
     }
 }
 
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page (relative), pages, page flags. At most 64 pages a call with NOCACHE.
+        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE.
         Modify = 0, argc 5;
+        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call.
+        Destroy = 1, argc 2;
     }
 }
 
@@ -83,12 +90,28 @@ commands! {
         /// CSpace root, its level, L0 table (in that CSpace), dispatcher frame (in that CSpace), run flag, a dispatcher whose
         /// domain id is inherited (0 = none: a new id).
         Setup = 0, argc 8;
+        /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
+        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time.
+        Properties = 1, argc 7;
+        /// Always PERFMON_NOT_AVAILABLE: counters belong to a core, not to a dispatcher; see the PerfMon capability.
+        PerfMon = 2, argc 2;
+        /// virtual address: what its L0 table maps there or first behind. Results: x1 = virtual address of a run of pages, x2 = its bytes
+        /// (0: none found so far), x3 = its physical address, x4 = [`PageRunWord`](super::PageRunWord), x5 = where to go on (2^48: the end).
+        DumpPTables = 4, argc 3;
+        /// [`CapPosition`](super::CapPosition): what its CSpace holds first behind. Results: x1 = position of a filled slot (0: none found
+        /// so far), x2..x4 = the capability as CapIdentify shows it, x5 = where to go on (0: the end).
+        DumpCapabilities = 5, argc 3;
         /// Take it off the scheduler. **Barreleye**.
         Stop = 6, argc 2;
         /// Put it back. **Barreleye**.
         Resume = 7, argc 2;
+        /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call. **Barreleye**.
+        SetVSpace = 8, argc 4;
     }
 }
+
+/// Largest weight of [`DispatcherCommand::Properties`].
+pub const WEIGHT_MAX: u64 = 16;
 
 commands! {
     /// Commands of Kernel: the monitor's (until it exists, init's) authority over this core. Numbers above 34 are
@@ -208,6 +231,74 @@ impl MapWord {
     }
 }
 
+/// How [`DispatcherCommand::DumpPTables`] says pages are mapped: page flags 3:0, device memory 4, memory of a kernel object 5, level of
+/// the table 9:8 (3: pages, 2: blocks of 2 MiB, 1: of 1 GiB).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct PageRunWord(pub u64);
+
+impl PageRunWord {
+    /// Packs the word.
+    #[inline]
+    pub const fn new(flags: PageFlags, is_device: bool, is_object: bool, level: u8) -> Self {
+        Self(
+            flags.0 & 0xf | (is_device as u64) << 4 | (is_object as u64) << 5 | (level as u64) << 8,
+        )
+    }
+
+    /// What is permitted.
+    #[inline]
+    pub const fn flags(self) -> PageFlags {
+        PageFlags(self.0 & 0xf)
+    }
+
+    /// Device memory.
+    #[inline]
+    pub const fn is_device(self) -> bool {
+        self.0 & 1 << 4 != 0
+    }
+
+    /// Memory of a page table or CNode.
+    #[inline]
+    pub const fn is_object(self) -> bool {
+        self.0 & 1 << 5 != 0
+    }
+
+    /// Level of the table.
+    #[inline]
+    pub const fn level(self) -> u8 {
+        (self.0 >> 8 & 3) as u8
+    }
+}
+
+/// A place in the list that [`DispatcherCommand::DumpCapabilities`] makes: capability address 31:0, level 33:32. 0: before all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct CapPosition(pub u64);
+
+impl CapPosition {
+    /// Before all; also what is answered at the end.
+    pub const START: Self = Self(0);
+
+    /// The slot at that address and level (1 or 2).
+    #[inline]
+    pub const fn new(address: CapAddr, level: u8) -> Self {
+        Self(address.0 as u64 | (level as u64) << 32)
+    }
+
+    /// Address of the slot.
+    #[inline]
+    pub const fn address(self) -> CapAddr {
+        CapAddr(self.0 as u32)
+    }
+
+    /// Its level.
+    #[inline]
+    pub const fn level(self) -> u64 {
+        self.0 >> 32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +320,17 @@ mod tests {
             ),
             (2, 1, 0xfe, 511)
         );
+    }
+
+    #[test]
+    fn words_of_the_lists_unpack() {
+        let word = PageRunWord::new(PageFlags::READ_EXECUTE, false, true, 2);
+        assert_eq!(word.flags(), PageFlags::READ_EXECUTE);
+        assert!(!word.is_device() && word.is_object());
+        assert_eq!(word.level(), 2);
+        let position = CapPosition::new(CapAddr::new(7, 255), 2);
+        assert_eq!(position.address(), CapAddr::new(7, 255));
+        assert_eq!(position.level(), 2);
     }
 
     #[test]

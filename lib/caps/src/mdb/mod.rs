@@ -40,7 +40,7 @@ use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
 use crate::facts::{size, type_root};
-use crate::ops::Pending;
+use crate::ops::{Pending, Reached};
 
 /// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
 /// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
@@ -63,6 +63,8 @@ pub struct Database {
     pub(crate) last_domain: u32,
     /// What is being deleted in steps.
     pub(crate) pending: Pending,
+    /// Where the table took effect in which something was last unmapped.
+    pub(crate) reached: Option<Reached>,
     /// Counts insertions and removals.
     changes: u64,
 }
@@ -77,6 +79,7 @@ impl Database {
             last_id: 0,
             last_domain: 0,
             pending: Pending::NONE,
+            reached: None,
             changes: 0,
         }
     }

@@ -3,8 +3,7 @@
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 
-use super::mappings::clear_entries;
-use crate::budget::{Budget, Step, Work};
+use crate::budget::{Budget, Step};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::{Env, Store};
@@ -14,7 +13,8 @@ use crate::objects::{holds_entries, is_mappable};
 impl Database {
     /// Deletes the capability in an entry.
     ///
-    /// One of several copies is just taken out. With the last copy on this core the object ends here: a Mapping's page-table entries are cleared; a frame's or table's Mappings are removed; a table is emptied. What was made from it
+    /// One of several copies is just taken out. With the last copy on this core the object ends here: a Mapping's page-table entries are
+    /// cleared; a frame's or table's Mappings are removed; a table is emptied. What was made from it
     /// otherwise stays. A half-made object is forgotten.
     ///
     /// May return [`Step::Again`]; the capability is then half deleted: it can be used for nothing but this.
@@ -127,11 +127,19 @@ impl Database {
         let cap = entry.cap;
         let objtype = cap.objtype();
         if let Some(mapping) = cap.as_mapping() {
-            if !budget.spend(Work::TableEntries(u32::from(mapping.pte_count))) {
+            if !budget.spend_instructions(self.cost_to_clear(&mapping, budget)) {
                 return Ok(Step::Again);
             }
-            clear_entries(env, &cap);
+            self.clear_entries(env, &cap);
             self.take_out_at(env, at, place);
+            return Ok(Step::Done);
+        }
+        if holds_entries(objtype) {
+            // Another core's: its own steps see to what lies in it.
+            if !self.drop_views(env, at, budget) {
+                return Ok(Step::Again);
+            }
+            self.take_out(env, at);
             return Ok(Step::Done);
         }
         if !objtype.is_vnode() && !is_mappable(objtype) {

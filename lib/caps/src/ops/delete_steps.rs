@@ -2,7 +2,7 @@
 //! `caps_mark_revoke`, `caps_delete_step`, `caps_clear_step`; `kernel/capabilities.c`, `kernel/cap_delete.c`).
 //!
 //! *Mark*: the last copy is flagged and put on the delete list; nobody can use it any more. *Delete step*: what lies in the
-//! first marked object is deleted, or marked in turn. Then the object's own capability is **moved into the object**, into an
+//! first marked object is deleted, or marked in turn; Mappings that show its memory go first. Then the object's own capability is **moved into the object**, into an
 //! entry that has become empty, and the object is put on the clear list. *Clear step*, when nothing is marked any more: the capability is
 //! removed, and the memory is free.
 //!
@@ -128,6 +128,10 @@ impl Database {
             }
         };
         let mut budget = self.budget(env);
+        // It cannot be mapped any more, so this is found done from some time on.
+        if !self.drop_views(env, at, &mut budget) {
+            return Ok(Step::Again);
+        }
         if self.mark_contents(env, at, &mut budget)? == Step::Again {
             return Ok(Step::Again);
         }

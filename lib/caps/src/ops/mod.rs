@@ -6,8 +6,10 @@ mod copy;
 mod create;
 mod delete;
 mod delete_steps;
+mod dump;
 mod identify;
 mod insert_original;
+mod list;
 mod map;
 mod mappings;
 mod mint;
@@ -19,9 +21,12 @@ mod revoke;
 mod revoke_mark;
 mod unmap;
 
+pub use dump::{PageDump, PageRun, next_run};
+pub use list::{Listed, next_in_cspace};
 pub use map::MapArgs;
 pub(crate) use pending::Pending;
 pub use reach::Reach;
+pub(crate) use reach::Reached;
 pub use retype::RetypeArgs;
 
 use errors::ErrorCode;

@@ -6,7 +6,7 @@ pub mod model;
 
 use std::cell::Cell;
 
-use caps::{Cte, CteRef, Database, DestSlot, Machine, RetypeArgs, Step, Store, Unmapped};
+use caps::{Cte, CteRef, Database, DestSlot, Machine, Reach, RetypeArgs, Step, Store, Unmapped};
 use errors::ErrorCode;
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::{Capability, IrqSrc, L1CNode, L2CNode, Memory, ObjType};
@@ -159,6 +159,7 @@ impl Machine for Env {
     }
 
     fn unmapped(&mut self, what: Unmapped) {
+        assert!(matches!(what.reach, Reach::Many) || what.count <= 32);
         assert!(what.count > 0 && u64::from(what.first) + u64::from(what.count) <= 512);
         self.unmapped.push(what);
     }
@@ -196,6 +197,10 @@ pub const RAM_BYTES: u64 = 7 << 20;
 pub const DEVICE: u64 = 0x900_0000;
 /// Bytes of device memory.
 pub const DEVICE_BYTES: u64 = 0x10_0000;
+/// Device memory large enough for blocks; nobody reads or writes it.
+pub const LARGE: u64 = 0x10_0000_0000;
+/// Bytes of it.
+pub const LARGE_BYTES: u64 = 4 << 30;
 
 pub fn memory(objtype: ObjType, base: u64, bytes: u64) -> Capability {
     let memory = Memory {
@@ -208,7 +213,7 @@ pub fn memory(objtype: ObjType, base: u64, bytes: u64) -> Capability {
 
 impl World {
     /// Root CNode, three L2CNodes in its slots 0 to 2. In the first: 0 RAM, 1 device PhysAddr, 2 Kernel, 3 ProcessManager, 4 IRQSrc, 5 IPI,
-    /// 6 to 8 the L2CNodes again, 9 the root CNode, 10 DeviceIDManager.
+    /// 6 to 8 the L2CNodes again, 9 the root CNode, 10 DeviceIDManager, 11 large device PhysAddr.
     pub fn new() -> Self {
         let mut world = Self::bare();
         let all = CapRights::ALL;
@@ -231,12 +236,17 @@ impl World {
         for (index, cnode) in [L1, L1 + 64, L1 + 128, ROOT].into_iter().enumerate() {
             world.copy(slot(0, 6 + index as u32), entry(cnode)).unwrap();
         }
-        let manager = Capability::new_device_id_manager(all);
-        let place = entry(L2[0] + 64 * 10);
-        world
-            .db
-            .insert_original(&mut world.env, place, manager)
-            .unwrap();
+        let others = [
+            (10, Capability::new_device_id_manager(all)),
+            (11, memory(ObjType::PhysAddr, LARGE, LARGE_BYTES)),
+        ];
+        for (index, cap) in others {
+            let place = entry(L2[0] + 64 * index);
+            world
+                .db
+                .insert_original(&mut world.env, place, cap)
+                .unwrap();
+        }
         world
     }
 

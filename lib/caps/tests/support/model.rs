@@ -95,6 +95,30 @@ fn leaf(base: u64, bytes: u64, flags: u64, rights: CapRights, device: bool) -> R
     Ok(aarch64::page(PhysAddr(base), PageFlags(flags), memory))
 }
 
+/// Bytes that an entry of a table of that level translates.
+pub fn entry_bytes(level: u64) -> u64 {
+    [1 << 39, 1 << 30, 1 << 21, 4096][level as usize]
+}
+
+/// The leaf as it stands in a table of that level.
+fn in_table(page: u64, level: u64, rights: CapRights) -> u64 {
+    let bound = u64::from(rights.0 >> 1 & 3) << 55;
+    match level {
+        3 => page | bound,
+        2 => page & !2 | bound,
+        _ => page & !2 | bound | 1 << 57,
+    }
+}
+
+/// The number of a kernel object's Mapping type in an entry that shows it.
+fn object_number(objtype: ObjType) -> Option<u64> {
+    match objtype {
+        ObjType::L1CNode => Some(4),
+        ObjType::L2CNode => Some(5),
+        _ => level(objtype),
+    }
+}
+
 impl Model {
     fn get(&self, at: Slot) -> Result<&Held, E> {
         self.caps.get(&at).ok_or(E::SysCapNotFound)
@@ -543,7 +567,7 @@ impl Model {
             self.remove(at);
             let bytes = match cap.objtype() {
                 ObjType::L1CNode | ObjType::L2CNode => cap.size(),
-                ObjType::Dispatcher => 64 * 3,
+                ObjType::Dispatcher => 64 * u64::from(caps::DISPATCHER_ENTRIES),
                 _ => 0,
             };
             if is_last {
@@ -589,8 +613,33 @@ impl Model {
             return Err(E::SysVnodeSlotInvalid);
         }
         let base = src.address().wrapping_add(offset);
-        let value = if level_of_table < 3 {
-            if count != 1 {
+        let is_frame = matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame);
+        let object = object_number(src.objtype()).filter(|_| level_of_table == 3);
+        let stride = entry_bytes(level_of_table);
+        let value = if (is_frame && level_of_table > 0) || object.is_some() {
+            if u128::from(offset) + u128::from(stride) > u128::from(src.size())
+                || !base.is_multiple_of(stride)
+            {
+                return Err(E::SysFrameOffsetInvalid);
+            }
+            if count == 0
+                || u128::from(count) + u128::from(entry) > 512
+                || offset + count * stride > src.size()
+            {
+                return Err(E::SysVmMapSize);
+            }
+            if let Some(number) = object {
+                if flags != 1 || src.rights().0 & 17 != 17 {
+                    return Err(E::SysVmMapRights);
+                }
+                leaf(base, 4096, 1, src.rights(), false)? | 1 << 58 | number << 55
+            } else {
+                let device = src.objtype() == ObjType::DevFrame;
+                let page = leaf(base, count * stride, flags, src.rights(), device)?;
+                in_table(page, level_of_table, src.rights())
+            }
+        } else {
+            if level_of_table < 3 && count != 1 {
                 return Err(E::SysVmMapSize);
             }
             if level(src.objtype()) != Some(level_of_table + 1) {
@@ -600,28 +649,13 @@ impl Model {
                 return Err(E::SysFrameOffsetInvalid);
             }
             src.address() | 3
-        } else {
-            if !matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame) {
-                return Err(E::SysWrongMapping);
-            }
-            if !offset.is_multiple_of(4096) || u128::from(offset) + 4096 > u128::from(src.size()) {
-                return Err(E::SysFrameOffsetInvalid);
-            }
-            if count == 0
-                || u128::from(count) + u128::from(entry) > 512
-                || offset + count * 4096 > src.size()
-            {
-                return Err(E::SysVmMapSize);
-            }
-            let device = src.objtype() == ObjType::DevFrame;
-            leaf(base, count * 4096, flags, src.rights(), device)?
         };
         let pte = table.address() + 8 * entry;
         if (0..count).any(|index| self.entries.contains_key(&(pte + 8 * index))) {
             return Err(E::SysVnodeSlotInuse);
         }
         for index in 0..count {
-            self.entries.insert(pte + 8 * index, value + 4096 * index);
+            self.entries.insert(pte + 8 * index, value + stride * index);
         }
         let mapping = Mapping {
             base,
@@ -651,10 +685,27 @@ impl Model {
         if state.locked {
             return Err(E::SysCapLocked);
         }
+        self.forget(mapping);
+        Ok(())
+    }
+
+    /// Removes a Mapping with its copies.
+    fn forget(&mut self, mapping: Slot) {
         for copy in self.copies_of(mapping) {
             self.remove(copy);
         }
         self.remove(mapping);
+    }
+
+    pub fn destroy(&mut self, mapping: Slot) -> Result<(), E> {
+        let Held { cap, state, .. } = self.get(mapping)?.clone();
+        if !cap.objtype().is_mapping() {
+            return Err(E::SysWrongMapping);
+        }
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        self.forget(mapping);
         Ok(())
     }
 
@@ -674,12 +725,54 @@ impl Model {
         if pages == 0 || u128::from(first) + u128::from(pages) > u128::from(count) {
             return Err(E::SysVmMapSize);
         }
-        let device = cap.objtype() == ObjType::DevFrameMapping;
-        let base = fields.base + 4096 * first;
-        let value = leaf(base, pages * 4096, flags, cap.rights(), device)?;
-        for index in 0..pages {
-            let pte = fields.pte + 8 * (first + index);
-            self.entries.insert(pte, value + 4096 * index);
+        self.rewrite(fields.pte + 8 * first, pages, flags, cap.rights())
+    }
+
+    pub fn modify_entries(
+        &mut self,
+        table: Slot,
+        first: u64,
+        count: u64,
+        flags: u64,
+    ) -> Result<(), E> {
+        let table = self.get(table)?.cap;
+        if table.rights().0 & 2 == 0 {
+            return Err(E::SysDestCapRights);
+        }
+        if !table.objtype().is_vnode() {
+            return Err(E::SysVnodeType);
+        }
+        if first > 511 {
+            return Err(E::SysVnodeSlotInvalid);
+        }
+        if count == 0 || u128::from(first) + u128::from(count) > 512 {
+            return Err(E::SysVmMapSize);
+        }
+        let pte = table.address() + 8 * first;
+        let is_memory = |index: u64| {
+            let value = self.entries.get(&(pte + 8 * index)).copied().unwrap_or(0);
+            value & 1 << 10 > 0 && value & 1 << 58 == 0
+        };
+        if !(0..count).all(is_memory) {
+            return Err(E::SysWrongMapping);
+        }
+        self.rewrite(pte, count, flags, CapRights::ALL)
+    }
+
+    /// Other flags for leaves that are there, if all may have them.
+    fn rewrite(&mut self, pte: u64, count: u64, flags: u64, rights: CapRights) -> Result<(), E> {
+        let mut changed = Vec::new();
+        for index in 0..count {
+            let old = self.entries[&(pte + 8 * index)];
+            let bound = CapRights((old >> 55 & 3) as u8 * 2 | 1);
+            let bound = bound.intersection(rights);
+            let device = old >> 2 & 7 == 1;
+            let page = leaf(old & 0xffff_ffff_f000, 4096, flags, bound, device)?;
+            let kept = 2 | 15 << 55;
+            changed.push(page & !kept | old & kept);
+        }
+        for (index, value) in changed.into_iter().enumerate() {
+            self.entries.insert(pte + 8 * index as u64, value);
         }
         Ok(())
     }
