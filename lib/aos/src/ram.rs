@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::slot::{slot_alloc, slot_free};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
-use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
 use mm::ram::{Ram, Usage};
 use mm::ranges::Span;
 use spin::Mutex;
@@ -190,12 +190,18 @@ pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(),
     make(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
 }
 
-/// A zeroed frame of `bytes` bytes, rounded up to pages.
+/// A zeroed frame of `bytes` bytes, rounded up to pages. One of 2 MiB or more can be mapped by blocks, where memory allows.
 ///
 /// # Errors
 /// `LIB_ERR_FRAME_ALLOC` on top of those of [`object_alloc`].
 pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
-    object_alloc(ObjType::Frame, bytes).push_err(ErrorCode::LibFrameAlloc)
+    let aligned = match bytes {
+        0..LARGE_PAGE_SIZE => None,
+        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, EVERYWHERE).ok(),
+    };
+    aligned
+        .map_or_else(|| object_alloc(ObjType::Frame, bytes), Ok)
+        .push_err(ErrorCode::LibFrameAlloc)
 }
 
 /// A page table of a level, 0 to 3.

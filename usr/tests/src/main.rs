@@ -11,11 +11,13 @@ extern crate alloc;
 
 mod attack;
 mod caps;
+mod dispatchers;
 mod harness;
 mod messages;
 mod paging;
 mod parts;
 mod spawning;
+mod tables;
 mod world;
 
 use aos::{Args, Status};
@@ -40,6 +42,8 @@ fn main(args: Args) -> Status {
     };
     caps::run(&mut harness);
     paging::run(&mut harness, &world);
+    tables::run(&mut harness, &world);
+    dispatchers::run(&mut harness, &world);
     messages::run(&mut harness);
     spawning::run(&mut harness, &world);
     attack::run(&mut harness, &world);

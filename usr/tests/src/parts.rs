@@ -18,6 +18,7 @@ pub fn play(part: &str) -> Status {
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
+        "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),
     };
     match result {

@@ -763,7 +763,7 @@ impl Model {
     fn rewrite(&mut self, pte: u64, count: u64, flags: u64, rights: CapRights) -> Result<(), E> {
         let mut changed = Vec::new();
         for index in 0..count {
-            let old = self.entries[&(pte + 8 * index)];
+            let old = self.entries.get(&(pte + 8 * index)).copied().unwrap_or(0);
             let bound = CapRights((old >> 55 & 3) as u8 * 2 | 1);
             let bound = bound.intersection(rights);
             let device = old >> 2 & 7 == 1;
