@@ -101,6 +101,17 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
         .push_err(code)
 }
 
+/// Gives back the memory of an object that [`object_alloc`] made and that is deleted.
+///
+/// # Errors
+/// `MM_ERR_MM_FREE`: it is free already, or was never granted.
+pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
+    RAM.lock()
+        .free(base, bytes)
+        .map_err(from_mm)
+        .push_err(ErrorCode::MmMmFree)
+}
+
 /// How much memory there is.
 pub fn mm_usage() -> Usage {
     RAM.lock().usage()
