@@ -309,7 +309,10 @@ fn lookups() -> Outcome {
     // refuses VNode.Map: DEST_TYPE_INVALID, SLOT_IN_USE
     for (result, code) in [
         (set(0, nothing), ErrorCode::SysSourceRootcnLookup),
-        (set(0, u64::from(frame.addr().0)), ErrorCode::SysCnodeNotRoot),
+        (
+            set(0, u64::from(frame.addr().0)),
+            ErrorCode::SysCnodeNotRoot,
+        ),
         (set(1, nothing), ErrorCode::SysSourceCapLookup),
         (set(5, nothing), ErrorCode::SysDestRootcnLookup),
         (set(6, u64::from(u32::MAX)), ErrorCode::SysDestCnodeLookup),
