@@ -35,6 +35,8 @@ pub enum Trust {
     Plain,
     /// A module that the boot menu marks `boot`: memory of its own, the boot modules, records.
     Trusted,
+    /// A module that the boot menu marks `kernel`: as trusted, and authority over kernel, interrupts, cores and devices.
+    Kernel,
 }
 
 /// What ends the wait for a child besides its own end.
@@ -100,9 +102,9 @@ impl Children {
         };
         let memory = match trust {
             Trust::Plain => None,
-            Trust::Trusted => Some(ram::mm_alloc(TRUSTED_BYTES)?),
+            Trust::Trusted | Trust::Kernel => Some(ram::mm_alloc(TRUSTED_BYTES)?),
         };
-        let domain = match self.start(elf, args, memory, &endpoint) {
+        let domain = match self.start(elf, args, trust, memory, &endpoint) {
             Ok(domain) => domain,
             Err(error) => {
                 // It never ran.
@@ -136,6 +138,7 @@ impl Children {
         &mut self,
         elf: &[u8],
         args: &[&str],
+        trust: Trust,
         memory: Option<CapRef>,
         endpoint: &Endpoint,
     ) -> Result<Domain, SpawnError> {
@@ -143,7 +146,10 @@ impl Children {
         self.next_pid = pid
             .checked_add(1)
             .ok_or(Error::new(ErrorCode::SpawnDomainAllocate))?;
-        let grants = memory.map(trusted_grants);
+        let mut grants: Vec<Grant> = memory.map(trusted_grants).into_iter().flatten().collect();
+        if trust == Trust::Kernel {
+            grants.extend(KERNEL_GRANTS);
+        }
         let domain = spawn_load_with_caps(&Program {
             name: args.first().copied().unwrap_or("?"),
             elf,
@@ -151,7 +157,7 @@ impl Children {
             env: &[],
             pid,
             report_to: Some(endpoint.cap()),
-            grants: grants.as_ref().map_or(&[], |grants| grants),
+            grants: &grants,
         })?;
         let started = kernel::set_domain_id(domain.dispatcher(), ID_BASE | u64::from(pid))
             .push_err(ErrorCode::SpawnSetupDispatcher)
@@ -180,7 +186,7 @@ impl Children {
                         bytes,
                         length,
                         last,
-                    }) if trust == Trust::Trusted => {
+                    }) if trust != Trust::Plain => {
                         let chunk = bytes.get(..usize::from(length)).unwrap_or_default();
                         assembler.feed(chunk, last, relay);
                     }
@@ -277,6 +283,26 @@ fn trusted_grants(memory: CapRef) -> [Grant; 3] {
             place: Place::Root(root::MODULECN),
         },
     ]
+}
+
+/// What a child gets that is trusted as the kernel is: capabilities of the task CNode, and those of devices.
+const KERNEL_GRANTS: [Grant; 6] = [
+    task_grant(task::KERNELCAP),
+    task_grant(task::IRQ),
+    task_grant(task::IPI),
+    task_grant(task::PERF_MON),
+    task_grant(task::PROC_MNG),
+    Grant {
+        cap: CNodeRef::ROOT.slot(root::PACN),
+        place: Place::Root(root::PACN),
+    },
+];
+
+const fn task_grant(slot: u8) -> Grant {
+    Grant {
+        cap: CapRef::task(slot),
+        place: Place::Task(slot),
+    }
 }
 
 /// Reports that a program ran to its end: to the user, and as the command's status.

@@ -1,7 +1,8 @@
 //! Tests of kernel and library OS from user space.
 //!
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
-//! itself as a child too: the first argument `--child` and a part to play, see [`parts`].
+//! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
+//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`.
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -15,6 +16,8 @@ mod harness;
 mod messages;
 mod paging;
 mod parts;
+mod privileged;
+mod root;
 mod spawning;
 mod world;
 
@@ -25,8 +28,10 @@ use world::World;
 #[aos::main]
 fn main(args: Args) -> Status {
     let mut words = args.words();
-    if words.next() == Some("--child") {
-        return parts::play(words.next().unwrap_or(""));
+    match words.next() {
+        Some("--child") => return parts::play(words.next().unwrap_or("")),
+        Some("privileged") => return privileged::run(),
+        _ => {}
     }
     let mut harness = Harness::new();
     let world = match World::new() {
@@ -43,5 +48,6 @@ fn main(args: Args) -> Status {
     messages::run(&mut harness);
     spawning::run(&mut harness, &world);
     attack::run(&mut harness, &world);
+    root::run(&mut harness);
     harness.end()
 }

@@ -6,7 +6,7 @@ use kpi::addr::CapLevel;
 use kpi::invocation::KernelCommand;
 use kpi::slots::task;
 
-fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
+pub(super) fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
     let cap = CapRef::task(task::KERNELCAP);
     invoke(cap, command as u8, command.argc(), args)
 }

@@ -8,12 +8,19 @@
 //! | here | references, invocation, copy, mint, retype, delete, revoke, identify |
 //! | [`vnode`] | page tables |
 //! | [`dispatcher`] | dispatchers |
-//! | [`kernel`] | the Kernel capability |
+//! | [`kernel`], [`monitor`] | the Kernel capability: for init; for monitors |
+//! | [`irq`] | device interrupts |
+//! | [`cores`] | starting cores, performance counters |
+//! | [`objects`] | the own root CNode, and types that have little to say |
 //!
 //! Barrelfish counterpart: `include/barrelfish/capabilities.h`, `invocations_arch.h`.
 
+pub mod cores;
 pub mod dispatcher;
+pub mod irq;
 pub mod kernel;
+pub mod monitor;
+pub mod objects;
 pub mod vnode;
 
 use crate::arch::call::{self, Results};
@@ -26,6 +33,8 @@ use kpi::cap::{Capability, ObjType};
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::slots::{self, root};
 use kpi::syscall::CallWord;
+
+pub use objects::root_cnode_resize;
 
 /// A CNode in some CSpace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
