@@ -1,6 +1,7 @@
 //! The root CNode grows.
 
 use crate::harness::{Harness, Outcome, equal, refused, that};
+use alloc::vec;
 use alloc::vec::Vec;
 use aos::cap::objects::root_cnode_bytes;
 use aos::cap::{CNodeRef, CapRef, cap_copy, cap_destroy, cap_direct_identify, root_cnode_resize};
@@ -57,13 +58,15 @@ fn refusals() -> Outcome {
 fn many() -> Outcome {
     let before = root_cnode_bytes()?;
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
-    let mut taken = Vec::new();
+    // One bit a slot: the heap is smaller than so many references.
+    let mut taken: Vec<[u64; 4]> = vec![[0; 4]; CNODES as usize];
     let last = loop {
         let slot = slot_alloc()?;
-        taken.push(slot.addr());
-        if slot.cnode.cnode.l1() >= CNODES {
+        let place = taken.get_mut(slot.cnode.cnode.l1() as usize);
+        let Some(word) = place.and_then(|words| words.get_mut(slot.slot as usize / 64)) else {
             break slot;
-        }
+        };
+        *word |= 1 << (slot.slot % 64);
     };
     that(root_cnode_bytes()? >= 2 * before, "a larger root CNode")?;
     cap_copy(last, frame)?;
@@ -77,10 +80,14 @@ fn many() -> Outcome {
         cap_direct_identify(CapRef::OWN_ROOT)?.size(),
         root_cnode_bytes()?,
     )?;
-    taken.pop();
     cap_destroy(last)?;
-    for addr in taken {
-        slot_free(CNodeRef::own(addr.l1()).slot(u32::from(addr.l2())))?;
+    for (l1, words) in (0..).zip(taken) {
+        for slot in 0..256u32 {
+            let bits = words.get(slot as usize / 64).copied().unwrap_or(0);
+            if bits >> (slot % 64) & 1 == 1 {
+                slot_free(CNodeRef::own(l1).slot(slot))?;
+            }
+        }
     }
     mm_free(frame)?;
     Ok(())
