@@ -64,11 +64,12 @@ impl Kernel {
             }
             CNodeCommand::Resize => {
                 let [new, cnode, slot, ..] = *args;
+                let holder = invocation.caller.cspace();
                 let request = ResizeArgs {
                     root,
-                    new: self.locate(root, new, 2)?,
-                    returned: self.locate_destination(root, cnode, 1, slot)?,
-                    holder: invocation.caller.cspace(),
+                    new: self.locate(holder, new, 2)?,
+                    returned: self.locate_destination(holder, cnode, 1, slot)?,
+                    holder,
                 };
                 Ok(stepped(self.db.resize(&mut self.env, request)?))
             }

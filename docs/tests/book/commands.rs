@@ -137,7 +137,9 @@ fn each_error_of_each_command_is_real_and_tested() {
                     complaints.push(format!("{name}: no test says `{MARKER}{name}: {code}`"));
                 }
             }
-            for code in tested {
+            // "As Copy": more than is listed.
+            let refers = command.errors.contains("as ");
+            for code in tested.into_iter().filter(|_| !refers) {
                 complaints.push(format!(
                     "{name}: a test expects {code}, which {SOURCE} does not list"
                 ));

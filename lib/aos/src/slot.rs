@@ -1,11 +1,17 @@
 //! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2). When they are full, the reaper empties those of
 //! dropped capabilities, and when that does not help, a CNode is added.
+//!
+//! The new L2CNodes lie in the root CNode. When that has only two slots left, it is replaced by one of twice its size. The old one is
+//! deleted, which only a domain with the Kernel capability can do by itself: in others it stays, unused.
 
-use crate::cap::{self, CNodeRef, CapRef};
+use crate::cap::objects::root_cnode_bytes;
+use crate::cap::{
+    self, CNodeRef, CapRef, cap_delete, cap_destroy, cap_direct_identify, root_cnode_resize,
+};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram;
 use kpi::cap::ObjType;
-use kpi::layout::L2CNODE_BYTES;
+use kpi::layout::{L2CNODE_BYTES, SLOT_BYTES};
 use kpi::slots::root;
 use mm::slots::Slots;
 use spin::Mutex;
@@ -14,11 +20,20 @@ struct State {
     slots: Slots,
     /// Next root slot for a CNode; 0 before the first use.
     next_root: u32,
+    /// Bytes of the root CNode.
+    root_bytes: u64,
+    /// The root CNode before the last resize.
+    old_root: Option<CapRef>,
 }
+
+/// Free slots of the root CNode at which it grows.
+const ROOT_RESERVE: u64 = 2;
 
 static STATE: Mutex<State> = Mutex::new(State {
     slots: Slots::new(),
     next_root: 0,
+    root_bytes: 0,
+    old_root: None,
 });
 
 impl State {
@@ -27,6 +42,7 @@ impl State {
             for l1 in [root::SLOT_ALLOC0, root::SLOT_ALLOC1, root::SLOT_ALLOC2] {
                 self.slots.add(l1).map_err(from_mm)?;
             }
+            self.root_bytes = root_cnode_bytes()?;
             self.next_root = root::FIRST_FREE;
         }
         Ok(())
@@ -38,7 +54,49 @@ impl State {
         ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)?;
         self.slots.add(self.next_root).map_err(from_mm)?;
         self.next_root += 1;
+        if u64::from(self.next_root) + ROOT_RESERVE >= self.root_bytes / SLOT_BYTES {
+            // What fails now is tried again with the next CNode; the error that counts is that there is no room for one.
+            let _ = self.grow_root();
+        }
         Ok(())
+    }
+
+    /// Replaces the root CNode by a larger one. The L2CNode that was just added has the slots for this.
+    fn grow_root(&mut self) -> Result<(), Error> {
+        if self.old_root.is_some() {
+            return Ok(());
+        }
+        let (new, old) = (self.take()?, self.take()?);
+        let bytes = self.root_bytes.saturating_mul(2);
+        if let Err(error) = ram::object_alloc_at(new, ObjType::L1CNode, bytes) {
+            self.put_back(new);
+            self.put_back(old);
+            return Err(error);
+        }
+        let resized = root_cnode_resize(new, old);
+        if resized.is_ok() {
+            self.root_bytes = bytes;
+            self.old_root = Some(old);
+        } else {
+            self.put_back(old);
+        }
+        // The new root has another capability in slot ROOTCN, if it is the root now. If not, it may have to stay.
+        if cap_delete(new).is_ok() {
+            self.put_back(new);
+        }
+        resized
+    }
+
+    fn take(&mut self) -> Result<CapRef, Error> {
+        let (l1, slot) = self.slots.take().map_err(from_mm)?;
+        Ok(CNodeRef::own(l1).slot(u32::from(slot)))
+    }
+
+    /// Gives back a slot that was taken and is empty.
+    fn put_back(&mut self, slot: CapRef) {
+        if let Ok(index) = u8::try_from(slot.slot) {
+            let _ = self.slots.free(slot.cnode.cnode.l1(), index);
+        }
     }
 }
 
@@ -62,6 +120,11 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
         state.grow().push_err(code)?;
         taken = state.slots.take();
     }
+    let old_root = state.old_root.take();
+    drop(state);
+    if let Some(old) = old_root {
+        delete_old_root(old);
+    }
     let (l1, slot) = taken.map_err(from_mm).push_err(code)?;
     Ok(CNodeRef::own(l1).slot(u32::from(slot)))
 }
@@ -75,6 +138,16 @@ pub fn slot_usage() -> (u32, u32) {
 /// Free slots in the CNodes that are there.
 pub fn free_slots() -> u32 {
     STATE.lock().slots.free_slots()
+}
+
+/// Deletes the former root CNode. Where this domain cannot, it stays in its slot.
+fn delete_old_root(old: CapRef) {
+    if let Ok(capability) = cap_direct_identify(old)
+        && cap_destroy(old).is_ok()
+    {
+        // The first root's memory is the spawner's, not in the books here.
+        let _ = ram::memory_free(capability.address(), capability.size());
+    }
 }
 
 /// Gives a slot back. The capability in it is gone already.

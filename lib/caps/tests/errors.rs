@@ -115,6 +115,7 @@ fn insert_original_errors() {
 
 #[test]
 fn copy_errors() {
+    // refuses CNode.Copy: CNODE_TYPE, DEST_TYPE_INVALID, CNODE_RIGHTS, SLOTS_INVALID, SLOT_IN_USE
     let mut world = World::new();
     assert_eq!(world.copy(slot(1, 0), at(1, 5)), Err(E::SysCapNotFound));
     let in_ram = DestSlot {
@@ -155,6 +156,7 @@ fn copy_errors() {
 
 #[test]
 fn mint_errors() {
+    // refuses CNode.Mint: INVALID_EPLEN, INVALID_SOURCE_TYPE
     let mut world = World::new();
     world
         .retype(from_ram(ObjType::Dispatcher, 0, 1, 0, slot(1, 0)))
@@ -204,7 +206,36 @@ fn mint_errors() {
 }
 
 #[test]
+fn numbers_run_out() {
+    let mut world = World::new();
+    let World { db, env } = &mut world;
+    // Nothing of the old database is used: the slots stay in the store.
+    *db = caps::Database::going_on(CoreId(0), u32::MAX - 1, u32::MAX - 2);
+    // refuses CNode.Create: ID_SPACE_EXHAUSTED
+    assert!(db.create(env, ObjType::Id as u8, slot(1, 0)).is_ok());
+    let another = db.create(env, ObjType::Id as u8, slot(1, 1));
+    assert_eq!(another, Err(E::SysIdSpaceExhausted));
+    // refuses CNode.Retype: DOMAIN_SPACE_EXHAUSTED
+    let domains = |count, index| RetypeArgs {
+        source: at(0, 3),
+        ..from_ram(ObjType::Domain, 0, count, 0, slot(1, index))
+    };
+    assert_eq!(
+        db.retype(env, domains(3, 2)),
+        Err(E::SysDomainSpaceExhausted)
+    );
+    assert!(env.cte(at(1, 2)).is_empty());
+    assert_eq!(db.retype(env, domains(2, 2)), Ok(caps::Step::Done));
+    assert_eq!(
+        db.retype(env, domains(1, 4)),
+        Err(E::SysDomainSpaceExhausted)
+    );
+}
+
+#[test]
 fn retype_errors() {
+    // refuses CNode.Retype: INVALID_RETYPE, INVALID_SIZE, RETYPE_INVALID_COUNT, RETYPE_INVALID_OBJSIZE
+    // refuses CNode.Retype: RETYPE_INVALID_OFFSET, RETYPE_MAPPING_EXPLICIT, REVOKE_FIRST, SLOTS_IN_USE
     use ObjType::{
         DevFrame, DeviceId, Dispatcher, Domain, EndPointLmp, Frame, FrameMapping, IrqSrc, L1CNode,
         L2CNode, Null, PhysAddr, Ram, VNodeAarch64L0,

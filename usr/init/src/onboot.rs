@@ -1,7 +1,8 @@
 //! Modules that the boot menu marks `boot`: started in the menu's order, one after the other.
 //!
-//! A module is marked when the first word behind its path is `boot`; the words behind that are its arguments. It is trusted:
-//! it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
+//! A module is marked when the first word behind its path is `boot` or `kernel`; the words behind that are its arguments. It is
+//! trusted: it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
+//! `kernel` gives init's authority over the kernel, interrupts, cores and devices too.
 
 use crate::children::{Children, Limit, Trust, conclude};
 use crate::records;
@@ -24,17 +25,20 @@ pub fn run(boot: &Boot, children: &mut Children) -> bool {
         };
         if let Some((first, args)) = words.split_first() {
             // init itself is a module too, but no `boot` one.
-            if first == "boot" {
-                let status = run_one(children, &module, args);
-                records::command(module.name(), status);
-                all_well &= status == 0;
-            }
+            let trust = match first.as_str() {
+                "boot" => Trust::Trusted,
+                "kernel" => Trust::Kernel,
+                _ => continue,
+            };
+            let status = run_one(children, &module, args, trust);
+            records::command(module.name(), status);
+            all_well &= status == 0;
         }
     }
     all_well
 }
 
-fn run_one(children: &mut Children, module: &Module<'_>, args: &[String]) -> u8 {
+fn run_one(children: &mut Children, module: &Module<'_>, args: &[String], trust: Trust) -> u8 {
     let name = module.name();
     println!("init: {name} (boot)");
     let words: Vec<&str> = core::iter::once(name)
@@ -42,12 +46,7 @@ fn run_one(children: &mut Children, module: &Module<'_>, args: &[String]) -> u8 
         .collect();
     let ended = module.map().map_err(Into::into).and_then(|mapped| {
         let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-        let ended = children.run(
-            elf.unwrap_or_default(),
-            &words,
-            Trust::Trusted,
-            Limit::Interrupt,
-        );
+        let ended = children.run(elf.unwrap_or_default(), &words, trust, Limit::Interrupt);
         // What cannot be unmapped only costs addresses.
         let _ = mapped.unmap();
         ended

@@ -70,6 +70,14 @@ fn copy_refused() -> Outcome {
         cap_copy(CNodeRef::own(200).slot(0), frame),
         ErrorCode::SysDestCnodeLookup,
     )?;
+    // refuses CNode.Copy: SOURCE_ROOTCN_LOOKUP, SOURCE_CAP_LOOKUP, DEST_ROOTCN_LOOKUP, CNODE_NOT_ROOT, DEST_CNODE_LOOKUP
+    refused(cap_copy(slot, slot), ErrorCode::SysSourceCapLookup)?;
+    let in_nothing = CNodeRef::foreign(slot.addr(), 0).slot(0);
+    refused(cap_copy(slot, in_nothing), ErrorCode::SysSourceRootcnLookup)?;
+    refused(cap_copy(in_nothing, frame), ErrorCode::SysDestRootcnLookup)?;
+    let in_frame = CNodeRef::foreign(frame.addr(), 0).slot(0);
+    refused(cap_copy(slot, in_frame), ErrorCode::SysCnodeNotRoot)?;
+    refused(cap_copy(in_frame, frame), ErrorCode::SysCnodeNotRoot)?;
     slot_free(slot)?;
     mm_free(frame)?;
     Ok(())

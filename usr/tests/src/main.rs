@@ -1,7 +1,8 @@
 //! Tests of kernel and library OS from user space.
 //!
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
-//! itself as a child too: the first argument `--child` and a part to play, see [`parts`].
+//! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
+//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`.
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -19,6 +20,8 @@ mod messages;
 mod owned;
 mod paging;
 mod parts;
+mod privileged;
+mod root;
 mod spawning;
 mod tables;
 mod world;
@@ -30,10 +33,14 @@ use world::World;
 #[aos::main]
 fn main(args: Args) -> Status {
     let mut words = args.words();
-    if words.next() == Some("--child") {
-        let part = words.next().unwrap_or("");
-        let seed = words.next().and_then(|seed| seed.parse().ok());
-        return parts::play(part, seed.unwrap_or(0));
+    match words.next() {
+        Some("--child") => {
+            let part = words.next().unwrap_or("");
+            let seed = words.next().and_then(|seed| seed.parse().ok());
+            return parts::play(part, seed.unwrap_or(0));
+        }
+        Some("privileged") => return privileged::run(),
+        _ => {}
     }
     let mut harness = Harness::new();
     let world = match World::new() {
@@ -54,5 +61,6 @@ fn main(args: Args) -> Status {
     spawning::run(&mut harness, &world);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
+    root::run(&mut harness);
     harness.end()
 }

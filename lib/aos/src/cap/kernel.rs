@@ -9,7 +9,7 @@ use kpi::invocation::{CapFacts, KernelCommand};
 use kpi::slots::task;
 use kpi::syscall::CallWord;
 
-fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
+pub(super) fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
     let cap = CapRef::task(task::KERNELCAP);
     invoke(cap, command as u8, command.argc(), args)
 }

@@ -9,20 +9,27 @@
 //! | [`owned`] | [`Cap`] and its like: values that own a capability |
 //! | [`vnode`] | page tables |
 //! | [`dispatcher`] | dispatchers |
-//! | [`kernel`] | the Kernel capability |
+//! | [`kernel`], [`monitor`] | the Kernel capability: for init; for monitors |
+//! | [`irq`] | device interrupts |
+//! | [`cores`] | starting cores, performance counters |
+//! | [`objects`] | the own root CNode, and types that have little to say |
 //!
 //! Barrelfish counterpart: `include/barrelfish/capabilities.h`, `invocations_arch.h`.
 
+pub mod cores;
 pub mod dispatcher;
+pub mod irq;
 pub mod kernel;
 pub mod owned;
+pub mod monitor;
+pub mod objects;
 pub mod vnode;
 
 pub use owned::{Cap, Derived, Mapped, Own, Owner, give, reap};
 
 use crate::arch::call::{self, Results};
 use crate::error::{self, Error, ErrorCode, ResultExt};
-use crate::{monitor, slot};
+use crate::{monitor as service, slot};
 use capops::{Call, Operation};
 use core::fmt;
 use kpi::addr::{CapAddr, CapLevel, L2_BITS};
@@ -30,6 +37,8 @@ use kpi::cap::{Capability, ObjType};
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::slots::{self, root};
 use kpi::syscall::CallWord;
+
+pub use objects::root_cnode_resize;
 
 /// A CNode in some CSpace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -261,8 +270,8 @@ fn whole(result: Result<(), Error>, cap: CapRef, operation: Operation) -> Result
         Err(error) if error.contains(ErrorCode::SysRetryThroughMonitor) => {
             if identify(CapRef::task(slots::task::KERNELCAP)).is_ok() {
                 drive(operation, cap)
-            } else if monitor::is_there() {
-                monitor::perform(operation, cap)
+            } else if service::is_there() {
+                service::perform(operation, cap)
             } else {
                 Err(error)
             }

@@ -33,7 +33,7 @@ pub fn root_cnode_resize(new: CapRef, old: CapRef) -> Result<(), Error> {
 /// Makes an ID, a name that cannot be forged, in an empty slot of an L2CNode.
 ///
 /// # Errors
-/// `LIB_ERR_CAP_CREATE` on the kernel's error.
+/// The kernel's.
 pub fn id_create(dest: CapRef) -> Result<(), Error> {
     create(dest, ObjType::Id as u64)
 }
@@ -51,9 +51,7 @@ pub fn create(dest: CapRef, objtype: u64) -> Result<(), Error> {
         level as u64,
         u64::from(dest.slot),
     ];
-    invoke_root(dest.croot(), CNodeCommand::Create, &args)
-        .map(|_| ())
-        .push_err(ErrorCode::LibCapCreate)
+    invoke_root(dest.croot(), CNodeCommand::Create, &args).map(|_| ())
 }
 
 /// What an ID says: core << 32 | number on that core.

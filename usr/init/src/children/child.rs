@@ -115,7 +115,7 @@ impl Child {
                     bytes,
                     length,
                     last,
-                }) if self.trust == Trust::Trusted => {
+                }) if self.trust != Trust::Plain => {
                     let chunk = bytes.get(..usize::from(length)).unwrap_or_default();
                     self.assembler.feed(chunk, last, relay);
                 }

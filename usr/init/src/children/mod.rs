@@ -56,6 +56,8 @@ pub enum Trust {
     Plain,
     /// A module that the boot menu marks `boot`: memory of its own, the boot modules, records.
     Trusted,
+    /// A module that the boot menu marks `kernel`: as trusted, and authority over kernel, interrupts, cores and devices.
+    Kernel,
 }
 
 /// What ends the wait for a child besides its own end.
@@ -176,8 +178,13 @@ impl Children {
             .ok_or(Error::new(ErrorCode::SpawnDomainAllocate))?;
         let account = Account::new();
         let grants = match trust {
-            Trust::Plain => None,
-            Trust::Trusted => Some(trusted_grants(&account)?),
+            Trust::Plain => Vec::new(),
+            Trust::Trusted => trusted_grants(&account)?.into(),
+            Trust::Kernel => {
+                let mut grants = Vec::from(trusted_grants(&account)?);
+                grants.extend(KERNEL_GRANTS);
+                grants
+            }
         };
         let domain = spawn_load_with_caps(&Program {
             name: args.first().copied().unwrap_or("?"),
@@ -187,7 +194,7 @@ impl Children {
             pid,
             report_to: Some(endpoint.cap()),
             served: true,
-            grants: grants.as_ref().map_or(&[], |grants| grants),
+            grants: &grants,
             account: &account,
         })?;
         let started = kernel::set_domain_id(domain.dispatcher(), ID_BASE | u64::from(pid))
@@ -459,4 +466,24 @@ pub fn conclude(ended: Ended) -> u8 {
 /// As [`conclude`], with the record of a command.
 pub fn conclude_command(line: &str, status: u8) {
     records::command(line, status);
+}
+
+/// What a child gets that is trusted as the kernel is: capabilities of the task CNode, and those of devices.
+const KERNEL_GRANTS: [Grant; 6] = [
+    task_grant(task::KERNELCAP),
+    task_grant(task::IRQ),
+    task_grant(task::IPI),
+    task_grant(task::PERF_MON),
+    task_grant(task::PROC_MNG),
+    Grant {
+        cap: CNodeRef::ROOT.slot(root::PACN),
+        place: Place::Root(root::PACN),
+    },
+];
+
+const fn task_grant(slot: u8) -> Grant {
+    Grant {
+        cap: CapRef::task(slot),
+        place: Place::Task(slot),
+    }
 }

@@ -1,0 +1,406 @@
+//! The Kernel capability's commands, as monitors will use them: one core, other cores made believe.
+
+use crate::harness::{Harness, Outcome, equal, refused, that};
+use alloc::string::String;
+use aos::Error;
+use aos::cap::monitor::{self, relation};
+use aos::cap::{
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_retype,
+    cap_revoke, cap_state, invoke, kernel,
+};
+use aos::error::ErrorCode;
+use aos::kpi::addr::CoreId;
+use aos::kpi::cap::{Capability, Frame, L2CNode, ObjType, Ram};
+use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
+use aos::kpi::rights::CapRights;
+use aos::kpi::slots::task;
+use aos::lmp::endpoint_create;
+use aos::ram::{frame_alloc, mm_alloc, mm_free, object_alloc};
+use aos::slot::{slot_alloc, slot_free};
+
+const SUITE: &str = "monitor";
+/// Another core.
+const OTHER: CoreId = CoreId(3);
+const PAGE: u64 = BASE_PAGE_SIZE;
+
+/// Runs the suite.
+pub fn run(harness: &mut Harness) {
+    harness.test(SUITE, "capabilities of any CSpace, raw", identify);
+    harness.test(SUITE, "relatives here and elsewhere", relations);
+    harness.test(SUITE, "made out of nothing, and copied", create);
+    harness.test(SUITE, "making is refused where it must be", create_refused);
+    harness.test(SUITE, "owner and lock", owner_and_lock);
+    harness.test(SUITE, "forgetting", forget);
+    harness.test(SUITE, "another core's capability goes", foreigns);
+    harness.test(SUITE, "another core's revocation", relations_revoked);
+    harness.test(
+        SUITE,
+        "steps when there is nothing to do, or too much",
+        steps,
+    );
+    harness.test(SUITE, "retype for another core", retype);
+    harness.test(SUITE, "registering, naming, records", refusals);
+    harness.test(SUITE, "what the machine is", platform);
+}
+
+/// An invocation of the Kernel capability.
+fn command(number: u8, args: &[u64]) -> Result<[u64; 3], Error> {
+    let cap = CapRef::task(task::KERNELCAP);
+    invoke(cap, number, args.len() as u8 + 2, args)
+}
+
+fn any(cap: CapRef) -> [u64; 4] {
+    let (root, address) = (cap.croot(), cap.addr());
+    [root.0.into(), 2, address.0.into(), cap.level() as u64]
+}
+
+fn own(cap: CapRef) -> [u64; 2] {
+    [cap.addr().0.into(), cap.level() as u64]
+}
+
+fn frame_of(base: u64, bytes: u64) -> Capability {
+    let frame = Frame {
+        base,
+        bytes,
+        pasid: 0,
+    };
+    Capability::new_frame(frame, CapRights::ALL)
+}
+
+fn identify() -> Outcome {
+    let frame = frame_alloc(PAGE)?;
+    equal(monitor::identify_raw(frame)?, cap_direct_identify(frame)?)?;
+    // The own CSpace by another copy of its root.
+    let root = slot_alloc()?;
+    cap_copy(root, CapRef::OWN_ROOT)?;
+    let seen = CNodeRef::foreign(root.addr(), frame.cnode.cnode.l1()).slot(frame.slot);
+    equal(monitor::identify_raw(seen)?, cap_direct_identify(frame)?)?;
+    cap_destroy(root)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn relations() -> Outcome {
+    let ram = mm_alloc(2 * PAGE)?;
+    let (frame, copy) = (slot_alloc()?, slot_alloc()?);
+    equal(monitor::has_relations(ram, 7)?, relation::ANCESTORS)?;
+    cap_retype(frame, ram, 0, ObjType::Frame, PAGE, 1)?;
+    equal(
+        monitor::has_relations(ram, 7)?,
+        relation::ANCESTORS | relation::DESCENDANTS,
+    )?;
+    cap_copy(copy, frame)?;
+    equal(
+        monitor::has_relations(frame, relation::COPIES)?,
+        relation::COPIES,
+    )?;
+    equal(monitor::has_relations(frame, relation::DESCENDANTS)?, 0)?;
+    // All copies share what is elsewhere.
+    equal(
+        monitor::remote_relations(frame, 7, relation::COPIES)?,
+        relation::COPIES,
+    )?;
+    equal(monitor::remote_relations(copy, 0, 0)?, relation::COPIES)?;
+    cap_destroy(copy)?;
+    // refuses CNode.Delete: RETRY_THROUGH_MONITOR
+    // refuses Kernel.DeleteLast: RETRY_THROUGH_MONITOR
+    refused(cap_delete(frame), ErrorCode::SysRetryThroughMonitor)?;
+    refused(command(17, &any(frame)), ErrorCode::SysRetryThroughMonitor)?;
+    equal(monitor::remote_relations(frame, 0, 7)?, 0)?;
+    cap_delete(frame)?;
+    // refuses Kernel.RemoteRelations: CAP_NOT_FOUND
+    refused(
+        monitor::remote_relations(frame, 0, 0),
+        ErrorCode::SysCapNotFound,
+    )?;
+    slot_free(frame)?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn create() -> Outcome {
+    let ram = mm_alloc(4 * PAGE)?;
+    let base = cap_direct_identify(ram)?.address();
+    let (made, copy) = (slot_alloc()?, slot_alloc()?);
+    let frame = frame_of(base + PAGE, PAGE);
+    monitor::cap_create(made, &frame, OTHER)?;
+    equal(monitor::owner(made)?, OTHER)?;
+    that(cap_state(made)?.foreign, "another core's")?;
+    equal(monitor::remote_relations(made, 0, 0)?, relation::COPIES)?;
+    monitor::copy_existing(copy, &frame)?;
+    equal(cap_direct_identify(copy)?, frame)?;
+    equal(monitor::owner(copy)?, OTHER)?;
+    equal(monitor::has_descendants(&cap_direct_identify(ram)?)?, true)?;
+    cap_destroy(copy)?;
+    cap_destroy(made)?;
+    equal(monitor::has_descendants(&cap_direct_identify(ram)?)?, false)?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn create_refused() -> Outcome {
+    let frame = frame_alloc(2 * PAGE)?;
+    let base = cap_direct_identify(frame)?.address();
+    let slot = slot_alloc()?;
+    let all = CapRights::ALL;
+    let cnode = L2CNode {
+        cnode: base,
+        rightsmask: all,
+    };
+    // refuses Kernel.CreateCap: ILLEGAL_DEST_TYPE
+    for (cap, owner) in [
+        (Capability::NULL, CoreId(0)),
+        (Capability::new_l2_cnode(cnode, all), CoreId(0)),
+        (Capability::new_l2_cnode(cnode, all), OTHER),
+        (Capability::new_kernel(all), CoreId(0)),
+        (Capability::new_irq_table(all), CoreId(0)),
+    ] {
+        refused(
+            monitor::cap_create(slot, &cap, owner),
+            ErrorCode::SysIllegalDestType,
+        )?;
+    }
+    let ram = |base, bytes| {
+        let ram = Ram {
+            base,
+            bytes,
+            pasid: 0,
+        };
+        Capability::new_ram(ram, all)
+    };
+    // refuses Kernel.CreateCap: CAPS_ERR_INVALID_ARGS
+    for cap in [
+        frame_of(base + 1, PAGE),
+        frame_of(base, 0),
+        frame_of(base, 100),
+        frame_of(u64::MAX - PAGE + 1, PAGE),
+        frame_of(base + PAGE, 2 * PAGE),
+        ram(0x900_0000, PAGE),
+        // In a frame, where user programs can write.
+        ram(base, PAGE),
+    ] {
+        refused(
+            monitor::cap_create(slot, &cap, OTHER),
+            ErrorCode::CapsInvalidArgs,
+        )?;
+    }
+    refused(
+        monitor::cap_create(frame, &frame_of(base, PAGE), OTHER),
+        ErrorCode::SysSlotInUse,
+    )?;
+    // refuses Kernel.CopyExisting: CAP_NOT_FOUND, CNODE_NOT_ROOT
+    refused(
+        monitor::copy_existing(slot, &frame_of(base, PAGE)),
+        ErrorCode::SysCapNotFound,
+    )?;
+    let no_root = CNodeRef::foreign(frame.addr(), 0).slot(0);
+    refused(
+        monitor::copy_existing(no_root, &frame_of(base, PAGE)),
+        ErrorCode::SysCnodeNotRoot,
+    )?;
+    slot_free(slot)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn owner_and_lock() -> Outcome {
+    let (frame, copy) = (frame_alloc(PAGE)?, slot_alloc()?);
+    cap_copy(copy, frame)?;
+    equal(monitor::owner(frame)?, CoreId(0))?;
+    monitor::set_owner(frame, OTHER)?;
+    equal(monitor::owner(copy)?, OTHER)?;
+    // refuses Kernel.SetCapOwner: CORE_NOT_FOUND
+    refused(
+        monitor::set_owner(frame, CoreId(255)),
+        ErrorCode::SysCoreNotFound,
+    )?;
+    // refuses Kernel.RevokeMarkTarget: RETRY_THROUGH_MONITOR
+    // refuses CNode.Revoke: RETRY_THROUGH_MONITOR
+    refused(command(19, &any(frame)), ErrorCode::SysRetryThroughMonitor)?;
+    refused(cap_revoke(frame), ErrorCode::SysRetryThroughMonitor)?;
+    monitor::set_owner(frame, CoreId(0))?;
+    monitor::lock(copy)?;
+    that(cap_state(frame)?.busy, "busy")?;
+    let locked = ErrorCode::SysCapLocked;
+    // refuses Kernel.LockCap: CAP_LOCKED
+    // refuses Kernel.DeleteLast: CAP_LOCKED
+    // refuses Kernel.RevokeMarkTarget: CAP_LOCKED
+    // refuses Kernel.NullifyCap: CAP_LOCKED
+    // refuses CNode.Delete: CAP_LOCKED
+    // refuses CNode.Revoke: CAP_LOCKED
+    // refuses CNode.Retype: CAP_LOCKED
+    refused(monitor::lock(frame), locked)?;
+    refused(command(17, &any(frame)), locked)?;
+    refused(command(19, &any(frame)), locked)?;
+    refused(monitor::nullify(frame), locked)?;
+    refused(cap_delete(frame), locked)?;
+    refused(cap_revoke(frame), locked)?;
+    let slot = slot_alloc()?;
+    refused(cap_retype(slot, frame, 0, ObjType::Frame, PAGE, 1), locked)?;
+    slot_free(slot)?;
+    monitor::unlock(frame)?;
+    cap_destroy(copy)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn forget() -> Outcome {
+    let frame = frame_alloc(PAGE)?;
+    let found = cap_direct_identify(frame)?;
+    monitor::remote_relations(frame, relation::COPIES, relation::COPIES)?;
+    monitor::nullify(frame)?;
+    refused(cap_direct_identify(frame), ErrorCode::SysCapNotFound)?;
+    refused(monitor::nullify(frame), ErrorCode::SysCapNotFound)?;
+    // Now no core has it: make it again, to give its memory back.
+    monitor::cap_create(frame, &found, CoreId(0))?;
+    mm_free(frame)?;
+    // refuses Kernel.NullifyCap: RETRY_THROUGH_MONITOR
+    let cnode = object_alloc(ObjType::L2CNode, L2CNODE_BYTES)?;
+    refused(monitor::nullify(cnode), ErrorCode::SysRetryThroughMonitor)?;
+    mm_free(cnode)?;
+    Ok(())
+}
+
+fn foreigns() -> Outcome {
+    let (frame, copy) = (frame_alloc(PAGE)?, slot_alloc()?);
+    let found = cap_direct_identify(frame)?;
+    cap_copy(copy, frame)?;
+    // refuses Kernel.DeleteForeigns: DELETE_REMOTE_LOCAL
+    refused(
+        monitor::delete_foreigns(frame),
+        ErrorCode::SysDeleteRemoteLocal,
+    )?;
+    monitor::set_owner(frame, OTHER)?;
+    monitor::lock(frame)?;
+    monitor::delete_foreigns(frame)?;
+    refused(cap_direct_identify(frame), ErrorCode::SysCapNotFound)?;
+    refused(cap_direct_identify(copy), ErrorCode::SysCapNotFound)?;
+    slot_free(copy)?;
+    monitor::cap_create(frame, &found, CoreId(0))?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn relations_revoked() -> Outcome {
+    let ram = mm_alloc(4 * PAGE)?;
+    let found = cap_direct_identify(ram)?;
+    let (frame, copy) = (slot_alloc()?, slot_alloc()?);
+    cap_retype(frame, ram, PAGE, ObjType::Frame, PAGE, 1)?;
+    cap_copy(copy, ram)?;
+    // refuses Kernel.RevokeMarkRelations: CAP_LOCKED, CAP_NOT_FOUND
+    monitor::lock(frame)?;
+    refused(
+        monitor::revoke_mark_relations(&found),
+        ErrorCode::SysCapLocked,
+    )?;
+    monitor::unlock(frame)?;
+    monitor::revoke_mark_relations(&found)?;
+    for slot in [ram, copy, frame] {
+        refused(cap_direct_identify(slot), ErrorCode::SysCapNotFound)?;
+    }
+    refused(
+        monitor::revoke_mark_relations(&found),
+        ErrorCode::SysCapNotFound,
+    )?;
+    slot_free(copy)?;
+    slot_free(frame)?;
+    monitor::cap_create(ram, &found, CoreId(0))?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn steps() -> Outcome {
+    let none = ErrorCode::SysCapNotFound;
+    // refuses Kernel.DeleteStep: CAP_NOT_FOUND
+    // refuses Kernel.ClearStep: CAP_NOT_FOUND, CAP_LOCKED
+    refused(command(21, &[]), none)?;
+    refused(command(22, &[]), none)?;
+    let cnode = object_alloc(ObjType::L2CNode, L2CNODE_BYTES)?;
+    let found = cap_direct_identify(cnode)?;
+    command(17, &any(cnode))?;
+    refused(command(22, &[]), ErrorCode::SysCapLocked)?;
+    command(21, &[])?;
+    command(22, &[])?;
+    refused(command(22, &[]), none)?;
+    refused(cap_direct_identify(cnode), none)?;
+    // Its memory can be used again.
+    let ram = Ram {
+        base: found.address(),
+        bytes: L2CNODE_BYTES,
+        pasid: 0,
+    };
+    monitor::cap_create(cnode, &Capability::new_ram(ram, CapRights::ALL), CoreId(0))?;
+    mm_free(cnode)?;
+    Ok(())
+}
+
+fn retype() -> Outcome {
+    let (ram, frame) = (mm_alloc(4 * PAGE)?, slot_alloc()?);
+    let source = cap_direct_identify(ram)?;
+    monitor::set_owner(ram, OTHER)?;
+    let direct = cap_retype(frame, ram, 0, ObjType::Frame, PAGE, 1);
+    // refuses CNode.Retype: RETRY_THROUGH_MONITOR
+    refused(direct, ErrorCode::SysRetryThroughMonitor)?;
+    monitor::is_retypeable(&source, 0, PAGE, 4)?;
+    monitor::retype(frame, ram, PAGE, ObjType::Frame, PAGE, 1)?;
+    // refuses Kernel.IsRetypeable: REVOKE_FIRST, RETYPE_INVALID_OFFSET
+    refused(
+        monitor::is_retypeable(&source, 0, PAGE, 4),
+        ErrorCode::SysRevokeFirst,
+    )?;
+    refused(
+        monitor::is_retypeable(&source, PAGE, PAGE, 1),
+        ErrorCode::SysRevokeFirst,
+    )?;
+    monitor::is_retypeable(&source, 2 * PAGE, PAGE, 2)?;
+    let outside = ErrorCode::SysRetypeInvalidOffset;
+    refused(monitor::is_retypeable(&source, PAGE, PAGE, 4), outside)?;
+    refused(monitor::is_retypeable(&source, 0, PAGE, 0), outside)?;
+    refused(
+        monitor::is_retypeable(&source, 0, u64::MAX, u64::MAX),
+        outside,
+    )?;
+    cap_destroy(frame)?;
+    monitor::set_owner(ram, CoreId(0))?;
+    mm_free(ram)?;
+    Ok(())
+}
+
+fn refusals() -> Outcome {
+    let frame = frame_alloc(PAGE)?;
+    let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    // refuses Kernel.Register: IRQ_NOT_ENDPOINT, SLOT_IN_USE
+    refused(kernel::register(frame), ErrorCode::SysIrqNotEndpoint)?;
+    refused(kernel::register(endpoint.cap()), ErrorCode::SysSlotInUse)?;
+    // refuses Kernel.DomainId: DISP_CAP_INVALID
+    refused(
+        kernel::set_domain_id(frame, 1),
+        ErrorCode::SysDispCapInvalid,
+    )?;
+    // refuses Kernel.Record: INVARGS_SYSCALL, INVALID_USER_BUFFER
+    let text = String::from("{}");
+    let address = text.as_ptr() as u64;
+    refused(command(37, &[address, 488]), ErrorCode::SysInvargsSyscall)?;
+    refused(command(37, &[0x10, 2]), ErrorCode::SysInvalidUserBuffer)?;
+    // Numbers that mean nothing here.
+    for number in [10, 26, 27, 28, 29, 30, 31, 32, 34, 99] {
+        refused(command(number, &[]), ErrorCode::SysIllegalInvocation)?;
+    }
+    refused(command(1, &[]), ErrorCode::SysInvargsSyscall)?;
+    refused(
+        command(1, &own(CNodeRef::own(200).slot(0))),
+        ErrorCode::SysCnodeNotFound,
+    )?;
+    cap_revoke(endpoint.cap())?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+fn platform() -> Outcome {
+    let [architecture, midr, interrupts] = monitor::platform()?;
+    equal(architecture, 8)?;
+    // Arm Ltd.
+    equal(midr >> 24, 0x41)?;
+    that(interrupts >= 64, "shared interrupts")
+}
