@@ -4,6 +4,9 @@
 //! part in the capability database like any other. Whoever revokes one of them takes it from the dispatcher too, and
 //! [`crate::env::Env::object_lost`] stops the dispatcher before the capability goes. So no pointer here can dangle.
 //!
+//! There are two slots for root tables, which take turns: so that a dispatcher that is given another one holds the new one before
+//! it loses the old one, which may take several kernel entries to go.
+//!
 //! Every field is a cell: the kernel is single-threaded and never holds a `&mut Dcb`, so links, lists and the database may all
 //! look at a DCB in the same breath.
 
@@ -38,14 +41,20 @@ pub enum DcbState {
 pub struct Dcb {
     /// The CSpace root (an L1CNode).
     cspace: UnsafeCell<Cte>,
-    /// The root page table.
+    /// A root page table.
     vspace: UnsafeCell<Cte>,
     /// The dispatcher frame.
     frame: UnsafeCell<Cte>,
+    /// Another root page table.
+    other_vspace: UnsafeCell<Cte>,
     /// See [`DcbState`].
     pub state: Cell<DcbState>,
     /// Disabled when it last left the core: resume its disabled area instead of an upcall.
     pub disabled: Cell<bool>,
+    /// Its root table is in the other slot.
+    pub swapped: Cell<bool>,
+    /// Time slices that it gets at a time besides the first.
+    pub more_slices: Cell<u8>,
     /// Faults taken while disabled since it was last seen enabled.
     pub faults_taken: Cell<u32>,
     /// Identity that notes carry.
@@ -127,9 +136,14 @@ impl DcbPtr {
         self.slot(0)
     }
 
-    /// Handle of the VSpace slot.
+    /// Handle of the slot of the root table that it runs on.
     pub fn vspace(self) -> CteRef {
-        self.slot(1)
+        self.slot(if self.swapped.get() { 3 } else { 1 })
+    }
+
+    /// Handle of the slot of the root table of before, or next.
+    pub fn spare_vspace(self) -> CteRef {
+        self.slot(if self.swapped.get() { 1 } else { 3 })
     }
 
     /// Handle of the frame slot.
@@ -139,7 +153,7 @@ impl DcbPtr {
 
     #[inline]
     fn slot(self, index: u64) -> CteRef {
-        // SAFETY: the three slots lie at the start of a live DCB, which is in the kernel window (invariant of DcbPtr).
+        // SAFETY: the four slots lie at the start of a live DCB, which is in the kernel window (invariant of DcbPtr).
         unsafe { CteRef::new(PhysAddr(self.phys().0 + index * 64)) }
     }
 

@@ -30,9 +30,31 @@ impl Env {
         self.current = Some(dcb);
     }
 
-    /// Starts a time slice.
-    pub fn start_slice(&mut self) {
-        self.slice_end = hal::timer::now().saturating_add(self.slice_ticks);
+    /// The root table of a dispatcher changed: nothing of the old one stays in use.
+    pub fn table_changed(&mut self, dcb: DcbPtr) {
+        // A new root table was zeroed, perhaps a moment ago, and TTBR0 needs no barrier of its own to be used.
+        hal::mmu::publish_new_entries();
+        let Some(number) = self.asids.live_number(dcb.asid.get()) else {
+            // Nothing is cached under a number of an older generation.
+            return;
+        };
+        let runs = self.current == Some(dcb);
+        if runs {
+            // As in `switch_to`: nothing of the old table comes in behind the flush.
+            // SAFETY: an all-zero page; the kernel runs in the other half.
+            unsafe { hal::mmu::set_user_table(self.empty_table, 0) };
+        }
+        hal::mmu::flush_asid(number);
+        if runs {
+            // SAFETY: the base of the L0 table that the DCB holds a capability of.
+            unsafe { hal::mmu::set_user_table(PhysAddr(dcb.table.get()), number) };
+        }
+    }
+
+    /// Starts the time slices that a dispatcher gets at a time.
+    pub fn start_slice(&mut self, dcb: DcbPtr) {
+        let slices = 1 + u64::from(dcb.more_slices.get());
+        self.slice_end = hal::timer::now().saturating_add(slices * self.slice_ticks);
         self.arm_timer_for_slice();
     }
 

@@ -3,7 +3,7 @@
 //! The database calls back into this while it works ([`caps::Store`], [`caps::Machine`]): to reach a slot, to zero memory, to
 //! change a table entry, and to say that an object in use is about to go.
 
-use caps::{Cte, CteRef, Machine, Store, Unmapped};
+use caps::{Cte, CteRef, Machine, Reach, Store, Unmapped};
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::Capability;
 use kpi::coredata::Region;
@@ -13,6 +13,7 @@ use kpi::lmp::{FaultKind, KernelNote};
 use crate::asid::Asids;
 use crate::console::Console;
 use crate::dcb::{DCB_BYTES, DcbPtr, DcbState};
+use crate::interrupts::Receivers;
 use crate::notes::{Note, Notes};
 use crate::scheduler::Scheduler;
 
@@ -44,6 +45,8 @@ pub struct Env {
     pub empty_table: PhysAddr,
     /// Notes to the monitor that wait for room in its endpoint.
     pub notes: Notes,
+    /// Receivers of device interrupts.
+    pub receivers: Receivers,
     /// The console.
     pub console: Console,
     /// Hardware.
@@ -118,16 +121,25 @@ impl Machine for Env {
         unsafe { (window(entry) as *mut u64).write_volatile(value) }
     }
 
-    fn unmapped(&mut self, _what: Unmapped) {
-        // A table may hang under several roots, each with its own ASID and address: everything goes. One instruction, and the only
-        // answer that needs no walk up through the database.
-        hal::mmu::flush_all();
+    fn unmapped(&mut self, what: Unmapped) {
+        match what.reach {
+            // No walk came by since the table was taken down, and everything went then.
+            Reach::Nowhere => {}
+            Reach::Once { address, .. } => {
+                hal::mmu::flush_leaves(address, what.entry_bytes(), what.count)
+            }
+            Reach::Many => hal::mmu::flush_all(),
+        }
     }
 
     fn object_lost(&mut self, holder: CteRef, _cap: &Capability) {
-        // The monitor endpoint's slot lies in the kernel image, DCB slots lie in a DCB.
+        // The monitor endpoint's slot lies in the kernel image, those of interrupts in their table, DCB slots in a DCB.
         if self.notes.is_endpoint_slot(holder) {
             self.notes.endpoint_lost();
+            return;
+        }
+        if let Some(interrupt) = self.receivers.vector_of(holder) {
+            let _ = self.devices.gic.disable(interrupt);
             return;
         }
         let base = holder.address().align_down(DCB_BYTES);
@@ -135,6 +147,10 @@ impl Machine for Env {
         let Some(dcb) = (unsafe { DcbPtr::from_phys(base) }) else {
             return;
         };
+        // It does not run on this one any more.
+        if holder == dcb.spare_vspace() {
+            return;
+        }
         // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.
         if dcb.state.get() != DcbState::Empty {
             self.stop(dcb, FaultKind::LostObject, [0; 3]);

@@ -15,7 +15,6 @@ use kpi::lmp::FaultKind;
 use crate::arch::context;
 use crate::dcb::{DcbPtr, MAX_DISABLED_FAULTS};
 use crate::env::Env;
-use crate::say;
 
 /// How a system call ended.
 pub enum Reply {
@@ -172,7 +171,12 @@ impl Kernel {
     }
 
     fn interrupt(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
-        self.take_interrupt();
+        if let Some(receiver) = self.take_interrupt() {
+            // A driver does not wait: it runs for the rest of this slice.
+            self.env.arm_timer_for_slice();
+            self.left(disabled);
+            return self.run(receiver);
+        }
         if self.env.slice_goes_on() {
             // Who was woken waits for its turn: else a dispatcher that sleeps briefly could end others' slices at will.
             self.env.arm_timer_for_slice();
@@ -299,7 +303,7 @@ impl Kernel {
     pub fn schedule(&mut self) -> *const SaveArea {
         loop {
             if let Some(next) = self.env.scheduler.next() {
-                self.env.start_slice();
+                self.env.start_slice(next);
                 return self.run(next);
             }
             self.idle();
@@ -345,24 +349,18 @@ impl Kernel {
         self.take_interrupt();
     }
 
-    /// Acknowledges and handles one interrupt, if any is pending.
-    fn take_interrupt(&mut self) {
-        let Some(interrupt) = self.env.devices.gic.acknowledge() else {
-            return;
-        };
+    /// Acknowledges and handles one interrupt, if any is pending. Returns who received it, if it was a device's.
+    fn take_interrupt(&mut self) -> Option<DcbPtr> {
+        let interrupt = self.env.devices.gic.acknowledge()?;
+        let mut receiver = None;
         if interrupt.0 == self.env.devices.timer_interrupt {
             hal::timer::stop();
             self.env.scheduler.wake_due(hal::timer::now());
         } else {
-            // Nobody can have asked for it; once is enough.
-            say!(
-                self.env.console,
-                "unexpected interrupt {}, disabled",
-                interrupt.0
-            );
-            let _ = self.env.devices.gic.disable(interrupt);
+            receiver = self.deliver_interrupt(interrupt);
         }
         self.env.devices.gic.end(interrupt);
+        receiver
     }
 
     /// The error for a word count that does not fit the call.

@@ -13,12 +13,14 @@
 //! | [`env`] | memory and hardware as the capability database sees them | `paging.c`, `capabilities.c` |
 //! | [`dcb`] | dispatcher control blocks | `include/dispatch.h` |
 //! | [`scheduler`] | run queue and wake-ups | `schedule_rr.c`, `wakeup.c` |
+//! | [`interrupts`] | device interrupts to their receivers | `arch/armv8/irq.c` |
 //! | [`lmp`] | messages within the core | `dispatch.c` |
 //! | [`notes`] | what the kernel tells the monitor | - |
 //! | [`asid`] | address-space identifiers | - (upstream flushes the TLB) |
 //! | [`console`] | bootstrap console and record lines | `serial.c` |
 //! | [`panic`] | reports of the kernel's own faults | `exn.c` |
 #![no_std]
+#![feature(optimize_attribute)]
 #![no_main]
 
 mod arch;
@@ -28,6 +30,7 @@ mod console;
 mod dcb;
 mod dispatch;
 mod env;
+mod interrupts;
 mod kernel;
 mod lmp;
 mod notes;

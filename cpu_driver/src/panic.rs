@@ -31,6 +31,7 @@ static REPORT: ReportCell = ReportCell(UnsafeCell::new(Report {
 }));
 
 /// Tells reports where the console is and what nonce records carry.
+#[optimize(size)]
 pub fn set_report(uart: PhysAddr, nonce: &str) {
     // SAFETY: called once at boot, by the only code that runs.
     let report = unsafe { &mut *REPORT.0.get() };
@@ -41,6 +42,7 @@ pub fn set_report(uart: PhysAddr, nonce: &str) {
     }
 }
 
+#[optimize(size)]
 fn console() -> Console {
     // SAFETY: nothing else runs any more.
     let report = unsafe { &*REPORT.0.get() };
@@ -56,6 +58,7 @@ fn console() -> Console {
 }
 
 /// Where this image was relocated to: code addresses are reported relative to it.
+#[optimize(size)]
 pub fn image_base() -> u64 {
     let base: u64;
     // SAFETY: computes an address.
@@ -66,6 +69,7 @@ pub fn image_base() -> u64 {
 }
 
 #[panic_handler]
+#[optimize(size)]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let mut console = console();
     let (file, line) = info
@@ -88,6 +92,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// Names of the exception classes that the kernel itself can meet (Arm ARM D17.2.37).
+#[optimize(size)]
 fn class_name(esr: u64) -> &'static str {
     match esr >> 26 {
         0x00 => "undefined instruction",
@@ -104,6 +109,7 @@ fn class_name(esr: u64) -> &'static str {
 }
 
 #[unsafe(no_mangle)]
+#[optimize(size)]
 extern "C" fn kernel_fault(vector: u64, area: &SaveArea) -> ! {
     let (esr, far) = context::exception_syndrome();
     let mut console = console();
@@ -136,6 +142,7 @@ extern "C" fn kernel_fault(vector: u64, area: &SaveArea) -> ! {
 }
 
 /// Return addresses along the frame pointers, as far as they stay on the kernel stacks.
+#[optimize(size)]
 fn backtrace(console: &mut Console, area: &SaveArea, base: u64) {
     let _ = writeln!(
         console,

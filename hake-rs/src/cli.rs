@@ -32,6 +32,8 @@ pub enum Command {
     Test(TestArgs),
     /// Measure: boot the bench programs under a clock that counts instructions
     Bench(BenchArgs),
+    /// Boot in QEMU and write a page that shows every capability of the system
+    Capviz(CapvizArgs),
     /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
     /// Remove all build products (the folder `build`)
@@ -176,6 +178,29 @@ pub struct BenchArgs {
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `capviz`.
+#[derive(Args, Clone, Debug)]
+pub struct CapvizArgs {
+    /// What goes into the image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// What the machine is like.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Type the lines of this file (- is stdin) at the prompt first
+    #[arg(long, value_name = "FILE|-")]
+    pub script: Option<PathBuf>,
+    /// The page; default: build/PLATFORM/capviz.html
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// End after so many seconds; default: 600
+    #[arg(long, value_name = "S")]
+    pub timeout: Option<u64>,
 }
 
 /// `gdb`.

@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+pub mod capviz;
 pub mod cli;
 pub mod commands;
 pub mod debug;

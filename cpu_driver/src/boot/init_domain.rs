@@ -56,6 +56,7 @@ fn database(code: ErrorCode) -> BootError {
 
 impl<'a> Builder<'a> {
     /// The CSpace, the tables and the frames at fixed addresses.
+    #[optimize(size)]
     pub fn new(kernel: &'a mut Kernel, memory: &'a mut BootMemory) -> Result<Self, BootError> {
         let l1 = memory.take(L2CNODE_BYTES, L2CNODE_BYTES)?;
         let info_at = memory.pages(BOOTINFO_BYTES)?;
@@ -159,6 +160,7 @@ impl<'a> Builder<'a> {
         Ok(builder)
     }
 
+    #[optimize(size)]
     fn insert(&mut self, at: CteRef, cap: Capability) -> Result<(), BootError> {
         self.kernel
             .db
@@ -167,12 +169,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Memory of the CNode at a root slot.
+    #[optimize(size)]
     fn cnode(&self, root_slot: u32) -> PhysAddr {
         let slot = self.kernel.env.slot(self.l1, root_slot);
         PhysAddr(self.kernel.env.cte(slot).cap().address())
     }
 
     /// Puts a new capability into `slot` of the CNode at `root_slot`.
+    #[optimize(size)]
     pub(super) fn put(
         &mut self,
         root_slot: u32,
@@ -190,6 +194,7 @@ impl<'a> Builder<'a> {
     }
 
     /// L0, L1, L2 and the L3 tables of the first 32 MiB.
+    #[optimize(size)]
     fn tables(&mut self) -> Result<(), BootError> {
         let table = |builder: &mut Self, slot: u32, make: fn(u64) -> Capability| {
             let base = builder.memory.pages(BASE_PAGE_SIZE)?;
@@ -215,6 +220,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    #[optimize(size)]
     fn map(
         &mut self,
         table: CteRef,
@@ -246,6 +252,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Maps a whole frame at `address` with the tables made by [`Self::tables`].
+    #[optimize(size)]
     fn map_pages(
         &mut self,
         frame: CteRef,
@@ -280,6 +287,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Loads the module named `init` and sets its first registers.
+    #[optimize(size)]
     pub fn load(&mut self, archive: &Archive<'_>) -> Result<(), BootError> {
         let module = archive
             .module("init")
@@ -339,6 +347,7 @@ impl<'a> Builder<'a> {
         self.first_registers(file.ehdr.e_entry, module.name(), module.args())
     }
 
+    #[optimize(size)]
     fn first_registers(&mut self, entry: u64, name: &str, args: &str) -> Result<(), BootError> {
         // SAFETY: fresh, zeroed pages that only this code refers to until init runs.
         let page = unsafe {
@@ -368,6 +377,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a region to the boot information.
+    #[optimize(size)]
     pub(super) fn add_region(&mut self, region: MemRegion) -> Result<(), BootError> {
         let index = self.info.regions_length as usize;
         let full = BootError("more memory regions and modules than the boot information holds");
@@ -382,6 +392,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Notes when a stage began.
+    #[optimize(size)]
     pub fn stamp(&mut self, stage: BootStage, ticks: u64) {
         if let Some(place) = self.info.timeline.get_mut(stage as usize) {
             *place = ticks;
@@ -389,6 +400,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The rest of memory, the boot information, and init made runnable.
+    #[optimize(size)]
     pub fn finish(mut self, core_data: &CoreData) -> Result<(), BootError> {
         let pages = self.memory.pages(u64::from(BASE_PAGES) * BASE_PAGE_SIZE)?;
         for index in 0..BASE_PAGES {

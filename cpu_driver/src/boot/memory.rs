@@ -17,6 +17,7 @@ pub struct BootMemory {
 
 impl BootMemory {
     /// All free memory of the record.
+    #[optimize(size)]
     pub fn new(core_data: &CoreData) -> Result<Self, BootError> {
         let length = (core_data.memory_length as usize).min(MAX_MEMORY);
         let regions = core_data.memory;
@@ -37,6 +38,7 @@ impl BootMemory {
     }
 
     /// Zeroed memory: `bytes` (rounded up to `alignment`), aligned. `alignment` is a power of two, at least a page.
+    #[optimize(size)]
     pub fn take(&mut self, bytes: u64, alignment: u64) -> Result<PhysAddr, BootError> {
         let full = BootError("not enough memory to make init: give the machine at least 64 MiB");
         let Some(region) = self.regions.get_mut(self.source) else {
@@ -57,16 +59,19 @@ impl BootMemory {
     }
 
     /// Zeroed pages.
+    #[optimize(size)]
     pub fn pages(&mut self, bytes: u64) -> Result<PhysAddr, BootError> {
         self.take(bytes, BASE_PAGE_SIZE)
     }
 
     /// Memory that was taken, as one region (gaps of alignment included).
+    #[optimize(size)]
     pub fn taken(&self) -> Region {
         self.taken
     }
 
     /// What is left.
+    #[optimize(size)]
     pub fn free(&self) -> impl Iterator<Item = Region> + '_ {
         self.regions
             .iter()

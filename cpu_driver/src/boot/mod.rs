@@ -21,6 +21,7 @@ use kpi::dispatcher::SaveArea;
 use crate::asid::Asids;
 use crate::console::Console;
 use crate::env::{Devices, Env};
+use crate::interrupts::Receivers;
 use crate::kernel::{Kernel, install};
 use crate::notes::Notes;
 use crate::scheduler::Scheduler;
@@ -34,6 +35,7 @@ pub struct BootError(pub &'static str);
 
 /// The CPU driver's first line. Returns the save area of the first dispatcher.
 #[unsafe(no_mangle)]
+#[optimize(size)]
 extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
     let started = hal::timer::now();
     // SAFETY: the boot driver passes the window address of its filled record, and nobody writes it any more.
@@ -61,6 +63,7 @@ fn stop(what: &str) -> ! {
     panic!("cannot start: {what}")
 }
 
+#[optimize(size)]
 fn start(
     core_data: &'static CoreData,
     options: &Options<'_>,
@@ -117,6 +120,7 @@ fn start(
         asids: Asids::new(hal::mmu::asid_bits()),
         empty_table: PhysAddr(core_data.empty_table),
         notes: Notes::new(),
+        receivers: Receivers::default(),
         console,
         devices: Devices {
             gic,
@@ -138,6 +142,9 @@ fn start(
     let archive = Archive::parse(archive)
         .map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
     let mut memory = BootMemory::new(core_data)?;
+    let interrupts = kernel.env.devices.gic.interrupts();
+    let table = memory.pages(Receivers::bytes(interrupts))?;
+    kernel.env.receivers = Receivers::new(table, interrupts);
     let mut init = init_domain::Builder::new(kernel, &mut memory)?;
     init.load(&archive)?;
     init.add_modules(&archive, core_data)?;

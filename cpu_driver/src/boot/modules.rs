@@ -15,6 +15,7 @@ use super::init_domain::{Builder, frame_cap};
 impl Builder<'_> {
     /// One Frame for each module (never zeroed: it holds the file), one for their command lines, one PhysAddr for the device
     /// memory below RAM.
+    #[optimize(size)]
     pub fn add_modules(
         &mut self,
         archive: &Archive<'_>,
@@ -54,6 +55,7 @@ impl Builder<'_> {
     }
 
     /// Device memory: what lies below the first RAM. The kernel keeps using the GIC and the console in it.
+    #[optimize(size)]
     fn add_devices(&mut self, core_data: &CoreData) -> Result<(), BootError> {
         let ram_start = core_data
             .ram

@@ -1,18 +1,15 @@
 //! Invocations of CNodes: everything that moves capabilities. The invoked CNode must be a root (L1CNode): all addresses are
 //! resolved in it.
 
-use caps::{CteRef, Flags, RetypeArgs, Store};
+use caps::{CteRef, Flags, ResizeArgs, RetypeArgs, Store};
 use errors::{Error, ErrorCode};
 use kpi::cap::ObjType;
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::layout::L2CNODE_BYTES;
 use kpi::rights::CapRights;
 
-use super::{Invocation, stepped};
+use super::{EMPTYING, Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
-
-/// Delete and revoke empty slots: the CNodes on the way must be writable.
-const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
 
 impl Kernel {
     pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {
@@ -26,7 +23,7 @@ impl Kernel {
                 let [.., first, second, _] = args;
                 self.copy(root, args, Some((*first, *second)))
             }
-            CNodeCommand::Retype => self.retype(root, args),
+            CNodeCommand::Retype => self.retype(root, args, false),
             CNodeCommand::Delete => {
                 let [address, level, ..] = args;
                 let slot = self.find_any(root, *address, *level, EMPTYING)?;
@@ -55,9 +52,25 @@ impl Kernel {
                 let slot = self.find(root, *address, *level, CapRights::READ)?;
                 Ok(Reply::Done(self.db.identify(&self.env, slot)?.to_words()))
             }
-            // Objects that are not memory (ID), and growing the root, come with the whole capability system.
-            CNodeCommand::Create => Err(ErrorCode::SysTypeNotCreatable.into()),
-            CNodeCommand::Resize => Err(ErrorCode::SysIllegalInvocation.into()),
+            CNodeCommand::Create => {
+                let [objtype, _bytes, cnode, level, slot, ..] = *args;
+                if objtype != ObjType::Id as u64 {
+                    return Err(ErrorCode::SysTypeNotCreatable.into());
+                }
+                let dest = self.locate_destination(root, cnode, level, slot)?;
+                self.db.create(&mut self.env, ObjType::Id as u8, dest)?;
+                Ok(Reply::OK)
+            }
+            CNodeCommand::Resize => {
+                let [new, cnode, slot, ..] = *args;
+                let request = ResizeArgs {
+                    root,
+                    new: self.locate(root, new, 2)?,
+                    returned: self.locate_destination(root, cnode, 1, slot)?,
+                    holder: invocation.caller.cspace(),
+                };
+                Ok(stepped(self.db.resize(&mut self.env, request)?))
+            }
         }
     }
 
@@ -85,7 +98,8 @@ impl Kernel {
         Ok(Reply::OK)
     }
 
-    fn retype(&mut self, root: CteRef, args: &[u64; 10]) -> Handled {
+    #[inline(never)]
+    pub(super) fn retype(&mut self, root: CteRef, args: &[u64; 10], from_monitor: bool) -> Handled {
         let [
             source_root,
             source,
@@ -112,7 +126,7 @@ impl Kernel {
             count,
             offset,
             dest,
-            from_monitor: false,
+            from_monitor,
         };
         Ok(stepped(self.db.retype(&mut self.env, request)?))
     }

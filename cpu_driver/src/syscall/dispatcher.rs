@@ -1,10 +1,10 @@
-//! Invocations of dispatchers: setting one up, stopping and resuming it.
+//! Invocations of dispatchers: setting one up, stopping and resuming it, giving it another address space, listing what it has.
 
-use caps::{CteRef, Store};
+use caps::{CteRef, Step, Store};
 use errors::{Error, ErrorCode};
-use kpi::addr::PhysAddr;
+use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::cap::ObjType;
-use kpi::invocation::DispatcherCommand;
+use kpi::invocation::{CapPosition, DispatcherCommand, WEIGHT_MAX};
 use kpi::layout::DISPATCHER_FRAME_BYTES;
 use kpi::rights::CapRights;
 
@@ -17,9 +17,25 @@ impl Kernel {
         let command = DispatcherCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
+        let needed = match command {
+            DispatcherCommand::PerfMon => return Err(ErrorCode::SysPerfmonNotAvailable.into()),
+            DispatcherCommand::DumpPTables | DispatcherCommand::DumpCapabilities => {
+                CapRights::IDENTIFY
+            }
+            _ => CapRights::WRITE,
+        };
+        if !invocation.cap.rights().contains(needed) {
+            return Err(ErrorCode::SysDispCapRights.into());
+        }
         let target = self.dcb_of(invocation.slot)?;
+        let [first, ..] = *invocation.args;
         match command {
             DispatcherCommand::Setup => self.setup(invocation, target),
+            DispatcherCommand::Properties => Self::set_properties(invocation, target),
+            DispatcherCommand::PerfMon => Err(ErrorCode::SysPerfmonNotAvailable.into()),
+            DispatcherCommand::DumpPTables => self.dump_page_tables(target, first),
+            DispatcherCommand::DumpCapabilities => self.dump_capabilities(target, first),
+            DispatcherCommand::SetVSpace => self.set_vspace(invocation, target),
             DispatcherCommand::Stop => match target.state.get() {
                 DcbState::Ready => {
                     self.env.scheduler.remove(target);
@@ -63,22 +79,19 @@ impl Kernel {
         if cspace == 0 || vroot == 0 || frame == 0 {
             return Err(ErrorCode::SysDispNotRunnable.into());
         }
-        if target.state.get() != DcbState::Empty {
-            return Err(Error::from(ErrorCode::SysSlotInUse).push(ErrorCode::SysDispCspaceRoot));
-        }
         let cspace = self
             .find(caller.cspace(), cspace, cspace_level, CapRights::READ)
             .map_err(|error| error.push(ErrorCode::SysDispCspaceRoot))?;
         if self.env.cte(cspace).cap().objtype() != ObjType::L1CNode {
             return Err(ErrorCode::SysDispCspaceInvalid.into());
         }
+        if target.state.get() != DcbState::Empty {
+            return Err(Error::from(ErrorCode::SysSlotInUse).push(ErrorCode::SysDispCspaceRoot));
+        }
         let vroot = self
             .find(cspace, vroot, 2, CapRights::WRITE)
             .map_err(|error| error.push(ErrorCode::SysDispVspaceRoot))?;
-        if self.env.cte(vroot).cap().objtype() != ObjType::VNodeAarch64L0 || self.is_foreign(vroot)
-        {
-            return Err(ErrorCode::SysDispVspaceInvalid.into());
-        }
+        self.check_root_table(vroot)?;
         let frame = self
             .find(cspace, frame, 2, CapRights::READ.union(CapRights::WRITE))
             .map_err(|error| error.push(ErrorCode::SysDispFrame))?;
@@ -149,8 +162,7 @@ impl Kernel {
             }
         }
         target.state.set(state);
-        // A new root table was zeroed, perhaps a moment ago, and TTBR0 needs no barrier of its own to be used.
-        hal::mmu::publish_new_entries();
+        self.env.table_changed(target);
         self.env.scheduler.make_runnable(target);
         Ok(())
     }
@@ -180,8 +192,94 @@ impl Kernel {
         Ok(())
     }
 
-    fn is_foreign(&self, slot: CteRef) -> bool {
-        self.db.is_foreign(&self.env, slot)
+    /// A root table of this core: an address space belongs to one core, whose translations only it invalidates.
+    fn check_root_table(&self, slot: CteRef) -> Result<(), Error> {
+        if self.env.cte(slot).cap().objtype() == ObjType::VNodeAarch64L0
+            && !self.db.is_foreign(&self.env, slot)
+        {
+            Ok(())
+        } else {
+            Err(ErrorCode::SysDispVspaceInvalid.into())
+        }
+    }
+
+    /// Best effort is all that round robin has; a weight is a number of slices.
+    fn set_properties(invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
+        let [kind_and_weight, times @ ..] = *invocation.args;
+        if !(1..=WEIGHT_MAX).contains(&kind_and_weight)
+            || times.iter().take(4).any(|time| *time != 0)
+        {
+            return Err(ErrorCode::SysDispProperties.into());
+        }
+        target.more_slices.set((kind_and_weight - 1) as u8);
+        Ok(Reply::OK)
+    }
+
+    /// Another root table, from now on. First the dispatcher gets it, then it gives up the old one, which goes if it was the last
+    /// copy, in as many calls as that takes: a repeated call finds the new one in place.
+    fn set_vspace(&mut self, invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
+        if !matches!(target.state.get(), DcbState::Ready | DcbState::Stopped) {
+            return Err(ErrorCode::SysDispNotRunnable.into());
+        }
+        let [vroot, level, ..] = *invocation.args;
+        let caller = invocation.caller.cspace();
+        let vroot = self
+            .find(caller, vroot, level, CapRights::WRITE)
+            .map_err(|error| error.push(ErrorCode::SysDispVspaceRoot))?;
+        self.check_root_table(vroot)?;
+        let base = self.env.cte(vroot).cap().address();
+        if target.table.get() != base {
+            if self.give_up_spare(target)? == Step::Again {
+                return Ok(Reply::Again);
+            }
+            self.db
+                .copy_into_object(&mut self.env, target.spare_vspace(), vroot)
+                .map_err(|error| Error::from(error).push(ErrorCode::SysDispVspaceRoot))?;
+            target.swapped.set(!target.swapped.get());
+            target.table.set(base);
+            self.env.table_changed(target);
+        }
+        Ok(super::stepped(self.give_up_spare(target)?))
+    }
+
+    /// Deletes the capability of a root table that is no longer used.
+    fn give_up_spare(&mut self, target: DcbPtr) -> Result<Step, Error> {
+        let spare = target.spare_vspace();
+        if self.env.cte(spare).cap().objtype() == ObjType::Null {
+            return Ok(Step::Done);
+        }
+        Ok(self.db.release_from_object(&mut self.env, spare)?)
+    }
+
+    fn dump_page_tables(&self, target: DcbPtr, from: u64) -> Handled {
+        let root = PhysAddr(target.table.get());
+        if root.0 == 0 {
+            return Err(ErrorCode::SysDispVspaceInvalid.into());
+        }
+        let dump = caps::next_run(&self.env, root, VirtAddr(from));
+        let run = dump
+            .run
+            .map(|run| [run.base.0, run.bytes, run.output.0, run.word.0]);
+        let [base, bytes, output, word] = run.unwrap_or_default();
+        Ok(Reply::Long([base, bytes, output, word, dump.next.0]))
+    }
+
+    fn dump_capabilities(&self, target: DcbPtr, behind: u64) -> Handled {
+        let behind = CapPosition(behind);
+        let listed = caps::next_in_cspace(&self.env, target.cspace(), behind)
+            .map_err(|error| Error::from(error).push(ErrorCode::SysDispCspaceInvalid))?;
+        let (position, words) = match listed.found {
+            None => (CapPosition::START, [0; 3]),
+            Some((position, slot)) => (position, self.db.identify(&self.env, slot)?.to_words()),
+        };
+        let [first, second, third] = words;
+        Ok(Reply::Long([
+            position.0,
+            first,
+            second,
+            third,
+            listed.next.0,
+        ]))
     }
 
     fn env_is_ram(&self, cap: &kpi::cap::Capability) -> bool {

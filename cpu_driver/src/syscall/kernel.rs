@@ -1,7 +1,7 @@
 //! Invocations of the Kernel capability: the monitor's authority over this core.
 
-use caps::{CteRef, Flags, Store};
-use errors::{Error, ErrorCode};
+use caps::{Flags, Store};
+use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::invocation::{CapFacts, KernelCommand, RECORD_MAX};
@@ -10,7 +10,11 @@ use kpi::rights::CapRights;
 use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
+/// What GetPlatform answers (Barrelfish's number).
+const ARCHITECTURE_ARM8: u64 = 8;
+
 impl Kernel {
+    #[optimize(size)]
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
@@ -36,14 +40,6 @@ impl Kernel {
                 let slot = self.find_own(invocation.caller, first, CapRights::READ)?;
                 self.dcb_of(slot)?.domain_id.set(second);
                 Ok(Reply::OK)
-            }
-            KernelCommand::DeleteLast => {
-                let slot = self.find_target(invocation)?;
-                Ok(stepped(self.db.delete_last(&mut self.env, slot)?))
-            }
-            KernelCommand::RevokeMarkTarget => {
-                let slot = self.find_target(invocation)?;
-                Ok(stepped(self.db.revoke_mark_target(&mut self.env, slot)?))
             }
             KernelCommand::DeleteStep => Ok(stepped(self.db.delete_step(&mut self.env)?)),
             KernelCommand::ClearStep => Ok(stepped(self.db.clear_step(&mut self.env)?)),
@@ -78,6 +74,13 @@ impl Kernel {
                 }
                 Ok(Reply::OK)
             }
+            KernelCommand::SpawnCore => self.start_core(invocation),
+            KernelCommand::Retype => self.retype(invocation.caller.cspace(), invocation.args, true),
+            KernelCommand::GetPlatform => Ok(Reply::Done([
+                ARCHITECTURE_ARM8,
+                hal::cpu::midr(),
+                u64::from(self.env.devices.gic.interrupts()),
+            ])),
             KernelCommand::CheckInvariants => self.check_invariants(first),
             KernelCommand::Statistics => {
                 #[cfg(feature = "check")]
@@ -91,24 +94,8 @@ impl Kernel {
                 ]))
             }
             KernelCommand::NextCap => self.next_cap(first),
+            other => self.invoke_monitor(other, invocation),
         }
-    }
-
-    /// A slot of any CSpace: root, its level (in the caller's CSpace), address, level.
-    fn find_target(&self, invocation: &Invocation<'_>) -> Result<CteRef, Error> {
-        let [root, root_level, address, level, ..] = *invocation.args;
-        let root = self.find(
-            invocation.caller.cspace(),
-            root,
-            root_level,
-            CapRights::READ,
-        )?;
-        self.find_any(
-            root,
-            address,
-            level,
-            CapRights::READ.union(CapRights::WRITE),
-        )
     }
 
     /// The capability behind the slot at a physical address that the caller alleges.
@@ -116,11 +103,9 @@ impl Kernel {
         let next = if cursor == 0 {
             self.db.first(&self.env)
         } else {
-            let own = self.env.notes.endpoint_slot();
-            let found = if own.address().0 == cursor {
-                self.db.live_entry(&self.env, own)
-            } else {
-                self.db.entry_at(&self.env, PhysAddr(cursor))
+            let found = match self.env.own_slot(PhysAddr(cursor)) {
+                Some(own) => self.db.live_entry(&self.env, own),
+                None => self.db.entry_at(&self.env, PhysAddr(cursor)),
             };
             let at = found.ok_or(ErrorCode::SysCapNotFound)?;
             self.db.successor(&self.env, at)

@@ -2,9 +2,13 @@
 
 mod cnode;
 mod console;
+mod cores;
 mod dispatcher;
 mod endpoint;
+mod irq;
 mod kernel;
+mod monitor;
+mod objects;
 mod vnode;
 mod yielding;
 
@@ -31,6 +35,21 @@ pub struct Invocation<'a> {
     /// The words from x2 on.
     pub args: &'a [u64; 10],
 }
+
+impl Invocation<'_> {
+    /// # Errors
+    /// `SYS_ERR_DEST_CAP_RIGHTS`: the invoked capability lacks the right to write.
+    fn must_be_writable(&self) -> Result<(), Error> {
+        if self.cap.rights().contains(CapRights::WRITE) {
+            Ok(())
+        } else {
+            Err(ErrorCode::SysDestCapRights.into())
+        }
+    }
+}
+
+/// Delete and revoke empty slots: the CNodes on the way must be writable.
+const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
 
 /// The low 32 bits, as a capability address. The upper half must be clear.
 fn address(word: u64) -> Result<CapAddr, Error> {
@@ -96,6 +115,22 @@ impl Kernel {
             objtype if objtype.is_mapping() => self.invoke_mapping(&invocation),
             ObjType::Dispatcher => self.invoke_dispatcher(&invocation),
             ObjType::Kernel => self.invoke_kernel(&invocation),
+            _ => self.invoke_other(&invocation),
+        }
+    }
+
+    /// The types that are invoked seldom.
+    #[optimize(size)]
+    fn invoke_other(&mut self, invocation: &Invocation<'_>) -> Handled {
+        use kpi::cap::View;
+        match invocation.cap.view() {
+            View::Ram(_) => Self::invoke_ram(invocation),
+            View::Id(id) => Self::invoke_id(invocation, &id),
+            View::KernelControlBlock(kcb) => Self::invoke_kcb(invocation, &kcb),
+            View::IrqTable => self.invoke_irq_table(invocation),
+            View::IrqDest(dest) => self.invoke_irq_dest(invocation, &dest),
+            View::Ipi => self.invoke_ipi(invocation),
+            View::PerfMon => self.invoke_perf_mon(invocation),
             _ => Err(ErrorCode::SysIllegalInvocation.into()),
         }
     }
@@ -146,5 +181,25 @@ impl Kernel {
             .map_err(|error| error.push(ErrorCode::SysDestCnodeLookup))?;
         let index = u32::try_from(index).map_err(|_| ErrorCode::SysSlotsInvalid)?;
         Ok(DestSlot { cnode, index })
+    }
+
+    /// [`Self::find_destination`] where size counts more than speed.
+    #[cold]
+    #[inline(never)]
+    fn locate_destination(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        index: u64,
+    ) -> Result<DestSlot, Error> {
+        self.find_destination(root, word, level, index)
+    }
+
+    /// [`Self::find_any`] for slots whose CNodes are readable and writable, where size counts more than speed.
+    #[cold]
+    #[inline(never)]
+    fn locate(&self, root: CteRef, word: u64, level: u64) -> Result<CteRef, Error> {
+        self.find_any(root, word, level, EMPTYING)
     }
 }

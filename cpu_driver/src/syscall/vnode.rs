@@ -1,26 +1,46 @@
 //! Invocations of page tables and Mappings.
 
-use caps::{Machine, MapArgs, Step, Store};
+use caps::vnode::aarch64::{
+    ENTRY_BYTES, MemoryType, entry_bytes, level_of_leaf, memory_of, output,
+};
+use caps::{Machine, MapArgs, Store};
 use errors::{Error, ErrorCode};
 use kpi::addr::PhysAddr;
-use kpi::cap::ObjType;
+use kpi::cap::{Capability, ObjType};
 use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::{CapRights, PageFlags};
 
-use super::Invocation;
+use super::{Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 /// Most pages that one call maps uncached: cleaning them from the cache takes some 150 instructions each.
 const UNCACHED_PAGES: u64 = 64;
 
-/// # Errors
-/// `SYS_ERR_VM_MAP_SIZE`.
-fn check_uncached(flags: u64, pages: u64) -> Result<(), Error> {
-    if flags & PageFlags::NOCACHE.0 != 0 && pages > UNCACHED_PAGES {
-        return Err(ErrorCode::SysVmMapSize.into());
+/// Entries of a page table, of memory, that a call makes or changes.
+struct Entries {
+    /// The first one.
+    at: PhysAddr,
+    count: u64,
+    /// Bytes that each translates.
+    bytes: u64,
+    flags: u64,
+}
+
+impl Entries {
+    fn is_uncached(&self) -> bool {
+        self.flags & PageFlags::NOCACHE.0 != 0
     }
-    Ok(())
+
+    /// # Errors
+    /// `SYS_ERR_VM_MAP_SIZE`: more would have to leave the cache than one call can do.
+    fn check(&self) -> Result<(), Error> {
+        let pages = self.count.saturating_mul(self.bytes / BASE_PAGE_SIZE);
+        if self.is_uncached() && pages > UNCACHED_PAGES {
+            return Err(ErrorCode::SysVmMapSize.into());
+        }
+        Ok(())
+    }
 }
 
 impl Kernel {
@@ -34,10 +54,22 @@ impl Kernel {
                 let [mapping, level, ..] = *invocation.args;
                 let mapping =
                     self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
-                match self.db.unmap(&mut self.env, invocation.slot, mapping)? {
-                    Step::Done => Ok(Reply::OK),
-                    Step::Again => Ok(Reply::Again),
-                }
+                let step = self.db.unmap(&mut self.env, invocation.slot, mapping)?;
+                Ok(stepped(step))
+            }
+            VNodeCommand::ModifyFlags => {
+                let [first, count, flags, ..] = *invocation.args;
+                let entries = Entries {
+                    at: entry(&invocation.cap, first),
+                    count,
+                    bytes: bytes_of_entry(invocation.cap.objtype()),
+                    flags,
+                };
+                entries.check()?;
+                self.db
+                    .modify_entries(&mut self.env, invocation.slot, first, count, flags)?;
+                self.settle(&entries);
+                Ok(Reply::OK)
             }
         }
     }
@@ -85,10 +117,20 @@ impl Kernel {
             entry: word.entry(),
             dest,
         };
-        check_uncached(flags, count)?;
-        let mapping = self.db.map(&mut self.env, invocation.slot, request)?;
-        let base = self.env.cte(mapping).cap().address();
-        self.settle(PhysAddr(base), count, flags);
+        let source = self.env.cte(source).cap().objtype();
+        let entries = Entries {
+            at: entry(&invocation.cap, request.entry),
+            count,
+            bytes: bytes_of_entry(invocation.cap.objtype()),
+            flags: if matches!(source, ObjType::Frame | ObjType::DevFrame) {
+                flags
+            } else {
+                0
+            },
+        };
+        entries.check()?;
+        self.db.map(&mut self.env, invocation.slot, request)?;
+        self.settle(&entries);
         Ok(Reply::OK)
     }
 
@@ -96,15 +138,24 @@ impl Kernel {
     ///
     /// Memory that is mapped uncached leaves the cache first: what the kernel zeroed, or a former owner wrote, may not have
     /// reached memory yet. Memory that becomes executable may be in the instruction cache as it was before.
-    fn settle(&mut self, base: PhysAddr, pages: u64, flags: u64) {
-        let bytes = pages * BASE_PAGE_SIZE;
-        if flags & PageFlags::NOCACHE.0 != 0 && self.env.is_ram(base, bytes) {
-            let start = hal::window::phys_to_virt(base);
-            // SAFETY: RAM, so the window maps it.
-            unsafe { hal::cache::clean_and_invalidate_to_poc(start, bytes as usize) };
+    fn settle(&mut self, entries: &Entries) {
+        if entries.is_uncached() {
+            for index in 0..entries.count {
+                let leaf = self
+                    .env
+                    .read_entry(PhysAddr(entries.at.0 + index * ENTRY_BYTES));
+                // Else it is device memory, which no cache holds.
+                if memory_of(leaf) == MemoryType::NonCacheable {
+                    let start = hal::window::phys_to_virt(output(leaf));
+                    // SAFETY: only RAM is mapped like this, and all of it is in the window.
+                    unsafe {
+                        hal::cache::clean_and_invalidate_to_poc(start, entries.bytes as usize)
+                    };
+                }
+            }
         }
         hal::mmu::publish_new_entries();
-        if flags & PageFlags::EXECUTE.0 != 0 {
+        if entries.flags & PageFlags::EXECUTE.0 != 0 {
             hal::cache::invalidate_instructions();
         }
     }
@@ -115,15 +166,47 @@ impl Kernel {
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
             MappingCommand::Modify => {
-                let [first, pages, flags, ..] = *invocation.args;
-                check_uncached(flags, pages)?;
+                let [first, count, flags, ..] = *invocation.args;
+                let mapping = invocation
+                    .cap
+                    .as_mapping()
+                    .ok_or(ErrorCode::SysWrongMapping)?;
+                let leaf = self.env.read_entry(PhysAddr(mapping.pte));
+                let entries = Entries {
+                    at: PhysAddr(mapping.pte.wrapping_add(first.wrapping_mul(ENTRY_BYTES))),
+                    count,
+                    bytes: entry_bytes(level_of_leaf(leaf)),
+                    flags,
+                };
+                entries.check()?;
                 self.db
-                    .modify(&mut self.env, invocation.slot, first, pages, flags)?;
-                // `modify` found the pages inside the mapping, so this is inside what is mapped.
-                let base = invocation.cap.address() + first * BASE_PAGE_SIZE;
-                self.settle(PhysAddr(base), pages, flags);
+                    .modify(&mut self.env, invocation.slot, first, count, flags)?;
+                self.settle(&entries);
                 Ok(Reply::OK)
+            }
+            MappingCommand::Destroy => {
+                let step = self.db.destroy_mapping(&mut self.env, invocation.slot)?;
+                Ok(stepped(step))
             }
         }
     }
+}
+
+/// Entry `index` of the table that `table` names.
+fn entry(table: &Capability, index: u64) -> PhysAddr {
+    PhysAddr(
+        table
+            .address()
+            .wrapping_add(index.wrapping_mul(ENTRY_BYTES)),
+    )
+}
+
+/// Bytes that an entry of a table of that type translates when it does not lead to a table.
+fn bytes_of_entry(table: ObjType) -> u64 {
+    entry_bytes(match table {
+        ObjType::VNodeAarch64L0 => 0,
+        ObjType::VNodeAarch64L1 => 1,
+        ObjType::VNodeAarch64L2 => 2,
+        _ => 3,
+    })
 }

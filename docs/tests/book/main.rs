@@ -5,6 +5,7 @@
 //! | [`links`] | every link, picture and path in inline code leads to something that is there |
 //! | [`summary`] | SUMMARY.md lists every chapter, once |
 //! | [`blocks`] | every code block is included from source, or of a kind that a parser here accepts |
+//! | [`commands`] | each error of each command is one that exists, and some test expects it |
 //! | [`contracts`] | the contracts page agrees with hake's command line and the library OS |
 //! | [`tables`] | tables between `generated` markers say what the source says |
 //! | [`transcript`] | what the book types at the prompt is what the QEMU test `book` types |
@@ -15,6 +16,8 @@
 
 #[cfg(test)]
 mod blocks;
+#[cfg(test)]
+mod commands;
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]

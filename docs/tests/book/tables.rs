@@ -1,6 +1,7 @@
 //! Tables that follow from the source: between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 use crate::assert_none;
+use crate::commands;
 use crate::page::all;
 use crate::source::{items, plain, read};
 use hamlet::CopyRule;
@@ -66,7 +67,7 @@ fn table(name: &str) -> String {
         "records" => records(),
         "exit-codes" => numbered("hake-rs/src/failure.rs", "pub enum Exit", "Name"),
         name => match name.strip_prefix("commands-") {
-            Some(objtype) => commands(objtype),
+            Some(objtype) => commands::table(objtype),
             None => panic!("no table is called {name}"),
         },
     }
@@ -115,22 +116,6 @@ fn fields(path: &str, opening: &str) -> String {
             .trim_start_matches("pub ")
             .trim_end_matches(',');
         out += &format!("| `{declaration}` | {} |\n", item.doc);
-    }
-    out
-}
-
-/// Rows of the `commands!` of `lib/kpi/src/invocation.rs`.
-fn commands(objtype: &str) -> String {
-    let mut out = String::from(
-        "| Number | Command | Words | Arguments (from x2 on) and results |\n|---|---|---|---|\n",
-    );
-    for item in items(
-        "lib/kpi/src/invocation.rs",
-        &format!("    {objtype}Command {{"),
-    ) {
-        let (name, rest) = item.declaration.split_once(" = ").unwrap();
-        let (number, argc) = rest.trim_end_matches(';').split_once(", argc ").unwrap();
-        out += &format!("| {number} | {name} | {argc} | {} |\n", item.doc);
     }
     out
 }

@@ -93,6 +93,8 @@ pub fn host_tests(cx: &Context, long: bool) -> Result<Vec<Case>> {
         .arg(cx.workspace.build("host"))
         .arg("--no-fail-fast");
     cargo.env("CARGO_TERM_COLOR", "never");
+    // For tests that run cargo themselves (trybuild): below `build`, too.
+    cargo.env("CARGO_TARGET_DIR", cx.workspace.build("host"));
     if long {
         cargo
             .env("BARRELEYE_LONG", "1")

@@ -16,9 +16,10 @@ pub fn snapshot() -> Snapshot {
 }
 
 /// Gives the core away until a message arrives that is newer than `snapshot`, or until the counter reaches `deadline`
-/// (`None` = never). May return early; look again.
+/// (`None` = never). May return early; look again. Before it waits, a few of the capabilities that were dropped are deleted.
 pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
     crate::console::flush();
+    crate::cap::owned::reap_some();
     // Word 0 means "no wake-up", so a deadline of 0 becomes the next tick. A refused yield is a return that is early.
     let _ = entry::block(snapshot.0, deadline.map_or(0, |ticks| ticks.max(1)));
 }

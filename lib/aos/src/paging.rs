@@ -5,6 +5,9 @@
 //! domain's space it knows everything from the root on, and keeps the table capabilities in the *parent's* CSpace (a table is
 //! invoked there), with copies for the child in its page CNode.
 //!
+//! Where address, length and the frame's place allow, cached memory is mapped by blocks of 2 MiB: one entry instead of 512, and no
+//! table of level 3.
+//!
 //! Tables are never given back: the next mapping in their reach uses them again.
 //!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
@@ -19,7 +22,7 @@ use crate::slot::{slot_alloc, slot_free};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use kpi::addr::{CapAddr, L2_SLOTS, VirtAddr};
-use kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES, USER_ADDRESS_BITS};
+use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE, PTABLE_ENTRIES, USER_ADDRESS_BITS};
 use kpi::rights::PageFlags;
 use kpi::slots::{VROOT, root};
 use mm::ranges::{Ranges, Span};
@@ -60,7 +63,7 @@ enum Home {
     },
 }
 
-/// One leaf mapping: a run of entries in one L3 table.
+/// One leaf mapping: a run of entries in one table of level 3 (pages) or 2 (blocks).
 #[derive(Clone, Copy, Debug)]
 struct Part {
     table: CapRef,
@@ -72,6 +75,16 @@ struct Part {
 struct Region {
     bytes: u64,
     parts: Vec<Part>,
+}
+
+/// Whether a frame has its place at a block boundary and may be mapped by blocks.
+fn has_blocks(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<bool, Error> {
+    // The kernel maps no uncached blocks: it could not clean them from the cache in one entry.
+    if bytes < LARGE_PAGE_SIZE || flags.contains(PageFlags::NOCACHE) {
+        return Ok(false);
+    }
+    let capability = cap_direct_identify(frame).push_err(ErrorCode::LibFrameIdentify)?;
+    Ok(capability.address().is_multiple_of(LARGE_PAGE_SIZE))
 }
 
 /// An address space.
@@ -101,7 +114,7 @@ fn with_own<T>(work: impl FnOnce(&mut PagingState) -> Result<T, Error>) -> Resul
 /// Maps a frame somewhere in the own address space.
 ///
 /// # Errors
-/// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`, and those of [`paging_map_fixed_attr`].
+/// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`, `LIB_ERR_FRAME_IDENTIFY`, and those of [`paging_map_fixed_attr`].
 pub fn paging_map_frame_attr(
     frame: CapRef,
     bytes: u64,
@@ -133,6 +146,21 @@ pub fn paging_map_fixed_attr(
 /// `LIB_ERR_PMAP_NOT_MAPPED`, `LIB_ERR_PMAP_UNMAP` on the kernel's error.
 pub unsafe fn paging_unmap(address: VirtAddr) -> Result<(), Error> {
     with_own(|state| state.unmap(address))
+}
+
+/// As [`paging_unmap`], for the reaper of capabilities: refuses where it would have to wait.
+///
+/// # Safety
+/// As [`paging_unmap`].
+///
+/// # Errors
+/// As [`paging_unmap`]; `LIB_ERR_PMAP_UNMAP` alone when a mapping is being made right now.
+pub(crate) unsafe fn paging_try_unmap(address: VirtAddr) -> Result<(), Error> {
+    match OWN.try_lock().as_deref_mut() {
+        Some(Some(state)) => state.unmap(address),
+        Some(None) => Err(Error::new(ErrorCode::LibPmapNotMapped)),
+        None => Err(Error::new(ErrorCode::LibPmapUnmap)),
+    }
 }
 
 /// A frame mapped in the own address space, as Rust sees it.
@@ -235,13 +263,19 @@ impl PagingState {
     /// As [`paging_map_frame_attr`].
     pub fn map(&mut self, frame: CapRef, bytes: u64, flags: PageFlags) -> Result<VirtAddr, Error> {
         let bytes = span(VirtAddr(0), bytes)?.bytes();
+        let alignment = if has_blocks(frame, bytes, flags)? {
+            LARGE_PAGE_SIZE
+        } else {
+            BASE_PAGE_SIZE
+        };
         let everywhere = Span {
             base: 0,
             end: u64::MAX,
         };
         let base = self
             .free
-            .take(bytes, BASE_PAGE_SIZE, everywhere)
+            .take(bytes, alignment, everywhere)
+            .or_else(|_| self.free.take(bytes, BASE_PAGE_SIZE, everywhere))
             .map_err(|_| Error::new(ErrorCode::LibOutOfVirtualAddr))?;
         self.map_taken(VirtAddr(base), frame, bytes, flags)?;
         Ok(VirtAddr(base))
@@ -294,14 +328,23 @@ impl PagingState {
         frame: CapRef,
         flags: PageFlags,
     ) -> Result<(), Error> {
+        let has_blocks = has_blocks(frame, region.bytes, flags)?;
         let mut done = 0;
         while done < region.bytes {
             // Cannot wrap: the whole range lies below 2^48.
             let at = VirtAddr(address.0 + done);
-            let entry = entry_of(3, at);
-            let pages =
-                (PTABLE_ENTRIES - u64::from(entry)).min((region.bytes - done) / BASE_PAGE_SIZE);
-            let table = self.table(3, at)?;
+            let left = region.bytes - done;
+            let blocks = match has_blocks && at.is_aligned(LARGE_PAGE_SIZE) {
+                true => (left / LARGE_PAGE_SIZE).min(self.blocks_free(at)),
+                false => 0,
+            };
+            let (level, count) = match blocks {
+                0 => (3, left / BASE_PAGE_SIZE),
+                blocks => (2, blocks),
+            };
+            let entry = entry_of(level, at);
+            let count = count.min(PTABLE_ENTRIES - u64::from(entry));
+            let table = self.table(level, at)?;
             region
                 .parts
                 .try_reserve(1)
@@ -309,16 +352,22 @@ impl PagingState {
             let mapping = self.mapping_slot()?;
             let entries = Entries {
                 entry,
-                count: pages as u16,
+                count: count as u16,
             };
             if let Err(error) = vnode_map(table, frame, flags, done, entries, mapping) {
                 self.free_mapping_slot(mapping);
                 return Err(error);
             }
             region.parts.push(Part { table, mapping });
-            done += pages * BASE_PAGE_SIZE;
+            done += count * entry_bytes(level);
         }
         Ok(())
+    }
+
+    /// How many blocks from `at` on have no table of level 3: its place cannot be a block's.
+    fn blocks_free(&self, at: VirtAddr) -> u64 {
+        let next = self.tables.range((3, at.0)..).next();
+        next.map_or(u64::MAX, |((_, base), _)| (base - at.0) / LARGE_PAGE_SIZE)
     }
 
     /// The table of a level that covers the address, made when it is not there.

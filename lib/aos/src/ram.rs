@@ -8,14 +8,14 @@
 //!
 //! Barrelfish counterpart: `lib/mm` with `mm_alloc` and friends, `ram_alloc`, `frame_alloc`.
 
-use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
+use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::monitor;
 use crate::slot::{slot_alloc, slot_free};
 use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
-use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
 use mm::ram::{Grant, Ram, Usage};
 use mm::ranges::Span;
 use spin::Mutex;
@@ -99,6 +99,17 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
         .free(capability.address(), capability.size())
         .map_err(from_mm)
         .push_err(code)
+}
+
+/// Gives back the memory of an object whose capability is gone.
+///
+/// # Errors
+/// `MM_ERR_MM_FREE`: it is free already, or was never granted.
+pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
+    RAM.lock()
+        .free(base, bytes)
+        .map_err(from_mm)
+        .push_err(ErrorCode::MmMmFree)
 }
 
 /// How much memory there is.
@@ -196,7 +207,14 @@ fn make_in_slot(
     within: Span,
 ) -> Result<CapRef, Error> {
     let slot = slot_alloc()?;
-    match make_own(slot, objtype, bytes, alignment, within) {
+    let made = match make_own(slot, objtype, bytes, alignment, within) {
+        // Dropped capabilities may hold what is missing.
+        Err(error) if error.contains(ErrorCode::LibRamAlloc) && cap::reap().freed > 0 => {
+            make_own(slot, objtype, bytes, alignment, within)
+        }
+        made => made,
+    };
+    match made {
         Ok(()) => Ok(slot),
         Err(error) => {
             // The slot came from the allocator and is still empty.
@@ -222,12 +240,18 @@ pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(),
     make_own(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
 }
 
-/// A zeroed frame of `bytes` bytes, rounded up to pages.
+/// A zeroed frame of `bytes` bytes, rounded up to pages. One of 2 MiB or more can be mapped by blocks, where memory allows.
 ///
 /// # Errors
 /// `LIB_ERR_FRAME_ALLOC` on top of those of [`object_alloc`].
 pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
-    object_alloc(ObjType::Frame, bytes).push_err(ErrorCode::LibFrameAlloc)
+    let aligned = match bytes {
+        0..LARGE_PAGE_SIZE => None,
+        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, EVERYWHERE).ok(),
+    };
+    aligned
+        .map_or_else(|| object_alloc(ObjType::Frame, bytes), Ok)
+        .push_err(ErrorCode::LibFrameAlloc)
 }
 
 /// A page table of a level, 0 to 3.

@@ -1,6 +1,7 @@
-//! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2), more when they are full.
+//! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2). When they are full, the reaper empties those of
+//! dropped capabilities, and when that does not help, a CNode is added.
 
-use crate::cap::{CNodeRef, CapRef};
+use crate::cap::{self, CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram;
 use kpi::cap::ObjType;
@@ -46,16 +47,22 @@ impl State {
 /// # Errors
 /// `LIB_ERR_SLOT_ALLOC` on top of why no CNode could be added.
 pub fn slot_alloc() -> Result<CapRef, Error> {
+    let code = ErrorCode::LibSlotAlloc;
     let mut state = STATE.lock();
-    state.start().push_err(ErrorCode::LibSlotAlloc)?;
-    let taken = match state.slots.take() {
-        Err(mm::MmError::Exhausted) => {
-            state.grow().push_err(ErrorCode::LibSlotAlloc)?;
-            state.slots.take()
-        }
-        other => other,
-    };
-    let (l1, slot) = taken.map_err(from_mm).push_err(ErrorCode::LibSlotAlloc)?;
+    state.start().push_err(code)?;
+    let mut taken = state.slots.take();
+    if taken == Err(mm::MmError::Exhausted) {
+        // The reaper frees slots, so the books must not be locked.
+        drop(state);
+        cap::reap();
+        state = STATE.lock();
+        taken = state.slots.take();
+    }
+    if taken == Err(mm::MmError::Exhausted) {
+        state.grow().push_err(code)?;
+        taken = state.slots.take();
+    }
+    let (l1, slot) = taken.map_err(from_mm).push_err(code)?;
     Ok(CNodeRef::own(l1).slot(u32::from(slot)))
 }
 
@@ -63,6 +70,11 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
 pub fn slot_usage() -> (u32, u32) {
     let state = STATE.lock();
     (state.slots.slots(), state.slots.free_slots())
+}
+
+/// Free slots in the CNodes that are there.
+pub fn free_slots() -> u32 {
+    STATE.lock().slots.free_slots()
 }
 
 /// Gives a slot back. The capability in it is gone already.

@@ -6,7 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use capgraph::{Entry, Graph, Held, NodeId, Place};
+use capgraph::{Entry, Graph, Held, MAX_TEXT, NodeId, Place};
 use kpi::addr::PhysAddr;
 use kpi::cap::{self, Capability, Mapping, Memory, ObjType, VNode, compare, is_copy};
 use kpi::invocation::CapFacts;
@@ -205,6 +205,13 @@ proptest! {
             prop_assert_eq!(graph.roots().contains(&id), root);
             prop_assert!(graph.ancestors(id).count() < 10);
         }
+        let mut walk = Walk::new();
+        for id in graph.ids() {
+            let step = walk.next(&graph.get(id).unwrap().cap);
+            let depth = graph.ancestors(id).count() as u32;
+            let first = graph.first_copy(id) == id;
+            prop_assert_eq!(step, if first { Step::Node { depth } } else { Step::Copy });
+        }
         for probe in probes {
             let address = PhysAddr(base + probe);
             let covers = |id: &NodeId| {
@@ -214,6 +221,26 @@ proptest! {
             let obvious: Vec<_> = graph.ids().filter(covers).collect();
             prop_assert_eq!(graph.covering(address), obvious);
         }
+    }
+
+    #[test]
+    fn text_comes_back_as_it_was(words in any::<[u64; 4]>(), facts in any::<u64>()) {
+        let [slot, a, b, c] = words;
+        let kind = c % ObjType::COUNT as u64;
+        if let Some(cap) = Capability::from_words([a, b, c & 0x1f00_ffff_ffff_ffff | kind << 48]) {
+            let entry = Entry { slot: PhysAddr(slot / 64 * 64), cap, facts: CapFacts(facts) };
+            let mut text = String::new();
+            entry.write(&mut text).unwrap();
+            prop_assert!(text.len() <= MAX_TEXT);
+            let all = text.clone() + &text;
+            prop_assert_eq!(Entry::read_all(&all).collect::<Vec<_>>(), [Some(entry), Some(entry)]);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in ".{0,40}", hex in "[0-9a-f,;]{0,60}") {
+        let _ = (Entry::read_all(&text).count(), Entry::read_all(&hex).count());
+        prop_assert!(Entry::read("1,2,3,4,5,6,7,8,9").is_none());
     }
 
     #[test]

@@ -3,6 +3,10 @@
 use errors::ErrorCode;
 
 pub(crate) const INVALID_EPLEN: ErrorCode = ErrorCode::SysInvalidEplen;
+pub(crate) const CNODE_NOT_ROOT: ErrorCode = ErrorCode::SysCnodeNotRoot;
+pub(crate) const RESIZE_NOT_L1: ErrorCode = ErrorCode::SysResizeNotL1;
+pub(crate) const ILLEGAL_DEST_TYPE: ErrorCode = ErrorCode::SysIllegalDestType;
+pub(crate) const DELETE_REMOTE_LOCAL: ErrorCode = ErrorCode::SysDeleteRemoteLocal;
 pub(crate) const CNODE_NOT_FOUND: ErrorCode = ErrorCode::SysCnodeNotFound;
 pub(crate) const CNODE_TYPE: ErrorCode = ErrorCode::SysCnodeType;
 pub(crate) const CNODE_RIGHTS: ErrorCode = ErrorCode::SysCnodeRights;

@@ -6,7 +6,10 @@
 use kpi::addr::PhysAddr;
 use kpi::cap::Capability;
 
+use crate::budget::PER_CALL;
 use crate::cte::{Cte, CteRef};
+use crate::ops::Reach;
+use crate::vnode::aarch64::entry_bytes;
 
 /// Memory in which capability table entries live.
 ///
@@ -14,7 +17,8 @@ use crate::cte::{Cte, CteRef};
 /// The implementor promises:
 /// * `cte` and `cte_mut` return the one [`Cte`] at that address for every [`CteRef`] that it made and that has not been retired;
 ///   two different references name entries that do not overlap. That memory is reached in no other way while the returned
-///   borrow lives: not by user programs (CNodes and kernel objects are never mapped), not by devices, not by other cores.
+///   borrow lives: not by user programs (kernel objects are never mapped for writing, and who may read one runs on this core,
+///   when the kernel does not), not by devices, not by other cores.
 /// * `slot(base, index)` is called only with the base of a CNode, Dispatcher or KernelControlBlock capability that is in the
 ///   database and an index inside it (Dispatcher: below [`DISPATCHER_ENTRIES`](crate::DISPATCHER_ENTRIES)); it
 ///   names the entry at `base + 64 * index`, which holds what was last written there, or zeroes.
@@ -38,17 +42,29 @@ pub unsafe trait Store {
     fn retire(&mut self, base: PhysAddr, bytes: u64);
 }
 
-/// Entries of a page table that became invalid.
+/// Entries of a page table that became invalid or narrower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unmapped {
     /// Base of the table.
     pub table: PhysAddr,
-    /// Level of the table, 0 to 3. At level 3 pages went away (or lost permissions), above it whole subtrees.
+    /// Level of the table, 0 to 3. The entries were pages and blocks, or led to tables and with them whole subtrees went.
     pub level: u8,
     /// First entry.
     pub first: u16,
     /// Number of entries, at least 1.
     pub count: u16,
+    /// Where the first of them took effect. `Many` also when they were too many to be told one by one, or led to tables: no
+    /// translation of before may stay. Else only those of `count` successive pages or blocks have to go, in every address space
+    /// identifier, as the root may be that of several dispatchers.
+    pub reach: Reach,
+}
+
+impl Unmapped {
+    /// Bytes that each of the entries translated.
+    #[inline]
+    pub fn entry_bytes(&self) -> u64 {
+        entry_bytes(self.level)
+    }
 }
 
 /// The machine: memory contents, page tables, and the kernel objects that hold capabilities.
@@ -71,6 +87,12 @@ pub trait Machine {
     /// The last capability of the dispatcher at `dcb` is being deleted. When this returns the kernel has taken it off every queue and
     /// off the core, and keeps no reference to it: its memory is given back later. It must not change the database.
     fn dispatcher_deleted(&mut self, dcb: PhysAddr);
+    /// Instructions that one call may use for work in pieces, fixed costs apart. The kernel keeps this; tests choose less, so that
+    /// what is small takes many calls too.
+    #[inline]
+    fn work_per_call(&self) -> u32 {
+        PER_CALL
+    }
 }
 
 /// Both.

@@ -10,6 +10,7 @@
 //! | [`Store`], [`Machine`], [`Env`] | what the kernel provides |
 //! | [`lookup`], [`lookup_any`], [`DestSlot`] | capability addresses to entries |
 //! | [`Database`] | tree, queries, operations |
+//! | [`next_run`], [`next_in_cspace`] | what an address space maps, what a capability space holds |
 //! | [`vnode`] | page-table descriptors |
 //!
 //! # Invariants
@@ -36,7 +37,10 @@
 //! * Map checks every entry and every page, not the first ones; occupied entries are refused at all levels, not overwritten; flags beyond
 //!   the capability's rights, unknown flags, WRITE with EXECUTE and EXECUTE of device memory are refused. A Mapping has an owner, and
 //!   its source's rights.
-//! * Modify checks offset, count and rights; changes of the memory type break before make.
+//! * Map makes blocks of 2 MiB and 1 GiB, and shows page tables and CNodes, read-only.
+//! * Modify checks offset, count and rights; changes of the memory type break before make. Changing entries by their table is bounded
+//!   by the rights of what they map. Destroy of a Mapping works.
+//! * Unmapping invalidates the pages that went where they took effect at one place, and everything otherwise.
 //! * Mappings depend on the object, not on the slot it was mapped from: deleting one of several copies of a frame unmaps nothing, the
 //!   last copy and revoke unmap all.
 //! * An endpoint buffer must lie in the free part of a dispatcher frame; an endpoint that has a buffer cannot be minted again.
@@ -67,4 +71,6 @@ pub use env::{Env, Machine, Store, Unmapped};
 pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
-pub use ops::{MapArgs, Reach, RetypeArgs};
+pub use ops::{
+    Listed, MapArgs, PageDump, PageRun, Reach, ResizeArgs, RetypeArgs, next_in_cspace, next_run,
+};

@@ -7,8 +7,8 @@ use kpi::rights::CapRights;
 
 use crate::lookup::cnode_slots;
 
-/// Entries at the start of a dispatcher's memory, for what it runs with: CSpace, VSpace, frame.
-pub const DISPATCHER_ENTRIES: u32 = 3;
+/// Entries at the start of a dispatcher's memory, for what it runs with: CSpace, VSpace, frame, and the VSpace of before or next.
+pub const DISPATCHER_ENTRIES: u32 = 4;
 
 /// Whether the memory of a new object is filled with zeroes.
 #[inline]
@@ -82,16 +82,8 @@ pub(crate) const fn base_alignment(objtype: ObjType) -> u64 {
     }
 }
 
-/// Bytes of one object: `asked` where the type leaves a choice.
-#[inline]
-pub(crate) fn object_bytes(objtype: ObjType, asked: u64) -> u64 {
-    match objtype.fixed_size() {
-        Some(bytes) if bytes > 0 => bytes,
-        _ => asked,
-    }
-}
-
 /// A capability for a new object of `bytes` at `base`. `None` for types that have no place in memory.
+#[inline]
 pub(crate) fn object(
     objtype: ObjType,
     base: u64,

@@ -26,4 +26,4 @@ pub mod descriptor;
 #[cfg(target_arch = "aarch64")]
 mod arch;
 #[cfg(target_arch = "aarch64")]
-pub use arch::{cache, console, cpu, gic, mem, mmu, psci, timer, window};
+pub use arch::{cache, console, cpu, gic, mem, mmu, pmu, psci, timer, window};

@@ -82,6 +82,10 @@ pub(crate) fn view(name: &str) -> Option<String> {
         "ObjType",
         "View",
         "Option",
+        "CapType",
+        "RetypesTo",
+        "Inherits",
+        "MappedBy",
     ];
     if first.is_ascii_digit() || taken.contains(&camel.as_str()) {
         return None;

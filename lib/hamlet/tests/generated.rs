@@ -28,8 +28,8 @@ mod relations;
 #[cfg(test)]
 mod examples {
     use super::capabilities::{
-        CapRights, Capability, EndPointLmp, Frame, FrameMapping, Mapping, Memory, ObjType, Ram,
-        VNode, View,
+        CapRights, CapType, Capability, EndPointLmp, Frame, FrameMapping, Kernel, MappedBy,
+        Mapping, Memory, ObjType, Ram, VNode, View, is_well_founded,
     };
     use super::sample;
 
@@ -47,6 +47,44 @@ mod examples {
         assert_eq!(ObjType::from_name("ram"), None);
         assert_eq!(ObjType::EndPointLmp.name(), "EndPointLMP");
         assert_eq!(format!("{:>6}|", ObjType::Ram), "   RAM|");
+    }
+
+    /// What the compiler is told is what the kernel asks, but for types that record mappings.
+    #[test]
+    fn retypes_that_compile() {
+        let code = include_str!("golden/capabilities.rs");
+        let written: Vec<&str> = code
+            .lines()
+            .filter(|line| line.starts_with("impl RetypesTo<"))
+            .collect();
+        let mut expected = Vec::new();
+        for src in ObjType::ALL {
+            for dst in ObjType::ALL {
+                if is_well_founded(src, dst) && !dst.is_mapping() {
+                    expected.push(format!("impl RetypesTo<{dst:?}> for {src:?} {{}}"));
+                }
+            }
+        }
+        assert_eq!(written, expected);
+        assert!(written.contains(&"impl RetypesTo<Frame> for Ram {}"));
+    }
+
+    #[test]
+    fn types_know_their_capabilities() {
+        let memory = Memory {
+            base: 0x4000_0000,
+            bytes: 0x1000,
+            pasid: 0,
+        };
+        let ram = Capability::new_memory(ObjType::Ram, memory, ALL_RIGHTS);
+        let ram = ram.unwrap_or(Capability::NULL);
+        assert_eq!(Ram::of(&ram).map(|ram| ram.bytes), Some(0x1000));
+        assert_eq!(Frame::of(&ram), None);
+        assert_eq!(
+            Kernel::of(&Capability::new_kernel(ALL_RIGHTS)),
+            Some(Kernel)
+        );
+        assert_eq!(<Frame as MappedBy>::Mapping::OBJTYPE, ObjType::FrameMapping);
     }
 
     #[test]

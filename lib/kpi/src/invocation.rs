@@ -3,6 +3,13 @@
 //! Arguments are listed from x2 on (x1 names the invoked capability). `argc` counts x0 and x1 too; a wrong count is
 //! `SYS_ERR_INVARGS_SYSCALL`, an unknown command `SYS_ERR_ILLEGAL_INVOCATION`. Lookup errors are pushed below the error
 //! named for the argument. Addresses of roots are looked up at level L2 in the caller's CSpace.
+//!
+//! The book's reference is made from these comments. After `Errors:` come a command's own errors, in the order of the tests, in
+//! backticks and without `SYS_ERR_`; what every command can answer (see above) is left out. Some test must expect each of them
+//! and say so: `docs/tests/book/commands.rs`.
+
+use crate::addr::CapAddr;
+use crate::rights::PageFlags;
 
 macro_rules! commands {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal, argc $argc:literal;)* }) => {
@@ -33,25 +40,40 @@ macro_rules! commands {
 commands! {
     /// Commands of L1CNode and L2CNode; all but GetSize are meant for a root (L1) CNode: addresses are resolved in it.
     CNodeCommand {
-        /// dest root, dest CNode, dest slot, source root, source, dest level, source level.
+        /// dest root, dest CNode, dest slot, source root, source, dest level, source level. Errors: `SOURCE_ROOTCN_LOOKUP`,
+        /// `SOURCE_CAP_LOOKUP`, `DEST_ROOTCN_LOOKUP` (each over a lookup's error), `CNODE_NOT_ROOT` (a root is no L1CNode); of the
+        /// destination: `DEST_CNODE_LOOKUP` (over a lookup's error), `CNODE_TYPE` (no CNode), `DEST_TYPE_INVALID` (an L1CNode takes
+        /// only L2CNodes and KernelControlBlocks), `CNODE_RIGHTS`, `SLOTS_INVALID`, `SLOT_IN_USE`.
         Copy = 0, argc 9;
         /// As Copy, then two parameters. EndPointLMP: buffer offset in the frame, (iftype << 16) | buffer words. EndPointUMP:
-        /// iftype. Others: rights mask.
+        /// iftype. Others: rights mask. Errors: as Copy; of endpoints: `INVALID_SOURCE_TYPE` (has a buffer already),
+        /// `INVALID_EPLEN` (too short, not aligned to 8, over the shared structure or beyond the frame).
         Mint = 1, argc 11;
         /// source root, source, byte offset, [`RetypeWord`](super::RetypeWord), object bytes, count, dest root, dest CNode,
-        /// dest slot. The kernel may restart the call (it looks like one call to the user).
+        /// dest slot. The kernel may restart the call (it looks like one call to the user). Errors: lookups as Copy;
+        /// `CAP_LOCKED`, `INVALID_RETYPE` (no such type), `RETYPE_INVALID_OFFSET` (alignment), `INVALID_SIZE`,
+        /// `RETYPE_MAPPING_EXPLICIT`, `INVALID_RETYPE` (not from this source), `RETRY_THROUGH_MONITOR`, `INVALID_SIZE` (0, or larger
+        /// than the source), `RETYPE_INVALID_COUNT` (0, more than fit, more than 256), `RETYPE_INVALID_OFFSET` (end),
+        /// `RETYPE_INVALID_OBJSIZE` (IRQSrc), the destination's as Copy, `DOMAIN_SPACE_EXHAUSTED`, `REVOKE_FIRST`, `SLOTS_IN_USE`.
         Retype = 2, argc 11;
-        /// address, level.
+        /// address, level. The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Delete = 3, argc 4;
-        /// address, level. The kernel may restart the call.
+        /// address, level. The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Revoke = 4, argc 4;
-        /// type, object bytes, dest CNode, dest level, dest slot.
+        /// type (ID), object bytes (not used), dest CNode, dest level, dest slot. Errors: `TYPE_NOT_CREATABLE`; the destination's as
+        /// Copy, but `SLOTS_IN_USE`; `ID_SPACE_EXHAUSTED`.
         Create = 5, argc 7;
         /// address, level. Result: bit 0 foreign, bit 1 busy.
         GetState = 6, argc 4;
         /// Result: bytes of the CNode's slots.
         GetSize = 7, argc 2;
-        /// new root, return CNode, return slot.
+        /// new root, return CNode (in the root, level L1), return slot. Invoked on the caller's own root CNode: copies what lies in
+        /// it into the new, larger one, puts a copy of the old root into the return slot, and makes the new one the caller's root, also
+        /// in slot ROOTCN of the task CNode. The kernel may restart the call; until the last step nothing has changed for anybody
+        /// but who looks into the new CNode. Errors: `CNODE_NOT_ROOT` (not the caller's root), `RESIZE_NOT_L1`, `CNODE_RIGHTS` (the
+        /// old must be readable and writable, the new have all rights), `INVALID_SIZE` (not larger); the destination's as Copy, for
+        /// the return slot; `CAP_LOCKED` (something in the root is half made or half deleted), `SLOTS_IN_USE` (the new CNode holds
+        /// something else; what was copied stays in it).
         Resize = 8, argc 5;
         /// address, level. Result: the capability in x1..x3, kernel-private parts blanked. **Barreleye**: in registers.
         CapIdentify = 9, argc 4;
@@ -62,18 +84,22 @@ commands! {
     /// Commands of VNode_AARCH64_l0 to l3.
     VNodeCommand {
         /// source root, source, page flags, byte offset, entries, mapping root, mapping CNode,
-        /// [`MapWord`](super::MapWord). At most 64 entries a call with NOCACHE.
+        /// [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE.
         Map = 0, argc 10;
         /// mapping address, level.
         Unmap = 1, argc 4;
+        /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with NOCACHE.
+        ModifyFlags = 2, argc 5;
     }
 }
 
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page (relative), pages, page flags. At most 64 pages a call with NOCACHE.
+        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE.
         Modify = 0, argc 5;
+        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call.
+        Destroy = 1, argc 2;
     }
 }
 
@@ -83,40 +109,194 @@ commands! {
         /// CSpace root, its level, L0 table (in that CSpace), dispatcher frame (in that CSpace), run flag, a dispatcher whose
         /// domain id is inherited (0 = none: a new id).
         Setup = 0, argc 8;
+        /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
+        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time.
+        Properties = 1, argc 7;
+        /// Always PERFMON_NOT_AVAILABLE: counters belong to a core, not to a dispatcher; see the PerfMon capability.
+        PerfMon = 2, argc 2;
+        /// virtual address: what its L0 table maps there or first behind. Results: x1 = virtual address of a run of pages, x2 = its bytes
+        /// (0: none found so far), x3 = its physical address, x4 = [`PageRunWord`](super::PageRunWord), x5 = where to go on (2^48: the end).
+        DumpPTables = 4, argc 3;
+        /// [`CapPosition`](super::CapPosition): what its CSpace holds first behind. Results: x1 = position of a filled slot (0: none found
+        /// so far), x2..x4 = the capability as CapIdentify shows it, x5 = where to go on (0: the end).
+        DumpCapabilities = 5, argc 3;
         /// Take it off the scheduler. **Barreleye**.
         Stop = 6, argc 2;
         /// Put it back. **Barreleye**.
         Resume = 7, argc 2;
+        /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call. **Barreleye**.
+        SetVSpace = 8, argc 4;
+    }
+}
+
+/// Largest weight of [`DispatcherCommand::Properties`].
+pub const WEIGHT_MAX: u64 = 16;
+
+commands! {
+    /// Commands of RAM.
+    RamCommand {
+        /// Nothing: the cost of an invocation.
+        Noop = 0, argc 2;
+    }
+}
+
+commands! {
+    /// Commands of ID.
+    IdCommand {
+        /// Result: core << 32 | number on that core.
+        Identify = 0, argc 2;
+    }
+}
+
+commands! {
+    /// Commands of KernelControlBlock.
+    KcbCommand {
+        /// Results: physical address, bytes. **Barreleye**: in registers.
+        Identify = 0, argc 2;
+        /// Replacing a running kernel is not done on AArch64. Errors: `NOT_IMPLEMENTED`.
+        Clone = 1, argc 2;
+    }
+}
+
+commands! {
+    /// Commands of IRQTable. Alloc 0, Set 2 and Delete 3 are not for AArch64.
+    IrqTableCommand {
+        /// level of the dest CNode, dest CNode, dest slot, vector: makes an IRQDest for an interrupt of this core (its number in
+        /// the GIC, from 16 on). Errors: `DEST_CAP_RIGHTS` (IRQTable not writable), `IRQ_INVALID` (no such interrupt, or the
+        /// kernel's own: software-generated ones, the timer); the destination's as CNode Copy.
+        AllocDestCap = 1, argc 6;
+    }
+}
+
+commands! {
+    /// Commands of IRQDest.
+    IrqDestCommand {
+        /// endpoint, trigger (0 level, 1 rising edge): the interrupt is let happen, and each time sends an empty message to the
+        /// endpoint and stays masked until Ack. Replaces an earlier endpoint; ends with the endpoint. Errors: `DEST_CAP_RIGHTS`
+        /// (IRQDest not writable), `IRQ_WRONG_CONTROLLER` (another core's), `IRQ_LOOKUP` (over a lookup's error),
+        /// `IRQ_NOT_ENDPOINT`, `IRQ_NO_LISTENER` (endpoint without buffer, dispatcher not set up), `IRQ_INVALID` (no such vector
+        /// or trigger).
+        Connect = 0, argc 4;
+        /// Result: the vector.
+        GetVector = 1, argc 2;
+        /// Result: the core.
+        GetCpu = 2, argc 2;
+        /// The driver has served the device: the interrupt may happen again. **Barreleye**. Errors: `DEST_CAP_RIGHTS`,
+        /// `IRQ_WRONG_CONTROLLER`, `IRQ_NO_LISTENER` (not connected).
+        Ack = 3, argc 2;
+    }
+}
+
+commands! {
+    /// Commands of IPI.
+    IpiCommand {
+        /// hardware identity (MPIDR affinity) of a core that is off, CPU type (7: ARMv8), physical entry point, physical address of its
+        /// argument, use of HVC (not used: the kernel knows the conduit). PSCI CPU_ON: the core starts in EL1 or EL2, MMU off, the
+        /// argument in x0. Who holds IPI is trusted with that. Errors: `DEST_CAP_RIGHTS` (IPI not writable),
+        /// `ARCHITECTURE_NOT_SUPPORTED`, `PSCI_ERR_INVALID_ADDRESS` (the entry point is not in RAM, or not aligned to 4),
+        /// `PSCI_ERR_INVALID_PARAMETER` (no such core), `PSCI_ERR_ALREADY_ON`, and what else the firmware answers.
+        SendStart = 0, argc 7;
+        /// There is no INIT interrupt on AArch64. Errors: `NOT_IMPLEMENTED`.
+        SendInit = 1, argc 2;
+    }
+}
+
+commands! {
+    /// Commands of PerfMon: this core's event counters. They count EL0 and EL1, all dispatchers together. Every program
+    /// may read the cycle counter (PMCCNTR_EL0) without it.
+    PerfMonCommand {
+        /// counter, event (Arm ARM D13.12): sets the counter to 0 and lets it count. Errors: `DEST_CAP_RIGHTS` (PerfMon not
+        /// writable), `PERFMON_NOT_AVAILABLE` (no such counter or event).
+        Activate = 0, argc 4;
+        /// counter, value. Errors: `DEST_CAP_RIGHTS`, `PERFMON_NOT_AVAILABLE`.
+        Write = 1, argc 4;
+        /// counter: stops it. Errors: `DEST_CAP_RIGHTS`, `PERFMON_NOT_AVAILABLE`.
+        Deactivate = 2, argc 3;
+        /// counter. Result: its value (32 bits). **Barreleye**. Errors: `PERFMON_NOT_AVAILABLE`.
+        Read = 3, argc 3;
     }
 }
 
 commands! {
     /// Commands of Kernel: the monitor's (until it exists, init's) authority over this core. Numbers above 34 are
-    /// **Barreleye**'s.
+    /// **Barreleye**'s. "raw" is a capability in three words, as IdentifyCap gives it. The other numbers up to 34 mean nothing here:
+    /// SetupTrace 10, SyncTimer 26, IPI_Register 27, IPI_Delete 28, GetGlobalPhys 29, AddKcb 30, RemoveKcb 31, SuspendKcb 32, and
+    /// ReclaimRAM 34, because deleting makes no RAM capabilities: memory managers keep an ancestor.
     KernelCommand {
+        /// As IPI SendStart. Errors: as there.
+        SpawnCore = 0, argc 7;
+        /// address, level, in the caller's CSpace. Result: raw capability, kernel-private parts too.
+        IdentifyCap = 1, argc 4;
+        /// root, its level, address, level. Result: as IdentifyCap.
+        IdentifyDomainsCap = 2, argc 6;
+        /// root, its level, address, level, relations | mask << 8: sets those relations to other cores that are in the mask, for all
+        /// copies. Result: the relations then: 1 copies, 2 ancestors, 4 descendants. Errors: `CAP_NOT_FOUND`.
+        RemoteRelations = 3, argc 7;
+        /// address, level, mask. Result: which of these relatives the capability has on this core: 1 copies, 2 ancestors,
+        /// 4 descendants.
+        CapHasRelations = 4, argc 5;
+        /// dest CNode, its level, dest slot, owner, raw: makes a capability out of nothing. Errors: `ILLEGAL_DEST_TYPE` (what no
+        /// such capability can be made of: Null, Mappings, and objects of the kernel), the destination's as CNode Copy,
+        /// `CAPS_ERR_INVALID_ARGS` (not aligned, wraps around, RAM where there is none, cuts through or lies in what cannot be its
+        /// ancestor).
+        CreateCap = 5, argc 9;
+        /// root, dest CNode, its level, dest slot, raw: copies a capability that is on this core already. Errors: `CNODE_NOT_ROOT`,
+        /// the destination's as CNode Copy, `CAP_NOT_FOUND`.
+        CopyExisting = 6, argc 9;
         /// Result: number of this core.
         GetCoreId = 7, argc 2;
         /// Result: hardware identity (MPIDR affinity).
         GetArchId = 8, argc 2;
-        /// endpoint: becomes the target of [`KernelNote`](crate::lmp::KernelNote)s.
+        /// address, level: forgets a capability; what other cores have does not matter. The kernel may restart the call. Errors:
+        /// `CAP_LOCKED`, `RETRY_THROUGH_MONITOR` (the last copy of what holds capabilities).
+        NullifyCap = 9, argc 4;
+        /// endpoint: becomes the target of [`KernelNote`](crate::lmp::KernelNote)s. Errors: `IRQ_NOT_ENDPOINT`, `SLOT_IN_USE` (there
+        /// is one already).
         Register = 11, argc 3;
-        /// dispatcher, id: sets the domain id that notes carry.
+        /// dispatcher, id: sets the domain id that notes carry. Errors: `DISP_CAP_INVALID`.
         DomainId = 12, argc 4;
+        /// root, its level, address, level. Result: the owning core.
+        GetCapOwner = 13, argc 6;
+        /// root, its level, address, level, owner: for all copies. Errors: `CORE_NOT_FOUND` (above 254).
+        SetCapOwner = 14, argc 7;
+        /// root, its level, address, level: all copies, so that nobody deletes, revokes or retypes them. Errors: `CAP_LOCKED`.
+        LockCap = 15, argc 6;
+        /// root, its level, address, level.
+        UnlockCap = 16, argc 6;
         /// root, its level, address, level: deletes the capability, even the last copy of a CNode or Dispatcher, whose
-        /// deletion the steps finish. **Barreleye**: no return slot.
+        /// deletion the steps finish. **Barreleye**: no return slot. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR` (other cores have
+        /// copies).
         DeleteLast = 17, argc 6;
-        /// root, its level, address, level: the first half of Revoke, whose second half the steps are.
+        /// address, level: unlocks and removes all copies of another core's capability. The kernel may restart the call. Errors:
+        /// `DELETE_REMOTE_LOCAL` (it is this core's).
+        DeleteForeigns = 18, argc 4;
+        /// root, its level, address, level: the first half of Revoke, whose second half the steps are. Errors: `CAP_LOCKED`,
+        /// `RETRY_THROUGH_MONITOR`.
         RevokeMarkTarget = 19, argc 6;
-        /// Deletes what lies in one marked object. CAP_NOT_FOUND: nothing is marked. **Barreleye**: no return slot.
+        /// raw: as RevokeMarkTarget, for a capability of another core: its copies and descendants here, whoever owns them. Errors:
+        /// `CAP_NOT_FOUND` (there are none), `CAP_LOCKED`.
+        RevokeMarkRelations = 20, argc 5;
+        /// Deletes what lies in one marked object. **Barreleye**: no return slot. Errors: `CAP_NOT_FOUND` (nothing is marked).
         DeleteStep = 21, argc 2;
-        /// Gives one object's memory back, when nothing is marked. CAP_NOT_FOUND: there is none. **Barreleye**: no return slot.
+        /// Gives one object's memory back, when nothing is marked. **Barreleye**: no return slot. Errors: `CAP_LOCKED` (something is
+        /// marked), `CAP_NOT_FOUND` (there is none).
         ClearStep = 22, argc 2;
+        /// As CNode Retype, and the source may belong to another core or have descendants there. Errors: as there, but
+        /// it does not ask for the monitor.
+        Retype = 23, argc 11;
+        /// raw. Result: 1 if something on this core was made from it, else 0.
+        HasDescendants = 24, argc 5;
+        /// raw, byte offset, object bytes, count: whether nothing on this core overlaps what is to be made. Errors:
+        /// `RETYPE_INVALID_OFFSET` (not inside), `REVOKE_FIRST`.
+        IsRetypeable = 25, argc 8;
+        /// Results: architecture (8: ARMv8), MIDR, interrupts of the GIC. **Barreleye**: in registers.
+        GetPlatform = 33, argc 2;
         /// Power the machine off; does not return.
         Shutdown = 35, argc 2;
         /// Reset the machine; does not return.
         Reboot = 36, argc 2;
         /// buffer address, bytes (at most [`RECORD_MAX`](super::RECORD_MAX)): prints the record `@@BE1 <nonce> <json>` on a line of
-        /// its own. The nonce never leaves the kernel.
+        /// its own. The nonce never leaves the kernel. Errors: `INVARGS_SYSCALL` (too long), `INVALID_USER_BUFFER`.
         Record = 37, argc 4;
         /// Walks part of the capability database: x2 = 0 starts anew, 1 goes on. Results: 1 if there is more, the number of
         /// violated invariants in this part, capabilities looked at. Only in kernels built with `check`, else
@@ -256,6 +436,74 @@ impl MapWord {
     }
 }
 
+/// How [`DispatcherCommand::DumpPTables`] says pages are mapped: page flags 3:0, device memory 4, memory of a kernel object 5, level of
+/// the table 9:8 (3: pages, 2: blocks of 2 MiB, 1: of 1 GiB).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct PageRunWord(pub u64);
+
+impl PageRunWord {
+    /// Packs the word.
+    #[inline]
+    pub const fn new(flags: PageFlags, is_device: bool, is_object: bool, level: u8) -> Self {
+        Self(
+            flags.0 & 0xf | (is_device as u64) << 4 | (is_object as u64) << 5 | (level as u64) << 8,
+        )
+    }
+
+    /// What is permitted.
+    #[inline]
+    pub const fn flags(self) -> PageFlags {
+        PageFlags(self.0 & 0xf)
+    }
+
+    /// Device memory.
+    #[inline]
+    pub const fn is_device(self) -> bool {
+        self.0 & 1 << 4 != 0
+    }
+
+    /// Memory of a page table or CNode.
+    #[inline]
+    pub const fn is_object(self) -> bool {
+        self.0 & 1 << 5 != 0
+    }
+
+    /// Level of the table.
+    #[inline]
+    pub const fn level(self) -> u8 {
+        (self.0 >> 8 & 3) as u8
+    }
+}
+
+/// A place in the list that [`DispatcherCommand::DumpCapabilities`] makes: capability address 31:0, level 33:32. 0: before all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct CapPosition(pub u64);
+
+impl CapPosition {
+    /// Before all; also what is answered at the end.
+    pub const START: Self = Self(0);
+
+    /// The slot at that address and level (1 or 2).
+    #[inline]
+    pub const fn new(address: CapAddr, level: u8) -> Self {
+        Self(address.0 as u64 | (level as u64) << 32)
+    }
+
+    /// Address of the slot.
+    #[inline]
+    pub const fn address(self) -> CapAddr {
+        CapAddr(self.0 as u32)
+    }
+
+    /// Its level.
+    #[inline]
+    pub const fn level(self) -> u64 {
+        self.0 >> 32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +525,17 @@ mod tests {
             ),
             (2, 1, 0xfe, 511)
         );
+    }
+
+    #[test]
+    fn words_of_the_lists_unpack() {
+        let word = PageRunWord::new(PageFlags::READ_EXECUTE, false, true, 2);
+        assert_eq!(word.flags(), PageFlags::READ_EXECUTE);
+        assert!(!word.is_device() && word.is_object());
+        assert_eq!(word.level(), 2);
+        let position = CapPosition::new(CapAddr::new(7, 255), 2);
+        assert_eq!(position.address(), CapAddr::new(7, 255));
+        assert_eq!(position.level(), 2);
     }
 
     #[test]

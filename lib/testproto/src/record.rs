@@ -34,11 +34,15 @@ pub enum Kind {
     Panic,
     /// The test run is over.
     End,
+    /// Capabilities of the core, several in one record.
+    Cap,
+    /// A domain, for those who read `cap` records.
+    Domain,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Boot,
         Self::Cmd,
         Self::Test,
@@ -47,6 +51,8 @@ impl Kind {
         Self::Fault,
         Self::Panic,
         Self::End,
+        Self::Cap,
+        Self::Domain,
     ];
 
     /// The value of `t`.
@@ -61,6 +67,8 @@ impl Kind {
             Self::Fault => "fault",
             Self::Panic => "panic",
             Self::End => "end",
+            Self::Cap => "cap",
+            Self::Domain => "domain",
         }
     }
 
@@ -104,6 +112,8 @@ impl Kind {
                 ("line", Int),
             ],
             Self::End => &[("passed", Int), ("failed", Int), ("skipped", Int)],
+            Self::Cap => &[("first", Int), ("total", Int), ("caps", Str)],
+            Self::Domain => &[("pid", Int), ("name", Str), ("dispatcher", Int)],
         }
     }
 }

@@ -102,6 +102,19 @@ fn long_strings_are_cut_and_full_records_refused() {
         "what fits is not cut"
     );
 
+    let long = "x".repeat(400);
+    let mut writer = Writer::new(Kind::Cap);
+    let text = writer.int("first", 0).int("total", 1).plain("caps", &long);
+    let text = text.finish().unwrap().to_string();
+    assert!(Record::parse(&text).unwrap().str("caps").unwrap() == long.as_str());
+    for (value, why) in [
+        ("x".repeat(500), "too long"),
+        ("\"".into(), "needs an escape"),
+    ] {
+        let mut writer = Writer::new(Kind::Cap);
+        assert_eq!(writer.plain("caps", &value).finish(), Err(TooLong), "{why}");
+    }
+
     let mut writer = Writer::new(Kind::Test);
     for _ in 0..40 {
         writer.str("name", "0123456789").int("n", 1);

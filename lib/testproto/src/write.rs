@@ -58,6 +58,17 @@ impl Writer {
         self.display(name, value)
     }
 
+    /// Adds a string that is not cut: one that does not fit makes the record too long. It must need no escapes.
+    pub fn plain(&mut self, name: &str, value: &str) -> &mut Self {
+        let escapes = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        self.overflow |= value.bytes().any(escapes);
+        self.name(name);
+        self.push("\"");
+        self.push(value);
+        self.push("\"");
+        self
+    }
+
     /// Adds a string made by `Display`, with the same rules.
     pub fn display(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
         self.name(name);

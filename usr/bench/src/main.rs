@@ -1,11 +1,13 @@
 //! Measures the kernel from user space: `bench`, a boot module that reports `bench` records.
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
-//! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations.
+//! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
+//! what lives around them.
 #![no_std]
 #![no_main]
 
 mod caps;
+mod crowd;
 mod meter;
 
 use aos::testproto::{Kind, Writer};

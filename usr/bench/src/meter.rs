@@ -77,7 +77,8 @@ impl Meter {
         let (min, max) = (self.samples.first().copied(), self.samples.last().copied());
         let median = self.samples.get(SAMPLES / 2).copied();
         let mut record = Writer::new(Kind::Bench);
-        record.str("name", what.name).str("unit", "instructions");
+        record.str("suite", "caps").str("name", what.name);
+        record.str("unit", "instructions");
         record.int("caps", self.caps).int("samples", SAMPLES as u64);
         record
             .int("min", min.unwrap_or(0))

@@ -13,11 +13,14 @@ mod asking;
 mod attack;
 mod busy;
 mod caps;
+mod dispatchers;
 mod harness;
 mod messages;
+mod owned;
 mod paging;
 mod parts;
 mod spawning;
+mod tables;
 mod world;
 
 use aos::{Args, Status};
@@ -44,7 +47,10 @@ fn main(args: Args) -> Status {
     };
     caps::run(&mut harness);
     paging::run(&mut harness, &world);
+    tables::run(&mut harness, &world);
+    dispatchers::run(&mut harness, &world);
     messages::run(&mut harness);
+    owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);

@@ -1,7 +1,8 @@
 //! What a child of the tests does: `tests --child PART`.
 
 use crate::busy;
-use aos::cap::{CNodeRef, CapRef};
+use aos::cap::{CNodeRef, Cap, CapRef, reap};
+use aos::kpi::cap::Frame;
 use aos::kpi::rights::PageFlags;
 use aos::kpi::slots::root;
 use aos::paging::MappedFrame;
@@ -21,9 +22,11 @@ pub fn play(part: &str, seed: u64) -> Status {
         "exit" => Ok(()),
         "count" => count(),
         "touch-unmapped" => touch_unmapped(),
+        "touch-dropped" => touch_dropped(),
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
+        "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),
     };
     end(part, result.map(|()| Status(DONE)))
@@ -66,6 +69,17 @@ fn touch_unmapped() -> Result<(), Error> {
     let address = frame.view().address().0;
     frame.view().store(0, 1);
     frame.unmap()?;
+    load(address);
+    Ok(())
+}
+
+/// Loads from where a frame was mapped whose value was dropped and reaped.
+fn touch_dropped() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let mapped = Cap::<Frame>::mapped(4096, PageFlags::READ_WRITE)?;
+    let address = mapped.address().0;
+    drop(mapped);
+    reap();
     load(address);
     Ok(())
 }

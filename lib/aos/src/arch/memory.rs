@@ -64,6 +64,59 @@ impl Mapped {
         }
     }
 
+    /// Copies bytes to memory that other domains may use. Answers whether all of them fit.
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
+        let Some(start) = self.range(offset, bytes.len()) else {
+            return false;
+        };
+        let (words, rest) = match start.addr().is_multiple_of(8) {
+            true => bytes.as_chunks::<8>(),
+            false => (&[][..], bytes),
+        };
+        for (index, word) in words.iter().enumerate() {
+            let place = start.wrapping_add(8 * index).cast::<u64>();
+            // SAFETY: inside the view, aligned; volatile, since others may use it.
+            unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
+        }
+        for (index, byte) in rest.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                start
+                    .wrapping_add(8 * words.len() + index)
+                    .write_volatile(*byte)
+            };
+        }
+        true
+    }
+
+    /// Copies bytes from memory that other domains may write. Answers whether all of them are there.
+    pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
+        let Some(start) = self.range(offset, bytes.len()) else {
+            return false;
+        };
+        let (words, rest) = match start.addr().is_multiple_of(8) {
+            true => bytes.as_chunks_mut::<8>(),
+            false => (&mut [][..], bytes),
+        };
+        let done = 8 * words.len();
+        for (index, word) in words.iter_mut().enumerate() {
+            let place = start.wrapping_add(8 * index).cast::<u64>();
+            // SAFETY: inside the view, aligned; volatile, since others may write it.
+            *word = unsafe { place.read_volatile() }.to_ne_bytes();
+        }
+        for (index, byte) in rest.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *byte = unsafe { start.wrapping_add(done + index).read_volatile() };
+        }
+        true
+    }
+
+    /// Start of a range inside the view.
+    fn range(&self, offset: usize, bytes: usize) -> Option<*mut u8> {
+        let end = offset.checked_add(bytes)?;
+        (end <= self.bytes).then(|| self.pointer().wrapping_add(offset))
+    }
+
     /// Writes a dispatcher structure at the start. Answers whether it fits.
     pub(crate) fn write_dispatcher(&mut self, shared: &DispatcherShared) -> bool {
         let fits = self.bytes >= size_of::<DispatcherShared>();

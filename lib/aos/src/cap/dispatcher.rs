@@ -1,9 +1,13 @@
-//! Dispatchers: Setup, Stop, Resume.
+//! Dispatchers: Setup, Stop, Resume, another address space, and lists of what a dispatcher maps and holds.
 
 use super::{CapRef, invoke};
-use crate::error::{Error, ErrorCode, ResultExt};
-use kpi::addr::CapAddr;
-use kpi::invocation::DispatcherCommand;
+use crate::arch::call::call_long;
+use crate::error::{self, Error, ErrorCode, ResultExt};
+use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
+use kpi::cap::Capability;
+use kpi::invocation::{CapPosition, DispatcherCommand, PageRunWord};
+use kpi::layout::USER_ADDRESS_BITS;
+use kpi::syscall::CallWord;
 
 /// What a dispatcher runs with.
 #[derive(Clone, Copy, Debug)]
@@ -53,4 +57,126 @@ pub fn dispatcher_stop(dispatcher: CapRef) -> Result<(), Error> {
 pub fn dispatcher_resume(dispatcher: CapRef) -> Result<(), Error> {
     let command = DispatcherCommand::Resume;
     invoke(dispatcher, command as u8, command.argc(), &[]).map(|_| ())
+}
+
+/// How many time slices a dispatcher gets at a time, 1 to 16: its share among those that always have work.
+///
+/// # Errors
+/// The kernel's: `SYS_ERR_DISP_PROPERTIES` for another number.
+pub fn dispatcher_set_weight(dispatcher: CapRef, weight: u16) -> Result<(), Error> {
+    let command = DispatcherCommand::Properties;
+    let args = [u64::from(weight), 0, 0, 0, 0];
+    invoke(dispatcher, command as u8, command.argc(), &args).map(|_| ())
+}
+
+/// Gives a dispatcher another root table, from now on. The library OS of a domain that changes its own must find the same program,
+/// stack and dispatcher frame at the same addresses.
+///
+/// # Errors
+/// The kernel's: `SYS_ERR_DISP_NOT_RUNNABLE` (not set up, or dead), `SYS_ERR_DISP_VSPACE_ROOT` (not found),
+/// `SYS_ERR_DISP_VSPACE_INVALID` (no L0 table, or another core's).
+pub fn dispatcher_set_vspace(dispatcher: CapRef, root: CapRef) -> Result<(), Error> {
+    let command = DispatcherCommand::SetVSpace;
+    let args = [u64::from(root.addr().0), root.level() as u64];
+    invoke(dispatcher, command as u8, command.argc(), &args).map(|_| ())
+}
+
+fn list(dispatcher: CapRef, command: DispatcherCommand, from: u64) -> Result<[u64; 5], Error> {
+    if !dispatcher.is_own() {
+        return Err(Error::new(ErrorCode::LibCapInvoke));
+    }
+    let word = CallWord::invoke(command as u8, dispatcher.level() as u8, command.argc());
+    let (error, words) = call_long([word.0, u64::from(dispatcher.addr().0), from]);
+    error::check(error)?;
+    Ok(words)
+}
+
+/// Successive addresses that are mapped in the same way to successive memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MappedRun {
+    /// First virtual address.
+    pub base: VirtAddr,
+    /// Bytes.
+    pub bytes: u64,
+    /// First physical address.
+    pub physical: PhysAddr,
+    /// How.
+    pub how: PageRunWord,
+}
+
+/// Everything that a dispatcher's address space maps, in order; changes made meanwhile may be missed.
+///
+/// A failed call ends the list with its error: `SYS_ERR_DISP_CAP_RIGHTS` (the capability lacks IDENTIFY),
+/// `SYS_ERR_DISP_VSPACE_INVALID` (not set up, or its root table is lost).
+pub fn dispatcher_mappings(dispatcher: CapRef) -> impl Iterator<Item = Result<MappedRun, Error>> {
+    let mut next = Some(0);
+    let mut held: Option<MappedRun> = None;
+    core::iter::from_fn(move || {
+        // The kernel stops in the middle of a run when it has read enough, so pieces are put together here.
+        while let Some(from) = next {
+            let words = match list(dispatcher, DispatcherCommand::DumpPTables, from) {
+                Ok(words) => words,
+                Err(error) => {
+                    next = None;
+                    return Some(Err(error));
+                }
+            };
+            let [base, bytes, physical, how, behind] = words;
+            next = Some(behind).filter(|behind| *behind < 1 << USER_ADDRESS_BITS);
+            if bytes == 0 {
+                continue;
+            }
+            let found = MappedRun {
+                base: VirtAddr(base),
+                bytes,
+                physical: PhysAddr(physical),
+                how: PageRunWord(how),
+            };
+            match &mut held {
+                Some(run)
+                    if run.how == found.how
+                        && run.base.0 + run.bytes == found.base.0
+                        && run.physical.0 + run.bytes == found.physical.0 =>
+                {
+                    run.bytes += found.bytes;
+                }
+                _ => {
+                    if let Some(run) = held.replace(found) {
+                        return Some(Ok(run));
+                    }
+                }
+            }
+        }
+        held.take().map(Ok)
+    })
+}
+
+/// Everything that a dispatcher's CSpace holds: the slots of its root CNode, each followed by the slots of the CNode in it.
+///
+/// A failed call ends the list with its error: `SYS_ERR_DISP_CAP_RIGHTS` (the capability lacks IDENTIFY),
+/// `SYS_ERR_DISP_CSPACE_INVALID` (not set up, or its root CNode is lost), `SYS_ERR_IDENTIFY_LOOKUP` (a type that this library does not
+/// know).
+pub fn dispatcher_capabilities(
+    dispatcher: CapRef,
+) -> impl Iterator<Item = Result<(CapPosition, Capability), Error>> {
+    let mut next = Some(CapPosition::START);
+    core::iter::from_fn(move || {
+        while let Some(behind) = next {
+            let answer = list(dispatcher, DispatcherCommand::DumpCapabilities, behind.0);
+            let [position, first, second, third, on] = match answer {
+                Ok(words) => words,
+                Err(error) => {
+                    next = None;
+                    return Some(Err(error));
+                }
+            };
+            next = Some(CapPosition(on)).filter(|on| *on != CapPosition::START);
+            if position != CapPosition::START.0 {
+                let cap = Capability::from_words([first, second, third])
+                    .ok_or(Error::new(ErrorCode::SysIdentifyLookup));
+                return Some(cap.map(|cap| (CapPosition(position), cap)));
+            }
+        }
+        None
+    })
 }

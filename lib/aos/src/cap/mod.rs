@@ -6,6 +6,7 @@
 //! | Module | What |
 //! |---|---|
 //! | here | references, invocation, copy, mint, retype, delete, revoke, identify |
+//! | [`owned`] | [`Cap`] and its like: values that own a capability |
 //! | [`vnode`] | page tables |
 //! | [`dispatcher`] | dispatchers |
 //! | [`kernel`] | the Kernel capability |
@@ -14,7 +15,10 @@
 
 pub mod dispatcher;
 pub mod kernel;
+pub mod owned;
 pub mod vnode;
+
+pub use owned::{Cap, Derived, Mapped, Own, Owner, give, reap};
 
 use crate::arch::call::{self, Results};
 use crate::error::{self, Error, ErrorCode, ResultExt};

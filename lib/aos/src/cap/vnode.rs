@@ -1,9 +1,9 @@
-//! Page tables: Map and Unmap.
+//! Page tables and Mappings: Map, Unmap, other flags.
 
 use super::{CapRef, invoke};
 use crate::error::{Error, ErrorCode, ResultExt};
 use kpi::cap::ObjType;
-use kpi::invocation::{MapWord, VNodeCommand};
+use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
 use kpi::rights::PageFlags;
 
 /// What to map: `count` entries of a table from `entry` on.
@@ -16,6 +16,9 @@ pub struct Entries {
 }
 
 /// Maps `source` (a frame from byte `offset` on, or the next table) into `table`; the Mapping capability goes to `mapping`.
+///
+/// The level of the table says how much of a frame an entry maps: 4 KiB at level 3, 2 MiB at level 2, 1 GiB at level 1. Where mapping
+/// begins, the frame's address must be a multiple of that. At level 3 `source` may also be a page table or CNode, to be read.
 ///
 /// # Errors
 /// `LIB_ERR_VNODE_MAP` on the kernel's error.
@@ -59,6 +62,47 @@ pub fn vnode_unmap(table: CapRef, mapping: CapRef) -> Result<(), Error> {
     let command = VNodeCommand::Unmap;
     let args = [u64::from(mapping.addr().0), mapping.level() as u64];
     invoke(table, command as u8, command.argc(), &args)
+        .map(|_| ())
+        .push_err(ErrorCode::LibVnodeUnmap)
+}
+
+/// Gives entries of a table, which map frames, other flags.
+///
+/// # Errors
+/// The kernel's: `SYS_ERR_WRONG_MAPPING` (an entry maps no frame), `SYS_ERR_VM_MAP_RIGHTS`, `SYS_ERR_VM_MAP_SIZE`.
+pub fn vnode_modify_flags(table: CapRef, entries: Entries, flags: PageFlags) -> Result<(), Error> {
+    let command = VNodeCommand::ModifyFlags;
+    let args = [u64::from(entries.entry), u64::from(entries.count), flags.0];
+    invoke(table, command as u8, command.argc(), &args).map(|_| ())
+}
+
+/// Gives `count` pages (or blocks) of a Mapping of a frame, from its `first` on, other flags.
+///
+/// # Errors
+/// The kernel's: `SYS_ERR_WRONG_MAPPING` (not of a frame), `SYS_ERR_VM_MAP_OFFSET`, `SYS_ERR_VM_MAP_SIZE`, `SYS_ERR_VM_MAP_RIGHTS`.
+pub fn mapping_modify(
+    mapping: CapRef,
+    first: u64,
+    count: u64,
+    flags: PageFlags,
+) -> Result<(), Error> {
+    let command = MappingCommand::Modify;
+    invoke(
+        mapping,
+        command as u8,
+        command.argc(),
+        &[first, count, flags.0],
+    )
+    .map(|_| ())
+}
+
+/// Unmaps what a Mapping stands for and deletes it with all its copies.
+///
+/// # Errors
+/// `LIB_ERR_VNODE_UNMAP` on the kernel's error.
+pub fn mapping_destroy(mapping: CapRef) -> Result<(), Error> {
+    let command = MappingCommand::Destroy;
+    invoke(mapping, command as u8, command.argc(), &[])
         .map(|_| ())
         .push_err(ErrorCode::LibVnodeUnmap)
 }

@@ -3,9 +3,9 @@
 use core::cmp::Ordering;
 
 use kpi::addr::{CoreId, PhysAddr};
-use kpi::cap::{Capability, compare};
+use kpi::cap::{Capability, Memory, ObjType, compare};
+use kpi::rights::CapRights;
 
-use super::find::neighbour;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
@@ -18,10 +18,11 @@ impl Database {
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
         let mut first = at;
         for _ in 0..COPIES_WALKED {
-            if !store.cte(first).shape.copy_before() {
+            let entry = store.cte(first);
+            if !entry.shape.is_follower() {
                 return first;
             }
-            first = neighbour(store, first, false).unwrap_or(at);
+            first = entry.previous_copy().unwrap_or(at);
         }
         self.lower_bound(store, &store.cte(at).cap)
             .first
@@ -78,17 +79,13 @@ impl Database {
 
     /// Whether the database holds another copy of the capability in this entry.
     pub fn has_copies<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        store.cte(at).shape.copies() != 0
+        store.cte(at).shape.has_copies()
     }
 
     /// Another copy of the capability in this entry, if there is one.
     #[inline]
     pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let shape = store.cte(at).shape;
-        if shape.copies() == 0 {
-            return None;
-        }
-        neighbour(store, at, shape.copy_behind())
+        store.cte(at).next_copy()
     }
 
     /// Whether the database holds something made from what `cap` stands for.
@@ -116,12 +113,28 @@ impl Database {
                 && range_end(other) >= range_end(cap)
                 && compare(other, cap) != Ordering::Equal
         };
-        let nearest = self.find_less(store, cap, false);
+        // What has no size stands behind others of its address that have none, and these behind all that encloses them.
+        let nearest = if cap.size() == 0 {
+            self.last_sized_up_to(store, first_word(cap))
+        } else {
+            self.find_less(store, cap, false)
+        };
         nearest.filter(encloses).or_else(|| {
             let start = PhysAddr(first_word(cap));
             let (_, found) = self.find_range(store, start, 0, Range::Surrounding);
             found.filter(encloses)
         })
+    }
+
+    /// The last entry that begins before the address, or there and is larger than a byte.
+    fn last_sized_up_to<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
+        let byte = Memory {
+            base: address,
+            bytes: 1,
+            pasid: 0,
+        };
+        let byte = Capability::new_memory(ObjType::PhysAddr, byte, CapRights::default())?;
+        self.find_less(store, &byte, false)
     }
 
     /// Whether [`Self::find_ancestor`] finds one.

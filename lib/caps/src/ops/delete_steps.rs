@@ -2,7 +2,7 @@
 //! `caps_mark_revoke`, `caps_delete_step`, `caps_clear_step`; `kernel/capabilities.c`, `kernel/cap_delete.c`).
 //!
 //! *Mark*: the last copy is flagged and put on the delete list; nobody can use it any more. *Delete step*: what lies in the
-//! first marked object is deleted, or marked in turn. Then the object's own capability is **moved into the object**, into an
+//! first marked object is deleted, or marked in turn; Mappings that show its memory go first. Then the object's own capability is **moved into the object**, into an
 //! entry that has become empty, and the object is put on the clear list. *Clear step*, when nothing is marked any more: the capability is
 //! removed, and the memory is free.
 //!
@@ -78,13 +78,17 @@ impl Database {
             return false;
         }
         let inside = cap.address()..cap.end();
-        // Copies are in the order of their entries' addresses, so the outermost two decide.
-        let first = self.lower_bound(env, cap).first;
-        let last = self.upper_bound(env, cap).before;
-        [first, last]
-            .into_iter()
-            .flatten()
-            .all(|copy| copy == at || inside.contains(&copy.address().0))
+        // A CNode has only so many slots, and few when its type may lie in it at all; the first copy elsewhere decides.
+        let mut next = env.cte(at).next_copy();
+        while let Some(copy) = next
+            && copy != at
+        {
+            if !inside.contains(&copy.address().0) {
+                return false;
+            }
+            next = env.cte(copy).next_copy();
+        }
+        true
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.
@@ -128,6 +132,10 @@ impl Database {
             }
         };
         let mut budget = self.budget(env);
+        // It cannot be mapped any more, so this is found done from some time on.
+        if !self.drop_views(env, at, &mut budget) {
+            return Ok(Step::Again);
+        }
         if self.mark_contents(env, at, &mut budget)? == Step::Again {
             return Ok(Step::Again);
         }
@@ -213,10 +221,9 @@ impl Database {
         from: CteRef,
         to: CteRef,
     ) -> Result<(), ErrorCode> {
-        let place = self.place(env, from)?;
         let entry = env.cte(from);
         let (cap, flags, state) = (entry.cap, entry.flags, entry.shared());
-        self.remove_at(env, from, place);
+        self.remove(env, from);
         env.cte_mut(from).clear();
         self.fill(env, to, cap, flags, state)
     }

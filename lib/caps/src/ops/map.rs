@@ -14,14 +14,14 @@ use crate::env::{Env, Machine};
 use crate::lookup::{DestSlot, empty_slot};
 use crate::mdb::Database;
 use crate::objects::table_level;
-use crate::vnode::aarch64::{self, MemoryType};
+use crate::vnode::aarch64::{self, MemoryType, entry_bytes};
 
 /// Arguments of [`Database::map`].
 #[derive(Clone, Copy, Debug)]
 pub struct MapArgs {
-    /// What to map: a frame (level 3), else the table of the next level.
+    /// What to map: a frame, the table of the next level, or (level 3) a kernel object to look at.
     pub source: CteRef,
-    /// Page flags; of no account when a table is mapped.
+    /// Page flags; of no account when a table is hung up.
     pub flags: u64,
     /// Offset into the source, bytes.
     pub offset: u64,
@@ -33,8 +33,18 @@ pub struct MapArgs {
     pub dest: DestSlot,
 }
 
+/// What a Map writes.
+struct Plan {
+    /// The first descriptor.
+    descriptor: u64,
+    /// By how much the next one's address is higher.
+    stride: u64,
+    /// Type of the Mapping.
+    objtype: ObjType,
+}
+
 /// The memory type of a mapping: Device for what is not RAM, whatever the flags say.
-pub(super) fn memory_type<M: Machine>(
+fn memory_type<M: Machine>(
     machine: &M,
     is_device: bool,
     base: PhysAddr,
@@ -53,12 +63,8 @@ pub(super) fn memory_type<M: Machine>(
 /// The flags, if a mapping may have them given these rights.
 ///
 /// # Errors
-/// `SYS_ERR_VM_MAP_RIGHTS`: unknown flags, no READ, WRITE with EXECUTE, more than the rights, or EXECUTE of device memory.
-pub(super) fn permitted(
-    flags: u64,
-    rights: CapRights,
-    memory: impl FnOnce(PageFlags) -> MemoryType,
-) -> Result<(PageFlags, MemoryType), ErrorCode> {
+/// `SYS_ERR_VM_MAP_RIGHTS`: unknown flags, no READ, WRITE with EXECUTE, more than the rights.
+pub(super) fn permitted(flags: u64, rights: CapRights) -> Result<PageFlags, ErrorCode> {
     let flags = PageFlags::from_word(flags).ok_or(code::VM_MAP_RIGHTS)?;
     let write_and_execute = PageFlags::WRITE.union(PageFlags::EXECUTE);
     // READ, WRITE and EXECUTE have the same numbers as flags and as rights.
@@ -69,11 +75,7 @@ pub(super) fn permitted(
     {
         return Err(code::VM_MAP_RIGHTS);
     }
-    let memory = memory(flags);
-    if memory == MemoryType::Device && flags.contains(PageFlags::EXECUTE) {
-        return Err(code::VM_MAP_RIGHTS);
-    }
-    Ok((flags, memory))
+    Ok(flags)
 }
 
 const _: () = {
@@ -83,19 +85,26 @@ const _: () = {
 };
 
 impl Database {
-    /// Maps a frame's pages, or a table, into a page table; returns the entry that got the Mapping capability.
+    /// Maps a frame's pages or blocks, or a table, into a page table; returns the entry that got the Mapping capability.
     ///
-    /// The Mapping has the rights of its source capability, which bound what [`Self::modify`] may allow later.
+    /// A table of level 3 maps pages, of level 2 blocks of 2 MiB, of level 1 blocks of 1 GiB. The Mapping has the rights of its source
+    /// capability, which bound what [`Self::modify`] may allow later.
+    ///
+    /// A table of level 3 also maps the memory of page tables and CNodes, for looking at: read-only for ever. That takes the right
+    /// IDENTIFY too, for it shows what no other call does.
     ///
     /// # Errors
     /// `SYS_ERR_`, in the order of the tests: `CAP_NOT_FOUND`, `CAP_LOCKED`, `DEST_CAP_RIGHTS` (table not writable through this capability),
     /// those two of the source; `DEST_TYPE_INVALID` (the Mapping must go into an L2CNode), then as the destination of [`Self::copy`];
     /// `VNODE_TYPE` (not a page table), `VNODE_SLOT_INVALID` (entry beyond the table).
     ///
-    /// Level 0 to 2: `VM_MAP_SIZE` (count not 1), `WRONG_MAPPING` (source is no table of the next level), `FRAME_OFFSET_INVALID` (offset not
-    /// 0). Level 3: `WRONG_MAPPING` (source is no Frame or DevFrame), `FRAME_OFFSET_INVALID` (offset not page-aligned or not inside),
-    /// `VM_MAP_SIZE` (no entries, beyond table or frame, or a frame of 2^32 pages), `VM_MAP_RIGHTS` (unknown flags, no READ, WRITE
-    /// with EXECUTE, more than the source's rights, EXECUTE of device memory).
+    /// Frame or DevFrame at level 1 to 3, page table or CNode at level 3: `FRAME_OFFSET_INVALID` (offset not inside, or no whole page
+    /// or block, or its address not aligned), `VM_MAP_SIZE` (no entries, beyond table or object, or an object of 2^32 pages),
+    /// `VM_MAP_RIGHTS` (unknown flags, no READ, WRITE with EXECUTE, more than the source's rights, EXECUTE of device memory; flags
+    /// other than READ for a kernel object, or the right IDENTIFY missing).
+    ///
+    /// Else, at level 0 to 2: `VM_MAP_SIZE` (count not 1), `WRONG_MAPPING` (source is no table of the next level),
+    /// `FRAME_OFFSET_INVALID` (offset not 0). Level 3: `WRONG_MAPPING`.
     ///
     /// `VNODE_SLOT_INUSE`: an entry is in use.
     pub fn map<E: Env>(
@@ -114,9 +123,10 @@ impl Database {
         if args.entry >= PTABLE_ENTRIES {
             return Err(code::VNODE_SLOT_INVALID);
         }
-        let (descriptor, objtype) = match level {
-            3 => page_descriptor(env, &source, &args)?,
-            _ => table_descriptor(&source, level, &args)?,
+        let plan = match (level, source.objtype()) {
+            (1..=3, ObjType::Frame | ObjType::DevFrame) => memory(env, &source, level, &args)?,
+            (3, _) => object(&source, &args)?,
+            _ => next_table(&source, level, &args)?,
         };
         let table_base = PhysAddr(table_cap.address());
         let in_use = |index| aarch64::is_valid(env.read_entry(entry_at(table_base, index)));
@@ -131,54 +141,78 @@ impl Database {
             source_pages: (source.size() / BASE_PAGE_SIZE) as u32,
             pte_count: args.count as u16,
         };
-        let cap = Capability::new_mapping(objtype, mapping, source.rights())
+        let cap = Capability::new_mapping(plan.objtype, mapping, source.rights())
             .ok_or(code::WRONG_MAPPING)?;
         self.fill(env, slot, cap, Flags::NONE, self.local())?;
         for index in 0..args.count {
-            // The output address is the only part of a descriptor that changes from page to page.
-            let value = descriptor + index * BASE_PAGE_SIZE;
+            // The output address is the only part of a descriptor that changes from one to the next.
+            let value = plan.descriptor + index * plan.stride;
             env.write_entry(entry_at(pte, index), value);
+        }
+        if !aarch64::is_leaf(plan.descriptor) {
+            self.forget_places();
         }
         Ok(slot)
     }
 }
 
-/// The first descriptor for pages of a frame, and the type of the Mapping.
-fn page_descriptor<E: Env>(
-    env: &E,
-    source: &Capability,
-    args: &MapArgs,
-) -> Result<(u64, ObjType), ErrorCode> {
-    let objtype = source.objtype();
-    let mapping = match objtype {
-        ObjType::Frame => ObjType::FrameMapping,
-        ObjType::DevFrame => ObjType::DevFrameMapping,
-        _ => return Err(code::WRONG_MAPPING),
-    };
-    let bytes = source.size();
-    let room = bytes
+/// Where mapping begins, if `count` entries of so many bytes each fit the source and the table.
+fn fitting(source: &Capability, bytes: u64, args: &MapArgs) -> Result<PhysAddr, ErrorCode> {
+    let base = PhysAddr(source.address().wrapping_add(args.offset));
+    let room = source
+        .size()
         .checked_sub(args.offset)
-        .filter(|room| *room >= BASE_PAGE_SIZE && args.offset.is_multiple_of(BASE_PAGE_SIZE))
+        .filter(|room| *room >= bytes && base.is_aligned(bytes))
         .ok_or(code::FRAME_OFFSET_INVALID)?;
-    let most = (PTABLE_ENTRIES - args.entry).min(room / BASE_PAGE_SIZE);
-    let countable = bytes / BASE_PAGE_SIZE <= u64::from(u32::MAX);
+    let most = (PTABLE_ENTRIES - args.entry).min(room / bytes);
+    let countable = source.size() / BASE_PAGE_SIZE <= u64::from(u32::MAX);
     if args.count == 0 || args.count > most || !countable {
         return Err(code::VM_MAP_SIZE);
     }
-    let base = PhysAddr(source.address().wrapping_add(args.offset));
-    let is_device = objtype == ObjType::DevFrame;
-    let (flags, memory) = permitted(args.flags, source.rights(), |flags| {
-        memory_type(env, is_device, base, args.count * BASE_PAGE_SIZE, flags)
-    })?;
-    Ok((aarch64::page(base, flags, memory), mapping))
+    Ok(base)
 }
 
-/// The descriptor for a table of the next level, and the type of the Mapping.
-fn table_descriptor(
+/// Pages or blocks of a frame.
+fn memory<E: Env>(
+    env: &E,
     source: &Capability,
     level: u8,
     args: &MapArgs,
-) -> Result<(u64, ObjType), ErrorCode> {
+) -> Result<Plan, ErrorCode> {
+    let stride = entry_bytes(level);
+    let base = fitting(source, stride, args)?;
+    let rights = source.rights();
+    let flags = permitted(args.flags, rights)?;
+    let is_device = source.objtype() == ObjType::DevFrame;
+    let memory = memory_type(env, is_device, base, args.count * stride, flags);
+    if memory == MemoryType::Device && flags.contains(PageFlags::EXECUTE) {
+        return Err(code::VM_MAP_RIGHTS);
+    }
+    Ok(Plan {
+        descriptor: aarch64::memory_leaf(level, base, flags, memory, rights),
+        stride,
+        objtype: source.objtype().mapping().ok_or(code::WRONG_MAPPING)?,
+    })
+}
+
+/// Pages of a kernel object, to look at.
+fn object(source: &Capability, args: &MapArgs) -> Result<Plan, ErrorCode> {
+    let objtype = source.objtype().mapping().ok_or(code::WRONG_MAPPING)?;
+    let blank = aarch64::object_page(PhysAddr(0), objtype).ok_or(code::WRONG_MAPPING)?;
+    let base = fitting(source, BASE_PAGE_SIZE, args)?;
+    let needed = CapRights::READ.union(CapRights::IDENTIFY);
+    if args.flags != PageFlags::READ.0 || !source.rights().contains(needed) {
+        return Err(code::VM_MAP_RIGHTS);
+    }
+    Ok(Plan {
+        descriptor: blank | base.0,
+        stride: BASE_PAGE_SIZE,
+        objtype,
+    })
+}
+
+/// A table of the next level.
+fn next_table(source: &Capability, level: u8, args: &MapArgs) -> Result<Plan, ErrorCode> {
     if args.count != 1 {
         return Err(code::VM_MAP_SIZE);
     }
@@ -189,6 +223,9 @@ fn table_descriptor(
     if args.offset != 0 {
         return Err(code::FRAME_OFFSET_INVALID);
     }
-    let mapping = objtype.mapping().ok_or(code::WRONG_MAPPING)?;
-    Ok((aarch64::table(PhysAddr(source.address())), mapping))
+    Ok(Plan {
+        descriptor: aarch64::table(PhysAddr(source.address())),
+        stride: 0,
+        objtype: objtype.mapping().ok_or(code::WRONG_MAPPING)?,
+    })
 }

@@ -3,8 +3,10 @@
 //! A Mapping lies in the database behind what it maps: its base is the first mapped byte, `pte` its first page-table entry and
 //! `source_pages` the size of the capability it was made from. Capabilities that share a byte are nested, so base and size
 //! say which one that was. It has an entry in the table exactly as long as it is in the database: who removes the last copy
-//! of a Mapping clears the entries, and a frame or table goes only after its Mappings went. So no entry outlives the
+//! of a Mapping clears the entries, and a frame, table or CNode goes only after its Mappings went. So no entry outlives the
 //! memory it points to, and no Mapping outlives its table.
+//!
+//! In a table of which level a Mapping lies is not in it: the entry itself tells.
 
 use kpi::addr::PhysAddr;
 use kpi::cap::{Capability, Mapping, ObjType};
@@ -13,27 +15,13 @@ use kpi::rights::CapRights;
 
 use crate::budget::{Budget, Work};
 use crate::cte::CteRef;
-use crate::env::{Env, Store, Unmapped};
+use crate::env::{Env, Store};
 use crate::mdb::{Database, Key};
 use crate::objects::table_level;
-use crate::vnode::aarch64;
-
-/// Bytes of a page-table entry.
-pub(super) const ENTRY_BYTES: u64 = 8;
+use crate::vnode::aarch64::{self, ENTRY_BYTES};
 
 /// In a table being deleted, [`page`](crate::Cte) counts from here once its own Mappings are gone.
 const TABLE_PHASE: u32 = 1;
-
-/// Level of the tables that a Mapping of this type lies in.
-#[inline]
-pub(super) fn level_of_mapping(objtype: ObjType) -> u8 {
-    match objtype {
-        ObjType::VNodeAarch64L1Mapping => 0,
-        ObjType::VNodeAarch64L2Mapping => 1,
-        ObjType::VNodeAarch64L3Mapping => 2,
-        _ => 3,
-    }
-}
 
 /// The table that the Mapping lies in.
 #[inline]
@@ -53,23 +41,6 @@ pub(super) fn entry_at(table: PhysAddr, index: u64) -> PhysAddr {
     PhysAddr(table.0.wrapping_add(index * ENTRY_BYTES))
 }
 
-/// Makes the entries of a Mapping invalid.
-pub(super) fn clear_entries<E: Env>(env: &mut E, cap: &Capability) {
-    let Some(mapping) = cap.as_mapping() else {
-        return;
-    };
-    let table = table_of(&mapping);
-    for index in 0..u64::from(mapping.pte_count) {
-        env.write_entry(PhysAddr(mapping.pte.wrapping_add(index * ENTRY_BYTES)), 0);
-    }
-    env.unmapped(Unmapped {
-        table,
-        level: level_of_mapping(cap.objtype()),
-        first: first_entry(&mapping),
-        count: mapping.pte_count,
-    });
-}
-
 /// A Mapping to search with.
 fn probe(objtype: ObjType, base: u64, pte: u64) -> Option<Capability> {
     let mapping = Mapping {
@@ -82,6 +53,35 @@ fn probe(objtype: ObjType, base: u64, pte: u64) -> Option<Capability> {
 }
 
 impl Database {
+    /// Makes the entries of a Mapping invalid.
+    pub(super) fn clear_entries<E: Env>(&mut self, env: &mut E, cap: &Capability) {
+        let Some(mapping) = cap.as_mapping() else {
+            return;
+        };
+        let (table, first) = (table_of(&mapping), first_entry(&mapping));
+        let value = env.read_entry(PhysAddr(mapping.pte));
+        for index in 0..u64::from(mapping.pte_count) {
+            env.write_entry(entry_at(PhysAddr(mapping.pte), index), 0);
+        }
+        if aarch64::is_leaf(value) {
+            let level = aarch64::level_of_leaf(value);
+            self.announce_leaves(env, table, level, first, mapping.pte_count);
+        } else {
+            let level = match cap.objtype() {
+                ObjType::VNodeAarch64L1Mapping => 0,
+                ObjType::VNodeAarch64L2Mapping => 1,
+                _ => 2,
+            };
+            self.announce_table(env, table, level, first);
+        }
+    }
+
+    /// What [`Self::clear_entries`] costs.
+    pub(super) fn cost_to_clear(&self, mapping: &Mapping, budget: &Budget) -> u32 {
+        budget.cost(Work::TableEntries(u32::from(mapping.pte_count)))
+            + self.cost_to_announce(table_of(mapping), budget)
+    }
+
     /// The first copy of the Mapping of that type that leads from `pte` to `base`.
     fn find_mapping<S: Store>(
         &self,
@@ -123,14 +123,38 @@ impl Database {
             self.take_out(env, other);
         }
         let cap = env.cte(at).cap;
-        let entries = cap.as_mapping().map_or(0, |mapping| mapping.pte_count);
-        if !budget.spend_instructions(
-            budget.cost(Work::Remove) + budget.cost(Work::TableEntries(u32::from(entries))),
-        ) {
+        let cost = cap
+            .as_mapping()
+            .map_or(0, |mapping| self.cost_to_clear(&mapping, budget));
+        if !budget.spend_instructions(budget.cost(Work::Remove) + cost) {
             return false;
         }
-        clear_entries(env, &cap);
+        self.clear_entries(env, &cap);
         self.take_out(env, at);
+        true
+    }
+
+    /// Removes all Mappings that show the CNode in `at`, a last copy that cannot be mapped any more. `false`: more to do.
+    pub(super) fn drop_views<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        budget: &mut Budget,
+    ) -> bool {
+        let cap = env.cte(at).cap;
+        let Some(objtype) = cap.objtype().mapping() else {
+            return true;
+        };
+        let end = cap.end();
+        // Nothing else has its place in a CNode's memory, so the next in order is one of them, or there is none.
+        while let Some(next) = self.upper_bound(env, &cap).first
+            && env.cte(next).cap.objtype() == objtype
+            && env.cte(next).cap.address() < end
+        {
+            if !budget.spend(Work::Visit) || !self.drop_mapping(env, next, budget) {
+                return false;
+            }
+        }
         true
     }
 
@@ -233,21 +257,23 @@ impl Database {
         if !budget.spend_instructions(2 * budget.cost(Work::Visit)) {
             return false;
         }
-        let types: &[ObjType] = match level {
-            0 => &[ObjType::VNodeAarch64L1Mapping],
-            1 => &[ObjType::VNodeAarch64L2Mapping],
-            2 => &[ObjType::VNodeAarch64L3Mapping],
-            _ => &[ObjType::FrameMapping, ObjType::DevFrameMapping],
+        let types = match aarch64::object_of(value) {
+            Some(objtype) => [objtype; 2],
+            None if aarch64::is_leaf(value) => [ObjType::FrameMapping, ObjType::DevFrameMapping],
+            None if level == 0 => [ObjType::VNodeAarch64L1Mapping; 2],
+            None if level == 1 => [ObjType::VNodeAarch64L2Mapping; 2],
+            None => [ObjType::VNodeAarch64L3Mapping; 2],
         };
         let base = aarch64::output(value);
         let found = types
-            .iter()
-            .find_map(|objtype| self.find_mapping(env, *objtype, base, pte));
+            .into_iter()
+            .find_map(|objtype| self.find_mapping(env, objtype, base, pte));
         match found {
             Some(mapping) => self.drop_mapping(env, mapping, budget),
             None => {
                 // No entry is without a Mapping; were there one, it must not stay.
                 env.write_entry(pte, 0);
+                self.announce_table(env, pte.align_down(BASE_PAGE_SIZE), level, 0);
                 true
             }
         }

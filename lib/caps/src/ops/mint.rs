@@ -47,14 +47,30 @@ impl Database {
             state.owner = self.state_of(store, source).owner;
             self.fill(store, slot, minted, Flags::NONE, state)?;
         } else {
-            self.fill_copy(store, slot, source, minted, Flags::NONE)?;
+            self.fill_copy(store, slot, source, minted, Flags::NONE);
         }
         Ok(slot)
     }
 }
 
 /// The capability with parameters applied.
+#[inline]
 fn parametrise(cap: &Capability, param1: u64, param2: u64) -> Result<Capability, ErrorCode> {
+    match cap.objtype() {
+        ObjType::EndPointLmp | ObjType::EndPointUmp => parametrise_endpoint(cap, param1, param2),
+        _ => {
+            let kept = CapRights((param1 & 0xff) as u8);
+            Ok(cap.with_rights(cap.rights().intersection(kept)))
+        }
+    }
+}
+
+#[inline(never)]
+fn parametrise_endpoint(
+    cap: &Capability,
+    param1: u64,
+    param2: u64,
+) -> Result<Capability, ErrorCode> {
     if let Some(mut endpoint) = cap.as_end_point_lmp() {
         if endpoint.epbuflen != 0 {
             return Err(code::INVALID_SOURCE_TYPE);
@@ -76,6 +92,5 @@ fn parametrise(cap: &Capability, param1: u64, param2: u64) -> Result<Capability,
         endpoint.iftype = param1 as u16;
         return Ok(Capability::new_end_point_ump(endpoint, cap.rights()));
     }
-    let kept = CapRights((param1 & 0xff) as u8);
-    Ok(cap.with_rights(cap.rights().intersection(kept)))
+    Err(code::INVALID_SOURCE_TYPE)
 }

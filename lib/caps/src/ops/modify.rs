@@ -1,21 +1,31 @@
-//! Modify: other permissions for pages of a Mapping (Barrelfish `paging_modify_flags`).
+//! Modify: other permissions for what is mapped (Barrelfish `paging_modify_flags`, `page_mappings_modify_flags`).
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
-use kpi::layout::BASE_PAGE_SIZE;
+use kpi::layout::PTABLE_ENTRIES;
+use kpi::rights::CapRights;
 
 use super::copy::usable;
-use super::map::{memory_type, permitted};
+use super::map::permitted;
 use super::mappings::{entry_at, first_entry, table_of};
 use crate::code;
 use crate::cte::CteRef;
-use crate::env::{Env, Unmapped};
+use crate::env::Env;
 use crate::mdb::Database;
+use crate::objects::table_level;
 use crate::vnode::aarch64;
 
+/// Successive entries of a table.
+#[derive(Clone, Copy)]
+struct Entries {
+    table: PhysAddr,
+    first: u64,
+    count: u64,
+}
+
 impl Database {
-    /// Gives `pages` pages of a frame's Mapping, from its page `first` on, other flags.
+    /// Gives `count` pages (or blocks) of a frame's Mapping, from its `first` on, other flags.
     ///
     /// Where the memory type changes, entries are made invalid and the change announced before they are written again (break
     /// before make); otherwise it is announced after.
@@ -29,51 +39,111 @@ impl Database {
         env: &mut E,
         mapping: CteRef,
         first: u64,
-        pages: u64,
+        count: u64,
         flags: u64,
     ) -> Result<(), ErrorCode> {
         let cap = usable(env, mapping)?.cap;
-        let is_device = match cap.objtype() {
-            ObjType::FrameMapping => false,
-            ObjType::DevFrameMapping => true,
-            _ => return Err(code::WRONG_MAPPING),
-        };
+        if !matches!(
+            cap.objtype(),
+            ObjType::FrameMapping | ObjType::DevFrameMapping
+        ) {
+            return Err(code::WRONG_MAPPING);
+        }
         let fields = cap.as_mapping().ok_or(code::WRONG_MAPPING)?;
         let behind = u64::from(fields.pte_count)
             .checked_sub(first)
             .filter(|behind| *behind > 0)
             .ok_or(code::VM_MAP_OFFSET)?;
-        if pages == 0 || pages > behind {
+        if count == 0 || count > behind {
             return Err(code::VM_MAP_SIZE);
         }
-        let base = PhysAddr(fields.base.wrapping_add(first * BASE_PAGE_SIZE));
-        let (flags, memory) = permitted(flags, cap.rights(), |flags| {
-            memory_type(env, is_device, base, pages * BASE_PAGE_SIZE, flags)
-        })?;
-        let pte = entry_at(PhysAddr(fields.pte), first);
-        let descriptor = aarch64::page(base, flags, memory);
-        let what = Unmapped {
+        let entries = Entries {
             table: table_of(&fields),
-            level: 3,
-            first: first_entry(&fields) + first as u16,
-            count: pages as u16,
+            first: u64::from(first_entry(&fields)) + first,
+            count,
         };
-        let type_changes = |index| {
-            let old = env.read_entry(entry_at(pte, index));
-            (old ^ descriptor) & aarch64::ATTRIBUTE_MASK != 0
-        };
-        let break_first = (0..pages).any(type_changes);
-        if break_first {
-            for index in 0..pages {
-                env.write_entry(entry_at(pte, index), 0);
-            }
-            env.unmapped(what);
+        self.rewrite(env, entries, flags, cap.rights())
+    }
+
+    /// Gives `count` entries of a table, from `first` on, other flags: all of them pages or blocks of frames, of whatever Mappings.
+    ///
+    /// # Errors
+    /// `SYS_ERR_CAP_NOT_FOUND`, `SYS_ERR_CAP_LOCKED`, `SYS_ERR_DEST_CAP_RIGHTS`: as [`Self::map`]. `SYS_ERR_VNODE_TYPE`: it is no page table.
+    /// `SYS_ERR_VNODE_SLOT_INVALID`: `first` is behind the table. `SYS_ERR_VM_MAP_SIZE`: no entries, or more than there are behind `first`.
+    /// `SYS_ERR_WRONG_MAPPING`: one of them is empty, or leads to a table, or shows a kernel object.
+    /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the capabilities that were mapped. No entry was changed.
+    pub fn modify_entries<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        first: u64,
+        count: u64,
+        flags: u64,
+    ) -> Result<(), ErrorCode> {
+        let cap = self.writable_table(env, table)?;
+        table_level(cap.objtype()).ok_or(code::VNODE_TYPE)?;
+        let behind = PTABLE_ENTRIES
+            .checked_sub(first)
+            .filter(|behind| *behind > 0)
+            .ok_or(code::VNODE_SLOT_INVALID)?;
+        if count == 0 || count > behind {
+            return Err(code::VM_MAP_SIZE);
         }
-        for index in 0..pages {
-            env.write_entry(entry_at(pte, index), descriptor + index * BASE_PAGE_SIZE);
+        let entries = Entries {
+            table: PhysAddr(cap.address()),
+            first,
+            count,
+        };
+        let is_memory = |index| {
+            let value = env.read_entry(entry_at(entries.table, index));
+            aarch64::is_leaf(value) && aarch64::object_of(value).is_none()
+        };
+        if !(first..first + count).all(is_memory) {
+            return Err(code::WRONG_MAPPING);
+        }
+        self.rewrite(env, entries, flags, CapRights::ALL)
+    }
+
+    /// Rewrites leaves, if all of them may have these flags. (All are of the level of the first: they lie in one table.)
+    fn rewrite<E: Env>(
+        &mut self,
+        env: &mut E,
+        entries: Entries,
+        flags: u64,
+        rights: CapRights,
+    ) -> Result<(), ErrorCode> {
+        let flags = permitted(flags, rights)?;
+        let Entries {
+            table,
+            first,
+            count,
+        } = entries;
+        let all = || (first..first + count).map(|index| entry_at(table, index));
+        let mut break_first = false;
+        for entry in all() {
+            let old = env.read_entry(entry);
+            let new = aarch64::with_flags(old, flags).ok_or(code::VM_MAP_RIGHTS)?;
+            break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0;
+        }
+        let level = aarch64::level_of_leaf(env.read_entry(entry_at(table, first)));
+        let announce = |db: &mut Self, env: &mut E| {
+            db.announce_leaves(env, table, level, first as u16, count as u16);
+        };
+        if break_first {
+            // What was there is kept in the entry, which is only made invalid.
+            for entry in all() {
+                let old = env.read_entry(entry);
+                env.write_entry(entry, old & !aarch64::VALID);
+            }
+            announce(self, env);
+        }
+        for entry in all() {
+            let old = env.read_entry(entry) | aarch64::VALID;
+            // Found possible above.
+            env.write_entry(entry, aarch64::with_flags(old, flags).unwrap_or(old));
         }
         if !break_first {
-            env.unmapped(what);
+            announce(self, env);
         }
         Ok(())
     }

@@ -24,10 +24,12 @@ pub(crate) struct Pending {
     pub(super) revoking: Option<Revoking>,
 }
 
-/// Progress of [`Database::revoke_mark_target`](crate::Database::revoke_mark_target).
+/// Progress of [`Database::revoke_mark_target`](crate::Database::revoke_mark_target) or of
+/// [`revoke_mark_relations`](crate::Database::revoke_mark_relations).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Revoking {
-    pub(super) at: CteRef,
+    /// The target's entry; none when another core began it.
+    pub(super) at: Option<CteRef>,
     pub(super) target: Capability,
     pub(super) passed: Capability,
 }

@@ -38,7 +38,7 @@ impl Database {
             cap.end()
         };
         let mut passed = match self.pending.revoking.take() {
-            Some(progress) if progress.at == at && is_copy(&progress.target, &cap) => {
+            Some(progress) if progress.at == Some(at) && is_copy(&progress.target, &cap) => {
                 progress.passed
             }
             _ => cap,
@@ -71,7 +71,7 @@ impl Database {
             }
         };
         self.pending.revoking = Some(Revoking {
-            at,
+            at: Some(at),
             target: cap,
             passed,
         });

@@ -1,11 +1,11 @@
-//! Unmap: remove what a Mapping mapped, and the Mapping.
+//! Unmap and Destroy: remove what a Mapping mapped, and the Mapping.
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::rights::CapRights;
 
 use super::copy::usable;
-use super::mappings::{level_of_mapping, table_of};
+use super::mappings::table_of;
 use crate::budget::Step;
 use crate::code;
 use crate::cte::{CteRef, Flags};
@@ -27,12 +27,27 @@ impl Database {
         mapping: CteRef,
     ) -> Result<Step, ErrorCode> {
         let table_cap = self.writable_table(env, table)?;
-        let level = table_level(table_cap.objtype()).ok_or(code::VNODE_TYPE)?;
+        table_level(table_cap.objtype()).ok_or(code::VNODE_TYPE)?;
         let cap = usable(env, mapping)?.cap;
         let fields = cap.as_mapping().ok_or(code::WRONG_MAPPING)?;
-        if table_of(&fields) != PhysAddr(table_cap.address())
-            || level_of_mapping(cap.objtype()) != level
-        {
+        // A Mapping goes before its table, so this is the table it was made in.
+        if table_of(&fields) != PhysAddr(table_cap.address()) {
+            return Err(code::WRONG_MAPPING);
+        }
+        self.destroy_mapping(env, mapping)
+    }
+
+    /// The same without the table: whoever has a Mapping can delete all its copies one way or another.
+    ///
+    /// # Errors
+    /// `SYS_ERR_CAP_NOT_FOUND`, `SYS_ERR_CAP_LOCKED`: as [`Self::copy`]; also when the Mapping is locked.
+    /// `SYS_ERR_WRONG_MAPPING`: no Mapping.
+    pub fn destroy_mapping<E: Env>(
+        &mut self,
+        env: &mut E,
+        mapping: CteRef,
+    ) -> Result<Step, ErrorCode> {
+        if !usable(env, mapping)?.cap.objtype().is_mapping() {
             return Err(code::WRONG_MAPPING);
         }
         if self.state_of(env, mapping).flags.has(Flags::LOCKED) {

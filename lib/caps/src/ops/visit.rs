@@ -40,6 +40,6 @@ impl Database {
 
     /// The entry, if it is in the database.
     pub fn live_entry<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        store.cte(at).shape.in_tree().then_some(at)
+        store.cte(at).shape.in_database().then_some(at)
     }
 }

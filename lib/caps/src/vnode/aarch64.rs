@@ -1,10 +1,24 @@
 //! AArch64 stage 1 descriptors, 4 KiB granule (Arm ARM D8.3). Pure: words in, words out.
 //!
 //! User leaves have AF and nG set and are inner shareable. PXN is always set; UXN unless the page may be executed.
-//! **Barreleye** differs from Barrelfish in that EXECUTE is enforced, and in that memory outside RAM is Device whatever the flags.
+//! **Barreleye** differs from Barrelfish in that EXECUTE is enforced, in that memory outside RAM is Device whatever the flags, and
+//! in that there are blocks (2 MiB, 1 GiB) and read-only pages of kernel objects.
+//!
+//! AF tells leaves from tables. The hardware ignores bits 58 to 55 of a leaf; there the database keeps what it would have to search for
+//! otherwise:
+//!
+//! | Bit 58 | 57 | 56 | 55 |
+//! |---|---|---|---|
+//! | 0: memory | block of 1 GiB | may become executable | may become writable |
+//! | 1: kernel object | number of its type, 57:55 | | |
 
 use kpi::addr::PhysAddr;
-use kpi::rights::PageFlags;
+use kpi::cap::ObjType;
+use kpi::layout::BASE_PAGE_SIZE;
+use kpi::rights::{CapRights, PageFlags};
+
+/// Bytes of a descriptor.
+pub const ENTRY_BYTES: u64 = 8;
 
 /// Bit 0 of every descriptor that is used.
 pub const VALID: u64 = 1;
@@ -30,6 +44,27 @@ pub const PXN: u64 = 1 << 53;
 pub const UXN: u64 = 1 << 54;
 /// Output address, bits 47 to 12.
 pub const ADDRESS_MASK: u64 = 0x0000_ffff_ffff_f000;
+/// Software: the mapped capability allows writing.
+const MAY_WRITE: u64 = 1 << 55;
+/// Software: the mapped capability allows execution.
+const MAY_EXECUTE: u64 = 1 << 56;
+/// Software: a block of level 1.
+const GIANT: u64 = 1 << 57;
+/// Software: a page of a kernel object, whose number in [`OBJECTS`] is in the three bits below.
+const OBJECT: u64 = 1 << 58;
+const OBJECT_SHIFT: u32 = 55;
+/// What a change of flags changes.
+const CHANGEABLE: u64 = ATTRIBUTE_MASK | AP_READ_ONLY | UXN;
+
+/// The Mapping types of kernel objects that can be looked at.
+const OBJECTS: [ObjType; 6] = [
+    ObjType::VNodeAarch64L0Mapping,
+    ObjType::VNodeAarch64L1Mapping,
+    ObjType::VNodeAarch64L2Mapping,
+    ObjType::VNodeAarch64L3Mapping,
+    ObjType::L1CNodeMapping,
+    ObjType::L2CNodeMapping,
+];
 
 /// Memory types, as indices into MAIR_EL1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +76,119 @@ pub enum MemoryType {
     Device = 1,
     /// Normal, non-cacheable.
     NonCacheable = 2,
+}
+
+/// A leaf of a table of level 1 to 3, for memory of a capability with these rights; `flags` as in [`page`].
+#[inline]
+pub const fn memory_leaf(
+    level: u8,
+    output: PhysAddr,
+    flags: PageFlags,
+    memory: MemoryType,
+    rights: CapRights,
+) -> u64 {
+    let mut entry = page(output, flags, memory);
+    if rights.contains(CapRights::WRITE) {
+        entry |= MAY_WRITE;
+    }
+    if rights.contains(CapRights::EXECUTE) {
+        entry |= MAY_EXECUTE;
+    }
+    match level {
+        3 => entry,
+        2 => entry & !TABLE_OR_PAGE,
+        _ => entry & !TABLE_OR_PAGE | GIANT,
+    }
+}
+
+/// A read-only page of a kernel object, mapped by a Mapping of that type; `None` for types that are never shown.
+#[inline]
+pub fn object_page(output: PhysAddr, mapping: ObjType) -> Option<u64> {
+    let number = OBJECTS.iter().position(|known| *known == mapping)?;
+    let entry = page(output, PageFlags::READ, MemoryType::Normal);
+    Some(entry | OBJECT | (number as u64) << OBJECT_SHIFT)
+}
+
+/// The Mapping type of a leaf that shows a kernel object.
+#[inline]
+pub fn object_of(entry: u64) -> Option<ObjType> {
+    if !is_leaf(entry) || entry & OBJECT == 0 {
+        return None;
+    }
+    OBJECTS.get((entry >> OBJECT_SHIFT & 7) as usize).copied()
+}
+
+/// A leaf of memory with other flags; what is Device stays so. `None`: the mapped capability does not allow them, or it is no such leaf.
+#[inline]
+pub fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
+    let lacks = |flag, bit| flags.contains(flag) && entry & bit == 0;
+    let device = memory_of(entry) == MemoryType::Device;
+    if !is_leaf(entry)
+        || entry & OBJECT != 0
+        || lacks(PageFlags::WRITE, MAY_WRITE)
+        || lacks(PageFlags::EXECUTE, MAY_EXECUTE)
+        || (device && flags.contains(PageFlags::EXECUTE))
+    {
+        return None;
+    }
+    let memory = if device {
+        MemoryType::Device
+    } else if flags.contains(PageFlags::NOCACHE) {
+        MemoryType::NonCacheable
+    } else {
+        MemoryType::Normal
+    };
+    Some(entry & !CHANGEABLE | page(PhysAddr(0), flags, memory) & CHANGEABLE)
+}
+
+/// What a leaf permits.
+#[inline]
+pub const fn flags_of(entry: u64) -> PageFlags {
+    let mut flags = PageFlags::READ;
+    if entry & AP_READ_ONLY == 0 {
+        flags = flags.union(PageFlags::WRITE);
+    }
+    if entry & UXN == 0 {
+        flags = flags.union(PageFlags::EXECUTE);
+    }
+    if !matches!(memory_of(entry), MemoryType::Normal) {
+        flags = flags.union(PageFlags::NOCACHE);
+    }
+    flags
+}
+
+/// How a leaf is cached.
+#[inline]
+pub const fn memory_of(entry: u64) -> MemoryType {
+    match (entry & ATTRIBUTE_MASK) >> ATTRIBUTE_SHIFT {
+        0 => MemoryType::Normal,
+        1 => MemoryType::Device,
+        _ => MemoryType::NonCacheable,
+    }
+}
+
+/// Whether the descriptor translates, rather than leading to a table.
+#[inline]
+pub const fn is_leaf(entry: u64) -> bool {
+    entry & (VALID | ACCESSED) == VALID | ACCESSED
+}
+
+/// Level of the table that a leaf lies in.
+#[inline]
+pub const fn level_of_leaf(entry: u64) -> u8 {
+    if entry & TABLE_OR_PAGE != 0 {
+        3
+    } else if entry & GIANT != 0 {
+        1
+    } else {
+        2
+    }
+}
+
+/// Bytes that one entry of a table of that level (0 to 3) translates.
+#[inline]
+pub const fn entry_bytes(level: u8) -> u64 {
+    BASE_PAGE_SIZE << (index_shift(level) - index_shift(3))
 }
 
 /// A level 3 descriptor for a user page. `flags` has READ; what it does not have is not permitted.
@@ -123,5 +271,43 @@ mod tests {
         assert!(is_valid(entry) && !is_valid(0));
         assert_eq!(output(entry), PhysAddr(0x8000));
         assert_eq!([0, 1, 2, 3].map(index_shift), [39, 30, 21, 12]);
+        assert_eq!([1, 2, 3].map(entry_bytes), [1 << 30, 1 << 21, 4096]);
+        assert!(!is_leaf(entry));
+    }
+
+    #[test]
+    fn a_leaf_knows_its_level_and_what_it_may_become() {
+        for level in 1..4 {
+            let rights = CapRights::READ.union(CapRights::EXECUTE);
+            let output = PhysAddr(0x8000_0000);
+            let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
+            assert!(is_leaf(leaf) && object_of(leaf).is_none());
+            assert_eq!(level_of_leaf(leaf), level);
+            assert_eq!(leaf & TABLE_OR_PAGE != 0, level == 3);
+            assert_eq!(with_flags(leaf, PageFlags::READ_WRITE), None);
+            let code = with_flags(leaf, PageFlags::READ_EXECUTE).unwrap();
+            assert_eq!(flags_of(code), PageFlags::READ_EXECUTE);
+            assert_eq!(super::output(code), output);
+            assert_eq!(with_flags(code, PageFlags::READ), Some(leaf));
+            let uncached = PageFlags::READ.union(PageFlags::NOCACHE);
+            let uncached = with_flags(leaf, uncached).unwrap();
+            assert_eq!(memory_of(uncached), MemoryType::NonCacheable);
+        }
+    }
+
+    #[test]
+    fn a_device_stays_one_and_an_object_stays_read_only() {
+        let rights = CapRights::ALL;
+        let device = memory_leaf(3, PhysAddr(0), PageFlags::READ, MemoryType::Device, rights);
+        let written = with_flags(device, PageFlags::READ_WRITE).unwrap();
+        assert_eq!(memory_of(written), MemoryType::Device);
+        assert_eq!(with_flags(device, PageFlags::READ_EXECUTE), None);
+        for kind in OBJECTS {
+            let page = object_page(PhysAddr(0x5000), kind).unwrap();
+            assert_eq!(object_of(page), Some(kind));
+            assert_eq!((level_of_leaf(page), flags_of(page)), (3, PageFlags::READ));
+            assert_eq!(with_flags(page, PageFlags::READ), None);
+        }
+        assert_eq!(object_page(PhysAddr(0), ObjType::FrameMapping), None);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use caps::{CheckCursor, Cte, CteRef, Flags, SharedState, Store};
 use kpi::cap::{Capability, ObjType, compare, is_copy};
 
+use super::model::entry_bytes;
 use super::{HELD, HELD_BASE, L1, L2, ROOT, World, entry};
 
 /// All entries that hold something: in CNodes that anybody has a capability for, in those of the boot, and in kernel objects.
@@ -108,6 +109,17 @@ fn laminar(found: &BTreeMap<u64, Capability>) {
     }
 }
 
+/// How much an entry of the table at that address translates.
+fn bytes_of_entries(found: &BTreeMap<u64, Capability>, table: u64) -> u64 {
+    let is_it = |cap: &&Capability| cap.objtype().is_vnode() && cap.address() == table;
+    match found.values().find(is_it).map(|cap| cap.objtype()) {
+        Some(ObjType::VNodeAarch64L0) => entry_bytes(0),
+        Some(ObjType::VNodeAarch64L1) => entry_bytes(1),
+        Some(ObjType::VNodeAarch64L2) => entry_bytes(2),
+        _ => entry_bytes(3),
+    }
+}
+
 /// Valid entries are exactly those that Mappings stand for; tables and sources of Mappings exist.
 fn page_tables(world: &World, found: &BTreeMap<u64, Capability>) {
     let mut covered: BTreeMap<u64, u64> = BTreeMap::new();
@@ -117,14 +129,16 @@ fn page_tables(world: &World, found: &BTreeMap<u64, Capability>) {
             continue;
         };
         assert!(mapping.pte_count > 0);
+        let table = mapping.pte & !0xfff;
+        let stride = bytes_of_entries(found, table);
         let source = found.values().find(|source| {
             source.objtype().mapping() == Some(cap.objtype())
                 && source.size() == u64::from(mapping.source_pages) * 4096
                 && source.address() <= mapping.base
-                && mapping.base + u64::from(mapping.pte_count) * 4096 <= end(source)
+                && (source.objtype().is_vnode()
+                    || mapping.base + u64::from(mapping.pte_count) * stride <= end(source))
         });
         assert!(source.is_some(), "{cap} maps what is not there");
-        let table = mapping.pte & !0xfff;
         assert!(
             found
                 .values()
@@ -135,7 +149,7 @@ fn page_tables(world: &World, found: &BTreeMap<u64, Capability>) {
             continue;
         }
         for index in 0..u64::from(mapping.pte_count) {
-            let twice = covered.insert(mapping.pte + 8 * index, mapping.base + 4096 * index);
+            let twice = covered.insert(mapping.pte + 8 * index, mapping.base + stride * index);
             assert_eq!(twice, None, "an entry has two Mappings");
         }
     }

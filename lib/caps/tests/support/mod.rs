@@ -3,10 +3,11 @@
 
 pub mod audit;
 pub mod model;
+pub mod program;
 
 use std::cell::Cell;
 
-use caps::{Cte, CteRef, Database, DestSlot, Machine, RetypeArgs, Step, Store, Unmapped};
+use caps::{Cte, CteRef, Database, DestSlot, Machine, Reach, RetypeArgs, Step, Store, Unmapped};
 use errors::ErrorCode;
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::{Capability, IrqSrc, L1CNode, L2CNode, Memory, ObjType};
@@ -25,9 +26,14 @@ pub const HELD: u64 = 8;
 #[repr(C, align(64))]
 struct Line([u64; 8]);
 
+/// One call of an operation that works in steps.
+pub type Call = Box<dyn FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>>;
+
 /// The machine.
 pub struct Env {
-    memory: Vec<Line>,
+    memory: Box<[Line]>,
+    /// Instructions that one call may use for work in pieces.
+    pub per_call: u32,
     /// Calls of `cte` and `cte_mut`.
     pub visits: Cell<u64>,
     /// Page-table entries read and written.
@@ -46,8 +52,12 @@ pub struct Env {
 
 impl Env {
     pub fn new() -> Self {
+        let lines = ((BYTES + DEVICE_BYTES) / 64) as usize;
+        // SAFETY: a Line is numbers only: zeroes are one.
+        let memory = unsafe { Box::<[Line]>::new_zeroed_slice(lines).assume_init() };
         Self {
-            memory: vec![Line([0; 8]); ((BYTES + DEVICE_BYTES) / 64) as usize],
+            memory,
+            per_call: 9_000,
             visits: Cell::new(0),
             table_entries: Cell::new(0),
             unmapped: Vec::new(),
@@ -159,6 +169,7 @@ impl Machine for Env {
     }
 
     fn unmapped(&mut self, what: Unmapped) {
+        assert!(matches!(what.reach, Reach::Many) || what.count <= 32);
         assert!(what.count > 0 && u64::from(what.first) + u64::from(what.count) <= 512);
         self.unmapped.push(what);
     }
@@ -171,6 +182,10 @@ impl Machine for Env {
 
     fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
         self.deleted.push(dcb);
+    }
+
+    fn work_per_call(&self) -> u32 {
+        self.per_call
     }
 }
 
@@ -196,6 +211,10 @@ pub const RAM_BYTES: u64 = 7 << 20;
 pub const DEVICE: u64 = 0x900_0000;
 /// Bytes of device memory.
 pub const DEVICE_BYTES: u64 = 0x10_0000;
+/// Device memory large enough for blocks; nobody reads or writes it.
+pub const LARGE: u64 = 0x10_0000_0000;
+/// Bytes of it.
+pub const LARGE_BYTES: u64 = 4 << 30;
 
 pub fn memory(objtype: ObjType, base: u64, bytes: u64) -> Capability {
     let memory = Memory {
@@ -208,7 +227,7 @@ pub fn memory(objtype: ObjType, base: u64, bytes: u64) -> Capability {
 
 impl World {
     /// Root CNode, three L2CNodes in its slots 0 to 2. In the first: 0 RAM, 1 device PhysAddr, 2 Kernel, 3 ProcessManager, 4 IRQSrc, 5 IPI,
-    /// 6 to 8 the L2CNodes again, 9 the root CNode, 10 DeviceIDManager.
+    /// 6 to 8 the L2CNodes again, 9 the root CNode, 10 DeviceIDManager, 11 large device PhysAddr.
     pub fn new() -> Self {
         let mut world = Self::bare();
         let all = CapRights::ALL;
@@ -231,12 +250,17 @@ impl World {
         for (index, cnode) in [L1, L1 + 64, L1 + 128, ROOT].into_iter().enumerate() {
             world.copy(slot(0, 6 + index as u32), entry(cnode)).unwrap();
         }
-        let manager = Capability::new_device_id_manager(all);
-        let place = entry(L2[0] + 64 * 10);
-        world
-            .db
-            .insert_original(&mut world.env, place, manager)
-            .unwrap();
+        let others = [
+            (10, Capability::new_device_id_manager(all)),
+            (11, memory(ObjType::PhysAddr, LARGE, LARGE_BYTES)),
+        ];
+        for (index, cap) in others {
+            let place = entry(L2[0] + 64 * index);
+            world
+                .db
+                .insert_original(&mut world.env, place, cap)
+                .unwrap();
+        }
         world
     }
 
@@ -278,22 +302,30 @@ impl World {
         mut op: impl FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>,
     ) -> Result<u32, ErrorCode> {
         for calls in 1..10_000 {
-            let before = self.env.zeroed;
-            self.env.visits.set(0);
-            self.env.table_entries.set(0);
-            let step = op(&mut self.db, &mut self.env)?;
-            assert!(self.env.zeroed - before <= 64 << 10);
-            // Measured on the board: an access to an entry stands for some 10 instructions, a page-table entry for 4.
-            let (visits, entries) = (self.env.visits.get(), self.env.table_entries.get());
-            assert!(
-                visits * 10 + entries * 4 < 20_000,
-                "{visits} entries and {entries} page-table entries visited in one call"
-            );
-            if step == Step::Done {
+            if self.once(&mut op)? == Step::Done {
                 return Ok(calls);
             }
         }
         panic!("never done");
+    }
+
+    /// One call of an operation.
+    pub fn once(
+        &mut self,
+        op: &mut dyn FnMut(&mut Database, &mut Env) -> Result<Step, ErrorCode>,
+    ) -> Result<Step, ErrorCode> {
+        let before = self.env.zeroed;
+        self.env.visits.set(0);
+        self.env.table_entries.set(0);
+        let step = op(&mut self.db, &mut self.env)?;
+        assert!(self.env.zeroed - before <= 64 << 10);
+        // Measured on the board: an access to an entry stands for some 10 instructions, a page-table entry for 4.
+        let (visits, entries) = (self.env.visits.get(), self.env.table_entries.get());
+        assert!(
+            visits * 10 + entries * 4 < 20_000,
+            "{visits} entries and {entries} page-table entries visited in one call"
+        );
+        Ok(step)
     }
 
     pub fn retype(&mut self, args: RetypeArgs) -> Result<u32, ErrorCode> {

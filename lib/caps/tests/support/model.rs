@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use caps::Range;
 use caps::vnode::aarch64::{self, MemoryType};
 use errors::ErrorCode as E;
 use kpi::addr::PhysAddr;
@@ -43,6 +44,11 @@ pub struct Model {
     pub entries: BTreeMap<u64, u64>,
     /// Entries of kernel objects that lost something, in order.
     pub lost: Vec<u64>,
+    /// Which object each entry's capability stands for. Copies stand for one.
+    objects: BTreeMap<u64, u32>,
+    /// The derivation forest: what each object was made from, objects that are gone included.
+    made_from: BTreeMap<u32, u32>,
+    last_object: u32,
     pub last_id: u32,
     pub last_domain: u32,
 }
@@ -95,6 +101,30 @@ fn leaf(base: u64, bytes: u64, flags: u64, rights: CapRights, device: bool) -> R
     Ok(aarch64::page(PhysAddr(base), PageFlags(flags), memory))
 }
 
+/// Bytes that an entry of a table of that level translates.
+pub fn entry_bytes(level: u64) -> u64 {
+    [1 << 39, 1 << 30, 1 << 21, 4096][level as usize]
+}
+
+/// The leaf as it stands in a table of that level.
+fn in_table(page: u64, level: u64, rights: CapRights) -> u64 {
+    let bound = u64::from(rights.0 >> 1 & 3) << 55;
+    match level {
+        3 => page | bound,
+        2 => page & !2 | bound,
+        _ => page & !2 | bound | 1 << 57,
+    }
+}
+
+/// The number of a kernel object's Mapping type in an entry that shows it.
+fn object_number(objtype: ObjType) -> Option<u64> {
+    match objtype {
+        ObjType::L1CNode => Some(4),
+        ObjType::L2CNode => Some(5),
+        _ => level(objtype),
+    }
+}
+
 impl Model {
     fn get(&self, at: Slot) -> Result<&Held, E> {
         self.caps.get(&at).ok_or(E::SysCapNotFound)
@@ -111,8 +141,16 @@ impl Model {
 
     /// Puts a capability in; copies share their state.
     pub fn put(&mut self, at: Slot, cap: Capability, in_object: bool, own: State) {
-        let copy = self.caps.values().find(|held| is_copy(&held.cap, &cap));
-        let state = copy.map_or(own, |held| held.state);
+        let copy = self.caps.iter().find(|(_, held)| is_copy(&held.cap, &cap));
+        let state = copy.map_or(own, |(_, held)| held.state);
+        let object = match copy.and_then(|(other, _)| self.objects.get(other)) {
+            Some(object) => *object,
+            None => {
+                self.last_object += 1;
+                self.last_object
+            }
+        };
+        self.objects.insert(at, object);
         let held = Held {
             cap,
             in_object,
@@ -120,6 +158,49 @@ impl Model {
         };
         self.caps.insert(at, held);
         self.order.push(at);
+    }
+
+    /// What is in `at` was made from what is in `source`.
+    fn derive(&mut self, at: Slot, source: Slot) {
+        if let (Some(made), Some(origin)) = (self.objects.get(&at), self.objects.get(&source))
+            && made != origin
+        {
+            self.made_from.insert(*made, *origin);
+        }
+    }
+
+    /// By the intervals the descendants are those that the forest says. Mappings apart: one that maps all of a frame lies in a
+    /// part of it too, and goes when that is revoked.
+    pub fn check_forest(&self) {
+        for (at, object) in &self.objects {
+            let Some(held) = self.caps.get(at) else {
+                continue;
+            };
+            if !in_memory(&held.cap) || held.cap.objtype().is_mapping() {
+                continue;
+            }
+            let stems = |slot: &Slot| {
+                let mut next = self.objects.get(slot);
+                while let Some(one) = next {
+                    next = self.made_from.get(one);
+                    if next == Some(object) {
+                        return true;
+                    }
+                }
+                false
+            };
+            let inside = self.descendants(*at);
+            for slot in self.caps.keys() {
+                let (stems, inside) = (stems(slot), inside.contains(slot));
+                let cap = self.caps[slot].cap;
+                let may_differ = cap.objtype().is_mapping();
+                assert!(
+                    stems == inside || (may_differ && inside),
+                    "{cap} was made from {}: {stems}; by its place: {inside}",
+                    held.cap
+                );
+            }
+        }
     }
 
     /// The same with a copy of what is in `source`.
@@ -222,6 +303,13 @@ impl Model {
             self.put_copy(slot, source, minted, false);
         } else {
             self.put(slot, minted, false, own);
+            let origin = self.objects.get(&source);
+            if let (Some(object), Some(origin)) = (
+                self.objects.get(&slot),
+                origin.and_then(|origin| self.made_from.get(origin)),
+            ) {
+                self.made_from.insert(*object, *origin);
+            }
         }
         Ok(())
     }
@@ -230,7 +318,12 @@ impl Model {
         if objtype != ObjType::Id as u8 {
             return Err(E::SysTypeNotCreatable);
         }
-        let slot = self.empty_slot(dest, ObjType::Id)?;
+        let slot = self
+            .empty_slot(dest, ObjType::Id)
+            .map_err(|error| match error {
+                E::SysSlotInUse => E::SysSlotsInUse,
+                other => other,
+            })?;
         self.last_id += 1;
         let id = Id {
             coreid: 0,
@@ -362,6 +455,7 @@ impl Model {
                 _ => made(objtype, base, each, rights),
             };
             self.put(first + 64 * index, cap, false, State::default());
+            self.derive(first + 64 * index, source);
         }
         Ok(())
     }
@@ -395,6 +489,7 @@ impl Model {
             return;
         };
         self.order.retain(|other| *other != at);
+        self.objects.remove(&at);
         if held.in_object {
             self.lost.push(at);
         }
@@ -428,7 +523,86 @@ impl Model {
         }
     }
 
-    fn ancestor(&self, at: Slot) -> Option<Slot> {
+    pub fn has_copies(&self, at: Slot) -> bool {
+        !self.copies_of(at).is_empty()
+    }
+
+    /// What a name leads to. Half-made things are not known here.
+    pub fn lookup(
+        &self,
+        root: Slot,
+        l1: u32,
+        l2: u32,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<Slot, E> {
+        let may = |cap: &Capability| cap.rights().0 & rights.0 == rights.0;
+        match level {
+            0 => return Ok(root),
+            1 | 2 => {}
+            _ => return Err(E::SysCapLookupDepth),
+        }
+        let cnode = self.caps[&root].cap;
+        if !may(&cnode) {
+            return Err(E::SysCnodeRights);
+        }
+        let first = cnode.address() + 64 * u64::from(l1);
+        let found = self.caps.get(&first);
+        if level == 1 {
+            return found.map(|_| first).ok_or(E::SysCapNotFound);
+        }
+        let cnode = found.ok_or(E::SysCnodeNotFound)?.cap;
+        if cnode.objtype() != ObjType::L2CNode {
+            return Err(E::SysCnodeType);
+        }
+        if !may(&cnode) {
+            return Err(E::SysCnodeRights);
+        }
+        let second = cnode.address() + 64 * u64::from(l2);
+        let found = self.caps.get(&second);
+        found.map(|_| second).ok_or(E::SysCapNotFound)
+    }
+
+    /// How capabilities relate to a range of bytes, and one of those that say so.
+    pub fn find_range(&self, start: u64, bytes: u64) -> (Range, Option<Capability>) {
+        let stop = start + bytes;
+        let mut partial: Option<Capability> = None;
+        let mut inner: Option<Capability> = None;
+        let mut around: Option<Capability> = None;
+        for held in self.caps.values().filter(|held| in_memory(&held.cap)) {
+            let cap = held.cap;
+            let (a, b) = (cap.address(), cap.address() + cap.size().max(1));
+            let less = |other: &Capability| compare(&cap, other).is_lt();
+            if a <= start && b >= stop && (bytes > 0 || (a < start && b > stop)) {
+                if around.is_none_or(|other| !less(&other)) {
+                    around = Some(cap);
+                }
+            } else if a >= start && b <= stop && bytes > 0 {
+                if inner.is_none_or(|other| less(&other)) {
+                    inner = Some(cap);
+                }
+            } else if b > start && a < stop && bytes > 0 {
+                let cuts_start = a < start;
+                // Laminar: those that cut the start are nested, as are those that cut the end.
+                if partial.is_none_or(|other| {
+                    let other_cuts_start = other.address() < start;
+                    (cuts_start && !other_cuts_start)
+                        || (cuts_start == other_cuts_start && cuts_start && !less(&other))
+                        || (!cuts_start && !other_cuts_start && less(&other))
+                }) {
+                    partial = Some(cap);
+                }
+            }
+        }
+        match (partial, inner, around) {
+            (Some(cap), ..) => (Range::Partial, Some(cap)),
+            (_, Some(cap), _) => (Range::Inner, Some(cap)),
+            (_, _, Some(cap)) => (Range::Surrounding, Some(cap)),
+            _ => (Range::NotFound, None),
+        }
+    }
+
+    pub fn ancestor(&self, at: Slot) -> Option<Slot> {
         let cap = self.caps[&at].cap;
         let encloses = |other: &Capability| {
             in_memory(other)
@@ -543,7 +717,7 @@ impl Model {
             self.remove(at);
             let bytes = match cap.objtype() {
                 ObjType::L1CNode | ObjType::L2CNode => cap.size(),
-                ObjType::Dispatcher => 64 * 3,
+                ObjType::Dispatcher => 64 * u64::from(caps::DISPATCHER_ENTRIES),
                 _ => 0,
             };
             if is_last {
@@ -589,8 +763,33 @@ impl Model {
             return Err(E::SysVnodeSlotInvalid);
         }
         let base = src.address().wrapping_add(offset);
-        let value = if level_of_table < 3 {
-            if count != 1 {
+        let is_frame = matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame);
+        let object = object_number(src.objtype()).filter(|_| level_of_table == 3);
+        let stride = entry_bytes(level_of_table);
+        let value = if (is_frame && level_of_table > 0) || object.is_some() {
+            if u128::from(offset) + u128::from(stride) > u128::from(src.size())
+                || !base.is_multiple_of(stride)
+            {
+                return Err(E::SysFrameOffsetInvalid);
+            }
+            if count == 0
+                || u128::from(count) + u128::from(entry) > 512
+                || offset + count * stride > src.size()
+            {
+                return Err(E::SysVmMapSize);
+            }
+            if let Some(number) = object {
+                if flags != 1 || src.rights().0 & 17 != 17 {
+                    return Err(E::SysVmMapRights);
+                }
+                leaf(base, 4096, 1, src.rights(), false)? | 1 << 58 | number << 55
+            } else {
+                let device = src.objtype() == ObjType::DevFrame;
+                let page = leaf(base, count * stride, flags, src.rights(), device)?;
+                in_table(page, level_of_table, src.rights())
+            }
+        } else {
+            if level_of_table < 3 && count != 1 {
                 return Err(E::SysVmMapSize);
             }
             if level(src.objtype()) != Some(level_of_table + 1) {
@@ -600,28 +799,13 @@ impl Model {
                 return Err(E::SysFrameOffsetInvalid);
             }
             src.address() | 3
-        } else {
-            if !matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame) {
-                return Err(E::SysWrongMapping);
-            }
-            if !offset.is_multiple_of(4096) || u128::from(offset) + 4096 > u128::from(src.size()) {
-                return Err(E::SysFrameOffsetInvalid);
-            }
-            if count == 0
-                || u128::from(count) + u128::from(entry) > 512
-                || offset + count * 4096 > src.size()
-            {
-                return Err(E::SysVmMapSize);
-            }
-            let device = src.objtype() == ObjType::DevFrame;
-            leaf(base, count * 4096, flags, src.rights(), device)?
         };
         let pte = table.address() + 8 * entry;
         if (0..count).any(|index| self.entries.contains_key(&(pte + 8 * index))) {
             return Err(E::SysVnodeSlotInuse);
         }
         for index in 0..count {
-            self.entries.insert(pte + 8 * index, value + 4096 * index);
+            self.entries.insert(pte + 8 * index, value + stride * index);
         }
         let mapping = Mapping {
             base,
@@ -632,6 +816,7 @@ impl Model {
         let objtype = src.objtype().mapping().unwrap();
         let cap = Capability::new_mapping(objtype, mapping, src.rights()).unwrap();
         self.put(slot, cap, false, State::default());
+        self.derive(slot, source);
         Ok(())
     }
 
@@ -651,10 +836,27 @@ impl Model {
         if state.locked {
             return Err(E::SysCapLocked);
         }
+        self.forget(mapping);
+        Ok(())
+    }
+
+    /// Removes a Mapping with its copies.
+    fn forget(&mut self, mapping: Slot) {
         for copy in self.copies_of(mapping) {
             self.remove(copy);
         }
         self.remove(mapping);
+    }
+
+    pub fn destroy(&mut self, mapping: Slot) -> Result<(), E> {
+        let Held { cap, state, .. } = self.get(mapping)?.clone();
+        if !cap.objtype().is_mapping() {
+            return Err(E::SysWrongMapping);
+        }
+        if state.locked {
+            return Err(E::SysCapLocked);
+        }
+        self.forget(mapping);
         Ok(())
     }
 
@@ -674,12 +876,54 @@ impl Model {
         if pages == 0 || u128::from(first) + u128::from(pages) > u128::from(count) {
             return Err(E::SysVmMapSize);
         }
-        let device = cap.objtype() == ObjType::DevFrameMapping;
-        let base = fields.base + 4096 * first;
-        let value = leaf(base, pages * 4096, flags, cap.rights(), device)?;
-        for index in 0..pages {
-            let pte = fields.pte + 8 * (first + index);
-            self.entries.insert(pte, value + 4096 * index);
+        self.rewrite(fields.pte + 8 * first, pages, flags, cap.rights())
+    }
+
+    pub fn modify_entries(
+        &mut self,
+        table: Slot,
+        first: u64,
+        count: u64,
+        flags: u64,
+    ) -> Result<(), E> {
+        let table = self.get(table)?.cap;
+        if table.rights().0 & 2 == 0 {
+            return Err(E::SysDestCapRights);
+        }
+        if !table.objtype().is_vnode() {
+            return Err(E::SysVnodeType);
+        }
+        if first > 511 {
+            return Err(E::SysVnodeSlotInvalid);
+        }
+        if count == 0 || u128::from(first) + u128::from(count) > 512 {
+            return Err(E::SysVmMapSize);
+        }
+        let pte = table.address() + 8 * first;
+        let is_memory = |index: u64| {
+            let value = self.entries.get(&(pte + 8 * index)).copied().unwrap_or(0);
+            value & 1 << 10 > 0 && value & 1 << 58 == 0
+        };
+        if !(0..count).all(is_memory) {
+            return Err(E::SysWrongMapping);
+        }
+        self.rewrite(pte, count, flags, CapRights::ALL)
+    }
+
+    /// Other flags for leaves that are there, if all may have them.
+    fn rewrite(&mut self, pte: u64, count: u64, flags: u64, rights: CapRights) -> Result<(), E> {
+        let mut changed = Vec::new();
+        for index in 0..count {
+            let old = self.entries.get(&(pte + 8 * index)).copied().unwrap_or(0);
+            let bound = CapRights((old >> 55 & 3) as u8 * 2 | 1);
+            let bound = bound.intersection(rights);
+            let device = old >> 2 & 7 == 1;
+            let page = leaf(old & 0xffff_ffff_f000, 4096, flags, bound, device)?;
+            let kept = 2 | 15 << 55;
+            changed.push(page & !kept | old & kept);
+        }
+        for (index, value) in changed.into_iter().enumerate() {
+            self.entries.insert(pte + 8 * index as u64, value);
         }
         Ok(())
     }

@@ -66,11 +66,21 @@ pub fn trap_floating_point() {
     barrier::isb(barrier::SY);
 }
 
+/// Type and revision of this core (MIDR_EL1).
+pub fn midr() -> u64 {
+    read_register!("MIDR_EL1")
+}
+
+/// Whether this core has performance monitors.
+pub(super) fn has_performance_monitors() -> bool {
+    let version = ID_AA64DFR0_EL1.get() >> 8 & 0xf;
+    version != 0 && version != 0xf
+}
+
 /// Starts the 64-bit cycle counter (PMCCNTR_EL0), counting at EL0 and EL1, and lets EL0 read it, nothing else of the
 /// performance monitors. False when the core has none.
 pub fn enable_user_cycle_counter() -> bool {
-    let version = ID_AA64DFR0_EL1.get() >> 8 & 0xf;
-    if version == 0 || version == 0xf {
+    if !has_performance_monitors() {
         return false;
     }
     // PMCCFILTR: no filter bits, so EL0 and EL1 count. PMCNTENSET bit 31: the cycle counter.

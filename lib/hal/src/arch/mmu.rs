@@ -199,6 +199,21 @@ pub fn flush_page_all_asids(address: VirtAddr, reach: Reach) {
     }
 }
 
+/// Forgets the translations of `count` pages or blocks of `bytes` each from `address` on, in every ASID. An address inside a block
+/// stands for all of it (Arm ARM D8.17).
+pub fn flush_leaves(address: VirtAddr, bytes: u64, count: u16) {
+    barrier::dsb(barrier::NSHST);
+    for index in 0..u64::from(count) {
+        let operand = operand(VirtAddr(address.0.wrapping_add(index * bytes)), 0);
+        // SAFETY: dropping cached translations changes none. Not `nomem`: table writes stay before.
+        unsafe {
+            core::arch::asm!("tlbi vaale1, {}", in(reg) operand, options(nostack, preserves_flags));
+        }
+    }
+    barrier::dsb(barrier::NSH);
+    barrier::isb(barrier::SY);
+}
+
 /// Forgets every translation of `asid`.
 #[inline]
 pub fn flush_asid(asid: u16) {

@@ -31,6 +31,7 @@ pub mod cpu;
 pub mod gic;
 pub mod mem;
 pub mod mmu;
+pub mod pmu;
 pub mod psci;
 pub mod timer;
 pub mod window;

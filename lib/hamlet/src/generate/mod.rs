@@ -1,12 +1,14 @@
 //! Checked file to Rust code.
 //!
 //! The writer lays the code out as rustfmt would, so that it can be read as it is. One file per part of the output, in this
-//! order: `objtype` (the type enum), `record` (the capability), `views` (the typed views), `relations` (order and ancestry).
+//! order: `objtype` (the type enum), `record` (the capability), `views` (the typed views), `relations` (order and ancestry), `types` (the relations of
+//! types as traits).
 
 mod access;
 mod objtype;
 mod record;
 mod relations;
+mod types;
 mod views;
 mod writer;
 
@@ -29,6 +31,7 @@ pub(crate) fn file(file: &File) -> String {
     record::write(&mut out, file);
     views::write(&mut out, file);
     relations::write(&mut out, file);
+    types::write(&mut out, file);
     out.finish()
 }
 

@@ -137,18 +137,16 @@ fn relatives(out: &mut Writer, file: &File) {
     let doc = "The type that records where a capability of this type is mapped.";
     function(out, doc, "mapping(self) -> Option<Self>", |out| {
         let mapping = |cap: &Capability| {
-            let name = format!("{}_Mapping", cap.name);
-            let made_from_it = file
-                .find(&name)
-                .is_some_and(|found| found.from.as_deref() == Some(cap.name.as_str()));
-            if made_from_it {
-                some(&name)
-            } else {
-                "None".to_owned()
-            }
+            mapping(file, cap).map_or("None".to_owned(), |found| some(&found.name))
         };
         out.choice("self", arms(file, mapping), Some("None"));
     });
+}
+
+/// The type that records where capabilities of this one are mapped.
+pub(super) fn mapping<'a>(file: &'a File, capability: &Capability) -> Option<&'a Capability> {
+    file.find(&format!("{}_Mapping", capability.name))
+        .filter(|found| found.from.as_deref() == Some(capability.name.as_str()))
 }
 
 /// `matches!` for the types that satisfy the condition.

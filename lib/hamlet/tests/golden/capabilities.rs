@@ -2315,3 +2315,461 @@ pub fn is_ancestor(child: &Capability, parent: &Capability) -> bool {
     let larger = child.objtype != parent.objtype || child.size() < parent.size();
     begins_inside && child.end() <= parent.end() && larger
 }
+
+/// A type of capability as a Rust type: what such a capability holds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type of capability",
+    label = "not one of the types of `capabilities.hl`"
+)]
+pub trait CapType: Copy {
+    /// Its number.
+    const OBJTYPE: ObjType;
+
+    /// What a capability holds, if it is of this type.
+    fn of(capability: &Capability) -> Option<Self>;
+}
+
+/// A capability of type `T` can be made from one of this type: [`is_well_founded`] for the compiler. Types that record
+/// mappings are left out: they are made by mapping only.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability cannot be retyped to `{T}`",
+    label = "no `{T}` is made from `{Self}`",
+    note = "`capabilities.hl` names for every type what it is made from"
+)]
+pub trait RetypesTo<T: CapType>: CapType {}
+
+/// The type inherits from an abstract one, for example from `Memory`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability is not of the kind `{A}`",
+    label = "`{Self}` does not inherit from `{A}`",
+    note = "`capabilities.hl` names for every type what it inherits from"
+)]
+pub trait Inherits<A>: CapType {}
+
+/// The type can be mapped in a page table.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability cannot be mapped",
+    label = "a page table has no entries for a `{Self}`",
+    note = "RAM becomes a `Frame` first: `retype::<Frame>()`"
+)]
+pub trait MappedBy: CapType {
+    /// The type that records where.
+    type Mapping: CapType;
+}
+
+impl CapType for PhysAddr {
+    const OBJTYPE: ObjType = ObjType::PhysAddr;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_phys_addr()
+    }
+}
+
+impl CapType for Ram {
+    const OBJTYPE: ObjType = ObjType::Ram;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_ram()
+    }
+}
+
+impl CapType for L1CNode {
+    const OBJTYPE: ObjType = ObjType::L1CNode;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_l1_cnode()
+    }
+}
+
+impl CapType for L2CNode {
+    const OBJTYPE: ObjType = ObjType::L2CNode;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_l2_cnode()
+    }
+}
+
+impl CapType for Dispatcher {
+    const OBJTYPE: ObjType = ObjType::Dispatcher;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_dispatcher()
+    }
+}
+
+impl CapType for EndPointLmp {
+    const OBJTYPE: ObjType = ObjType::EndPointLmp;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_end_point_lmp()
+    }
+}
+
+impl CapType for Frame {
+    const OBJTYPE: ObjType = ObjType::Frame;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_frame()
+    }
+}
+
+impl CapType for FrameMapping {
+    const OBJTYPE: ObjType = ObjType::FrameMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_frame_mapping()
+    }
+}
+
+impl CapType for EndPointUmp {
+    const OBJTYPE: ObjType = ObjType::EndPointUmp;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_end_point_ump()
+    }
+}
+
+impl CapType for EndPointUmpMapping {
+    const OBJTYPE: ObjType = ObjType::EndPointUmpMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_end_point_ump_mapping()
+    }
+}
+
+impl CapType for DevFrame {
+    const OBJTYPE: ObjType = ObjType::DevFrame;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_dev_frame()
+    }
+}
+
+impl CapType for DevFrameMapping {
+    const OBJTYPE: ObjType = ObjType::DevFrameMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_dev_frame_mapping()
+    }
+}
+
+/// What a `Kernel` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel;
+
+impl CapType for Kernel {
+    const OBJTYPE: ObjType = ObjType::Kernel;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+impl CapType for VNodeAarch64L0 {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L0;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l0()
+    }
+}
+
+impl CapType for VNodeAarch64L0Mapping {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L0Mapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l0_mapping()
+    }
+}
+
+impl CapType for VNodeAarch64L1 {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L1;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l1()
+    }
+}
+
+impl CapType for VNodeAarch64L1Mapping {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L1Mapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l1_mapping()
+    }
+}
+
+impl CapType for VNodeAarch64L2 {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L2;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l2()
+    }
+}
+
+impl CapType for VNodeAarch64L2Mapping {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L2Mapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l2_mapping()
+    }
+}
+
+impl CapType for VNodeAarch64L3 {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L3;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l3()
+    }
+}
+
+impl CapType for VNodeAarch64L3Mapping {
+    const OBJTYPE: ObjType = ObjType::VNodeAarch64L3Mapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_vnode_aarch64_l3_mapping()
+    }
+}
+
+/// What a `IRQTable` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IrqTable;
+
+impl CapType for IrqTable {
+    const OBJTYPE: ObjType = ObjType::IrqTable;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+impl CapType for IrqDest {
+    const OBJTYPE: ObjType = ObjType::IrqDest;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_irq_dest()
+    }
+}
+
+impl CapType for IrqSrc {
+    const OBJTYPE: ObjType = ObjType::IrqSrc;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_irq_src()
+    }
+}
+
+impl CapType for Id {
+    const OBJTYPE: ObjType = ObjType::Id;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_id()
+    }
+}
+
+/// What a `PerfMon` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerfMon;
+
+impl CapType for PerfMon {
+    const OBJTYPE: ObjType = ObjType::PerfMon;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+impl CapType for KernelControlBlock {
+    const OBJTYPE: ObjType = ObjType::KernelControlBlock;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_kernel_control_block()
+    }
+}
+
+/// What a `IPI` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipi;
+
+impl CapType for Ipi {
+    const OBJTYPE: ObjType = ObjType::Ipi;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+/// What a `ProcessManager` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessManager;
+
+impl CapType for ProcessManager {
+    const OBJTYPE: ObjType = ObjType::ProcessManager;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+impl CapType for Domain {
+    const OBJTYPE: ObjType = ObjType::Domain;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_domain()
+    }
+}
+
+/// What a `DeviceIDManager` capability holds: nothing, it is an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceIdManager;
+
+impl CapType for DeviceIdManager {
+    const OBJTYPE: ObjType = ObjType::DeviceIdManager;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        (capability.objtype == Self::OBJTYPE).then_some(Self)
+    }
+}
+
+impl CapType for DeviceId {
+    const OBJTYPE: ObjType = ObjType::DeviceId;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_device_id()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl RetypesTo<PhysAddr> for PhysAddr {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Ram> for PhysAddr {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<DevFrame> for PhysAddr {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Ram> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<L1CNode> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<L2CNode> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Dispatcher> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Frame> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<EndPointUmp> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<VNodeAarch64L0> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<VNodeAarch64L1> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<VNodeAarch64L2> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<VNodeAarch64L3> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<KernelControlBlock> for Ram {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<EndPointLmp> for Dispatcher {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Frame> for Frame {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<DevFrame> for DevFrame {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<IrqSrc> for IrqSrc {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Domain> for ProcessManager {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<DeviceId> for DeviceIdManager {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Memory> for PhysAddr {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Memory> for Ram {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Memory> for Frame {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Memory> for EndPointUmp {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Memory> for DevFrame {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for FrameMapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for EndPointUmpMapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for DevFrameMapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for VNodeAarch64L0Mapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for VNodeAarch64L1Mapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for VNodeAarch64L2Mapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for VNodeAarch64L3Mapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<VNode> for VNodeAarch64L0 {}
+#[diagnostic::do_not_recommend]
+impl Inherits<VNode> for VNodeAarch64L1 {}
+#[diagnostic::do_not_recommend]
+impl Inherits<VNode> for VNodeAarch64L2 {}
+#[diagnostic::do_not_recommend]
+impl Inherits<VNode> for VNodeAarch64L3 {}
+#[diagnostic::do_not_recommend]
+impl Inherits<CNode> for L1CNode {}
+#[diagnostic::do_not_recommend]
+impl Inherits<CNode> for L2CNode {}
+
+impl MappedBy for Frame {
+    type Mapping = FrameMapping;
+}
+
+impl MappedBy for EndPointUmp {
+    type Mapping = EndPointUmpMapping;
+}
+
+impl MappedBy for DevFrame {
+    type Mapping = DevFrameMapping;
+}
+
+impl MappedBy for VNodeAarch64L0 {
+    type Mapping = VNodeAarch64L0Mapping;
+}
+
+impl MappedBy for VNodeAarch64L1 {
+    type Mapping = VNodeAarch64L1Mapping;
+}
+
+impl MappedBy for VNodeAarch64L2 {
+    type Mapping = VNodeAarch64L2Mapping;
+}
+
+impl MappedBy for VNodeAarch64L3 {
+    type Mapping = VNodeAarch64L3Mapping;
+}

@@ -761,3 +761,113 @@ pub fn is_ancestor(child: &Capability, parent: &Capability) -> bool {
     let larger = child.objtype != parent.objtype || child.size() < parent.size();
     begins_inside && child.end() <= parent.end() && larger
 }
+
+/// A type of capability as a Rust type: what such a capability holds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type of capability",
+    label = "not one of the types of `capabilities.hl`"
+)]
+pub trait CapType: Copy {
+    /// Its number.
+    const OBJTYPE: ObjType;
+
+    /// What a capability holds, if it is of this type.
+    fn of(capability: &Capability) -> Option<Self>;
+}
+
+/// A capability of type `T` can be made from one of this type: [`is_well_founded`] for the compiler. Types that record
+/// mappings are left out: they are made by mapping only.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability cannot be retyped to `{T}`",
+    label = "no `{T}` is made from `{Self}`",
+    note = "`capabilities.hl` names for every type what it is made from"
+)]
+pub trait RetypesTo<T: CapType>: CapType {}
+
+/// The type inherits from an abstract one, for example from `Memory`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability is not of the kind `{A}`",
+    label = "`{Self}` does not inherit from `{A}`",
+    note = "`capabilities.hl` names for every type what it inherits from"
+)]
+pub trait Inherits<A>: CapType {}
+
+/// The type can be mapped in a page table.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` capability cannot be mapped",
+    label = "a page table has no entries for a `{Self}`",
+    note = "RAM becomes a `Frame` first: `retype::<Frame>()`"
+)]
+pub trait MappedBy: CapType {
+    /// The type that records where.
+    type Mapping: CapType;
+}
+
+impl CapType for Chunk {
+    const OBJTYPE: ObjType = ObjType::Chunk;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_chunk()
+    }
+}
+
+impl CapType for Page {
+    const OBJTYPE: ObjType = ObjType::Page;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_page()
+    }
+}
+
+impl CapType for Table {
+    const OBJTYPE: ObjType = ObjType::Table;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_table()
+    }
+}
+
+impl CapType for PageMapping {
+    const OBJTYPE: ObjType = ObjType::PageMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_page_mapping()
+    }
+}
+
+impl CapType for Block {
+    const OBJTYPE: ObjType = ObjType::Block;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_block()
+    }
+}
+
+impl CapType for Token {
+    const OBJTYPE: ObjType = ObjType::Token;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_token()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Chunk> for Chunk {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Page> for Chunk {}
+#[diagnostic::do_not_recommend]
+impl RetypesTo<Table> for Chunk {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Blob> for Chunk {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Blob> for Page {}
+
+impl MappedBy for Page {
+    type Mapping = PageMapping;
+}

@@ -1,6 +1,9 @@
 //! The commands of the prompt.
 
+mod capdump;
 mod caps;
+mod captree;
+mod capwhy;
 mod lists;
 mod processes;
 mod run;
@@ -44,7 +47,13 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
-    list("caps", "init's capabilities", caps::caps),
+    Command {
+        name: "caps",
+        args: caps::ARGS,
+        what: "capabilities: of init, of a program, of all; what was made of what; who can reach an address",
+        list: false,
+        run: caps::caps,
+    },
     Command {
         name: "help",
         args: "",
@@ -112,6 +121,11 @@ const HIDDEN: &[Command] = &[
         "invariants",
         "checks the kernel's capability database",
         lists::invariants,
+    ),
+    plain(
+        "capdump",
+        "every capability of the core, as records",
+        capdump::capdump,
     ),
     plain(
         "walktest",

@@ -1,32 +1,29 @@
-//! Random programs over all operations, run side by side with the naive model.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
+//! Programs over all operations: how random ones are made, and how one is run side by side with the naive model.
+//!
+//! Used by `tests/programs.rs` with random numbers, and by the fuzzer (`lib/fuzz-targets`) with its bytes in their place.
 
-mod support;
+use std::collections::BTreeMap;
 
-use caps::{DestSlot, Flags, MapArgs, RetypeArgs, Store};
+use super::audit::{audit, entries};
+use super::model::{Held, Model, State};
+use super::{Call, HELD, HELD_BASE, L1, L2, RAM, RAM_BYTES, ROOT, USED_SLOTS, World, entry};
+use caps::{CteRef, DestSlot, Flags, MapArgs, Range, RetypeArgs, Step, Store, lookup};
 use errors::ErrorCode;
-use kpi::addr::CoreId;
-use kpi::cap::ObjType;
+use kpi::addr::{CapAddr, CoreId, PhysAddr};
+use kpi::cap::{Capability, ObjType};
+use kpi::rights::CapRights;
 use proptest::prelude::*;
-use support::audit::{audit, entries};
-use support::model::{Held, Model, State};
-use support::{HELD, HELD_BASE, L1, L2, RAM, RAM_BYTES, USED_SLOTS, World, entry};
 
 /// Which entry an operation means: mostly the n-th that is in use, else any slot.
 #[derive(Clone, Copy, Debug)]
-enum Pick {
+pub enum Pick {
     Used(u32),
     Kind(ObjType, u32),
     Slot(u32),
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+pub enum Op {
     Copy(Pick, Pick, u32),
     CopyIntoObject(u32, Pick),
     Release(u32),
@@ -47,11 +44,13 @@ enum Op {
     CopyIntoDispatcher(Pick, u32, Pick),
     DeleteWhole(Pick),
     RevokeWhole(Pick),
-    /// One call of these; the model does not know them.
+    /// The model does not know these.
     DeleteLast(Pick),
     RevokeMarkTarget(Pick),
     DeleteStep,
     ClearStep,
+    /// One more call of an operation that said `Again`.
+    Continue(u32),
     Map {
         table: Pick,
         source: Pick,
@@ -64,9 +63,15 @@ enum Op {
     },
     Unmap(Pick, Pick),
     Modify(Pick, u64, u64, u64),
+    ModifyEntries(Pick, u64, u64, u64),
+    Destroy(Pick),
     Lock(Pick, bool),
     Owner(Pick, bool),
     Relations(Pick, u8, u8),
+    /// L1 slot, L2 slot, level, rights.
+    Lookup(u32, u32, u64, u8),
+    /// What lies in a range of bytes: start in units of 512 bytes from the RAM's, length.
+    Find(u32, u64),
 }
 
 /// Added to a slot number: the next free slot from there on.
@@ -132,6 +137,8 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
         (Frame, Frame, 16384),
         (DevFrame, DevFrame, 4096),
         (PhysAddr, DevFrame, 8192),
+        (PhysAddr, DevFrame, 4 << 20),
+        (PhysAddr, DevFrame, 2 << 30),
         (PhysAddr, PhysAddr, 65536),
         (PhysAddr, Ram, 65536),
         (Dispatcher, EndPointLmp, 0),
@@ -149,12 +156,12 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
     ]
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub fn op() -> impl Strategy<Value = Op> {
     use ObjType::{
         DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, Frame, FrameMapping,
-        KernelControlBlock, L1CNode, L2CNode, VNodeAarch64L0, VNodeAarch64L1,
-        VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping, VNodeAarch64L3,
-        VNodeAarch64L3Mapping,
+        KernelControlBlock, L1CNode, L1CNodeMapping, L2CNode, L2CNodeMapping, VNodeAarch64L0,
+        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
+        VNodeAarch64L3, VNodeAarch64L3Mapping,
     };
     const TABLES: &[ObjType] = &[
         VNodeAarch64L3,
@@ -168,6 +175,10 @@ fn op() -> impl Strategy<Value = Op> {
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, DevFrame),
+        (VNodeAarch64L2, DevFrame),
+        (VNodeAarch64L1, DevFrame),
+        (VNodeAarch64L3, L2CNode),
+        (VNodeAarch64L3, VNodeAarch64L3),
         (VNodeAarch64L2, VNodeAarch64L3),
         (VNodeAarch64L1, VNodeAarch64L2),
         (VNodeAarch64L0, VNodeAarch64L1),
@@ -179,6 +190,8 @@ fn op() -> impl Strategy<Value = Op> {
         VNodeAarch64L1Mapping,
         VNodeAarch64L2Mapping,
         VNodeAarch64L3Mapping,
+        L1CNodeMapping,
+        L2CNodeMapping,
     ];
     let offset = prop_oneof![
         10 => (0..32u64).prop_map(|n| n * 16384), 4 => Just(0u64), 2 => (0..8u64).prop_map(|n| n * 4096),
@@ -241,31 +254,89 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(s, c, i, p, q)| Op::Mint(s, c, i, p, q)),
         1 => (prop_oneof![Just(ObjType::Id as u8), 0..40u8], cnode(), index()).prop_map(|(t, c, i)| Op::Create(t, c, i)),
         14 => retype,
-        7 => pick().prop_map(Op::Delete),
-        2 => pick().prop_map(Op::Revoke),
+        5 => pick().prop_map(Op::Delete),
+        1 => pick().prop_map(Op::Revoke),
         3 => (kind(&[Dispatcher]), 0..3u32, pick()).prop_map(|(d, n, s)| Op::CopyIntoDispatcher(d, n, s)),
-        3 => kind(&[L1CNode, L2CNode, Dispatcher, KernelControlBlock]).prop_map(Op::DeleteWhole),
+        2 => kind(&[L1CNode, L2CNode, Dispatcher, KernelControlBlock]).prop_map(Op::DeleteWhole),
         1 => pick().prop_map(Op::RevokeWhole),
         8 => map,
         2 => (kind(TABLES), kind(MAPPINGS)).prop_map(|(t, m)| Op::Unmap(t, m)),
         2 => (kind(MAPPINGS), prop_oneof![3 => Just(0u64), 1 => 0..5u64], prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(m, f, p, x)| Op::Modify(m, f, p, x)),
+        2 => (kind(TABLES), 0..8u64, prop_oneof![3 => Just(1u64), 1 => 0..4u64], flags()).prop_map(|(t, f, c, x)| Op::ModifyEntries(t, f, c, x)),
+        1 => kind(MAPPINGS).prop_map(Op::Destroy),
         1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
         1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
         1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),
+        2 => (0..5u32, 0..USED_SLOTS, prop_oneof![8 => Just(2u64), 2 => 0..4u64], prop_oneof![4 => Just(3u8), 1 => 0..32u8])
+            .prop_map(|(l1, l2, level, rights)| Op::Lookup(l1, l2, level, rights)),
+        1 => (0..0x3800u32, prop::sample::select(&[0u64, 1, 512, 4096, 8192, 16384, 65536, 1 << 20][..]))
+            .prop_map(|(start, bytes)| Op::Find(start, bytes)),
     ]
 }
 
-struct Run {
-    world: World,
+/// What came of operations: how many of each kind succeeded, of how many.
+#[derive(Default)]
+pub struct Tally(pub BTreeMap<String, (u64, u64)>);
+
+impl Tally {
+    pub fn count(&mut self, op: &Op, succeeded: bool) {
+        let text = format!("{op:?}");
+        let name = text.split(['(', ' ']).next().unwrap_or_default();
+        let entry = self.0.entry(name.into()).or_default();
+        entry.0 += u64::from(succeeded);
+        entry.1 += 1;
+    }
+
+    /// Percentage of those that users ask for and that succeeded.
+    pub fn success(&self) -> u64 {
+        // These succeed always.
+        let sure = ["Continue", "Find", "Lock", "Owner", "Relations"];
+        let asked = self
+            .0
+            .iter()
+            .filter(|(name, _)| !sure.contains(&name.as_str()));
+        let (good, all) = asked.fold((0, 0), |(good, all), (_, (a, b))| (good + a, all + b));
+        good * 100 / all.max(1)
+    }
+
+    pub fn print(&self) {
+        for (name, (good, all)) in &self.0 {
+            println!("{name:20} {good:8} of {all:8}");
+        }
+        println!("{}% succeeded", self.success());
+    }
+}
+
+/// An operation that has more to do.
+struct Unfinished {
+    /// The entries it names.
+    names: Vec<CteRef>,
+    call: Call,
+}
+
+/// The database and the model, in the same state.
+pub struct Run {
+    pub world: World,
     model: Model,
+    /// Operations are left after each call and go on with [`Op::Continue`]; the model does not count then.
+    stepwise: bool,
+    unfinished: Vec<Unfinished>,
+    /// The last operation is unfinished.
+    cut: bool,
 }
 
 fn as_errors<T>(result: Result<T, ErrorCode>) -> Result<(), ErrorCode> {
     result.map(|_| ())
 }
 
+impl Default for Run {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Run {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let mut model = Model::default();
         for (at, cap) in entries(&world) {
@@ -277,7 +348,13 @@ impl Run {
             model.order.push(at.address().0);
             next = world.db.successor(&world.env, at);
         }
-        let mut run = Self { world, model };
+        let mut run = Self {
+            world,
+            model,
+            stepwise: false,
+            unfinished: Vec::new(),
+            cut: false,
+        };
         // Something of every kind that operations need.
         let mut slot = 12;
         let mut offset = 5 << 20;
@@ -305,6 +382,7 @@ impl Run {
         make(ObjType::Ram, 65536, 2);
         let others = [
             (Pick::Slot(1), ObjType::DevFrame, 8192, 26),
+            (Pick::Slot(11), ObjType::DevFrame, 2 << 30, 28),
             (
                 Pick::Kind(ObjType::Dispatcher, 0),
                 ObjType::EndPointLmp,
@@ -379,8 +457,39 @@ impl Run {
             .unwrap_or(0)
     }
 
+    /// Runs a call to its end, or once.
+    fn call(&mut self, names: &[CteRef], mut call: Call) -> Result<(), ErrorCode> {
+        if !self.stepwise {
+            return self.world.repeat(call).map(|_| ());
+        }
+        if self.world.once(&mut call)? == Step::Again {
+            self.cut = true;
+            let names = names.to_vec();
+            self.unfinished.push(Unfinished { names, call });
+        }
+        Ok(())
+    }
+
+    /// Goes on with one of the unfinished operations, unless what it names is gone: the kernel looks it up anew each time.
+    fn go_on(&mut self, n: u32) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        let index = n as usize % self.unfinished.len();
+        let mut op = self.unfinished.swap_remove(index);
+        let there = entries(&self.world);
+        if op
+            .names
+            .iter()
+            .all(|at| there.contains_key(&at.address().0))
+            && self.world.once(&mut op.call) == Ok(Step::Again)
+        {
+            self.unfinished.push(op);
+        }
+    }
+
     /// Runs the operation on both; returns both results.
-    fn step(&mut self, op: &Op) -> (Result<(), ErrorCode>, Result<(), ErrorCode>) {
+    pub fn step(&mut self, op: &Op) -> (Result<(), ErrorCode>, Result<(), ErrorCode>) {
         let dest = |run: &Self, cnode: Pick, index: u32| {
             let cnode = run.find(cnode);
             let index = run.free_from(cnode, index);
@@ -406,10 +515,12 @@ impl Run {
             }
             Op::Release(n) => {
                 let held = HELD_BASE + 64 * (u64::from(n) % HELD);
-                let seen = self
-                    .world
-                    .repeat(|db, env| db.release_from_object(env, entry(held)));
-                (as_errors(seen), self.model.release(held))
+                let at = entry(held);
+                let seen = self.call(
+                    &[at],
+                    Box::new(move |db, env| db.release_from_object(env, at)),
+                );
+                (seen, self.model.release(held))
             }
             Op::Mint(source, cnode, index, p1, p2) => {
                 let source = self.find(source);
@@ -446,11 +557,14 @@ impl Run {
                     dest: slot,
                     from_monitor,
                 };
-                let seen = as_errors(self.world.retype(args));
+                // One call must at least be able to look through all results.
+                self.world.env.per_call = self.world.env.per_call.max((count.min(256) * 31) as u32);
+                let names = [args.source, args.dest.cnode];
+                let seen = self.call(&names, Box::new(move |db, env| db.retype(env, args)));
                 let expected =
                     self.model
                         .retype(source, objtype, bytes, count, offset, place, from_monitor);
-                if seen.is_ok() && expected.is_ok() {
+                if seen.is_ok() && expected.is_ok() && !self.cut {
                     self.use_results(place, count, kind == ObjType::from_u8(objtype));
                 }
                 (seen, expected)
@@ -461,8 +575,9 @@ impl Run {
                     // Without the CNodes and the RAM of the boot little can be done.
                     return (Ok(()), Ok(()));
                 }
-                let seen = self.world.delete(entry(at));
-                (as_errors(seen), self.model.delete(at))
+                let name = entry(at);
+                let seen = self.call(&[name], Box::new(move |db, env| db.delete(env, name)));
+                (seen, self.model.delete(at))
             }
             Op::Revoke(at) => {
                 let at = self.find(at);
@@ -471,8 +586,9 @@ impl Run {
                     // As for Delete.
                     return (Ok(()), Ok(()));
                 }
-                let seen = self.world.revoke(entry(at));
-                (as_errors(seen), self.model.revoke(at))
+                let name = entry(at);
+                let seen = self.call(&[name], Box::new(move |db, env| db.revoke(env, name)));
+                (seen, self.model.revoke(at))
             }
             Op::CopyIntoDispatcher(dispatcher, n, source) => {
                 let (dispatcher, source) = (self.find(dispatcher), self.find(source));
@@ -511,29 +627,33 @@ impl Run {
             }
             Op::DeleteLast(at) => {
                 let at = self.find(at);
-                let World { db, env } = &mut self.world;
-                if at > L2[0] {
-                    let _ = db.delete_last(env, entry(at));
+                if at <= L2[0] {
+                    return (Ok(()), Ok(()));
                 }
-                (Ok(()), Ok(()))
+                let name = entry(at);
+                let seen = self.call(&[name], Box::new(move |db, env| db.delete_last(env, name)));
+                (seen, Ok(()))
             }
             Op::RevokeMarkTarget(at) => {
                 let at = self.find(at);
                 let address = self.model.caps.get(&at).map(|held| held.cap.address());
-                let World { db, env } = &mut self.world;
-                if address.is_some_and(|base| base != L1 && !L2.contains(&base)) {
-                    let _ = db.revoke_mark_target(env, entry(at));
+                if address.is_none_or(|base| base == L1 || L2.contains(&base)) {
+                    return (Ok(()), Ok(()));
                 }
-                (Ok(()), Ok(()))
+                let name = entry(at);
+                let call: Call = Box::new(move |db, env| db.revoke_mark_target(env, name));
+                (self.call(&[name], call), Ok(()))
             }
             Op::DeleteStep => {
-                let World { db, env } = &mut self.world;
-                let _ = db.delete_step(env);
-                (Ok(()), Ok(()))
+                let step = self.world.once(&mut |db, env| db.delete_step(env));
+                (as_errors(step), Ok(()))
             }
             Op::ClearStep => {
-                let World { db, env } = &mut self.world;
-                let _ = db.clear_step(env);
+                let step = self.world.once(&mut |db, env| db.clear_step(env));
+                (as_errors(step), Ok(()))
+            }
+            Op::Continue(n) => {
+                self.go_on(n);
                 (Ok(()), Ok(()))
             }
             Op::Map {
@@ -575,16 +695,28 @@ impl Run {
                 {
                     table = its;
                 }
-                let seen = self
-                    .world
-                    .repeat(|db, env| db.unmap(env, entry(table), entry(mapping)));
-                (as_errors(seen), self.model.unmap(table, mapping))
+                let (a, b) = (entry(table), entry(mapping));
+                let seen = self.call(&[a, b], Box::new(move |db, env| db.unmap(env, a, b)));
+                (seen, self.model.unmap(table, mapping))
             }
             Op::Modify(mapping, first, pages, flags) => {
                 let mapping = self.find(mapping);
                 let World { db, env } = &mut self.world;
                 let seen = db.modify(env, entry(mapping), first, pages, flags);
                 (seen, self.model.modify(mapping, first, pages, flags))
+            }
+            Op::ModifyEntries(table, first, count, flags) => {
+                let table = self.find(table);
+                let World { db, env } = &mut self.world;
+                let seen = db.modify_entries(env, entry(table), first, count, flags);
+                (seen, self.model.modify_entries(table, first, count, flags))
+            }
+            Op::Destroy(mapping) => {
+                let mapping = self.find(mapping);
+                let seen = self
+                    .world
+                    .repeat(|db, env| db.destroy_mapping(env, entry(mapping)));
+                (as_errors(seen), self.model.destroy(mapping))
             }
             Op::Lock(at, locked) => {
                 let at = self.find(at);
@@ -638,6 +770,34 @@ impl Run {
                         }
                     });
                 }
+                (Ok(()), Ok(()))
+            }
+            Op::Lookup(l1, l2, level, rights) => {
+                let rights = CapRights(rights);
+                let name = CapAddr::new(l1, l2 as u8);
+                let seen = lookup(&self.world.env, entry(ROOT), name, level, rights);
+                let expected = self.model.lookup(ROOT, l1, l2, level, rights);
+                if !self.stepwise {
+                    let (a, b) = (seen.map(|at| at.address().0), expected);
+                    assert_eq!(a, b, "{op:?}");
+                }
+                (as_errors(seen), as_errors(expected))
+            }
+            Op::Find(start, bytes) => {
+                let start = RAM + 512 * u64::from(start);
+                let World { db, env } = &self.world;
+                let (relation, at) = db.find_range(env, PhysAddr(start), bytes, Range::Partial);
+                let at = at.map(|at| unnarrowed(env.cte(at).cap()));
+                let (naive, cap) = self.model.find_range(start, bytes);
+                let cap = cap.map(|cap| unnarrowed(&cap));
+                assert_eq!((relation, at), (naive, cap), "{start:#x}, {bytes} bytes");
+                let covers = db.find_cap_for_address(env, PhysAddr(start));
+                let (naive, cap) = self.model.find_range(start, 1);
+                let cap = cap.filter(|_| naive == Range::Surrounding);
+                assert_eq!(
+                    covers.map(|at| unnarrowed(env.cte(at).cap())),
+                    cap.map(|cap| unnarrowed(&cap))
+                );
                 (Ok(()), Ok(()))
             }
         }
@@ -740,32 +900,73 @@ impl Run {
                 "{}",
                 held.cap
             );
+            let ancestor = db.find_ancestor(env, &held.cap);
+            let naive = self.model.ancestor(*at);
+            assert_eq!(
+                ancestor.map(|at| unnarrowed(env.cte(at).cap())),
+                naive.map(|at| unnarrowed(&self.model.caps[&at].cap)),
+                "{}",
+                held.cap
+            );
+            assert_eq!(db.has_ancestors(env, &held.cap), naive.is_some());
+            let name = entry(*at);
+            assert_eq!(db.is_foreign(env, name), held.state.foreign);
+            assert_eq!(db.has_copies(env, name), self.model.has_copies(*at));
+            assert_eq!(db.identify(env, name), Ok(identified(&held.cap)));
         }
+        self.model.check_forest();
     }
 }
 
-fn program(ops: &[Op]) {
+/// The capability with all rights: which of several copies was found does not matter.
+fn unnarrowed(cap: &Capability) -> Capability {
+    cap.with_rights(CapRights::ALL)
+}
+
+/// What user space sees of a capability: no kernel address.
+fn identified(cap: &Capability) -> Capability {
+    let mut words = cap.to_words();
+    match cap.objtype() {
+        ObjType::KernelControlBlock => words[0] = 0,
+        objtype if objtype.is_mapping() => {
+            let mut fields = cap.as_mapping().unwrap();
+            fields.pte = 0;
+            return Capability::new_mapping(objtype, fields, cap.rights()).unwrap();
+        }
+        _ => {}
+    }
+    Capability::from_words(words).unwrap()
+}
+
+/// Runs a program on both, and compares after each operation. `per_call`: how much a call may do.
+pub fn program(ops: &[Op], per_call: u32, tally: &mut Tally) {
     let mut run = Run::new();
+    run.world.env.per_call = per_call;
     for op in ops {
         let (seen, expected) = run.step(op);
         assert_eq!(seen, expected, "{op:?}");
+        tally.count(op, seen.is_ok());
         run.compare();
         audit(&run.world);
     }
 }
 
-/// Steps of deletion among other operations: what must hold holds after each, and in the end everything goes.
-fn interleaved(ops: &[Op]) {
+/// Single calls of operations among each other: what must hold holds after each, and in the end everything goes.
+pub fn interleaved(ops: &[Op], per_call: u32, tally: &mut Tally) {
     let mut run = Run::new();
+    run.world.env.per_call = per_call;
+    run.stepwise = true;
     for op in ops {
-        let _ = run.step(op);
+        run.cut = false;
+        let (seen, _) = run.step(op);
+        tally.count(op, seen.is_ok());
         audit(&run.world);
         run.model = run.observed();
     }
     run.make_local();
     // Mappings and the like that are half deleted are still to be deleted by whoever began; RAM's revocation does it here.
     run.world.drain(audit).unwrap();
-    let is_ram = |held: &&Held| held.cap == support::memory(ObjType::Ram, RAM, RAM_BYTES);
+    let is_ram = |held: &&Held| held.cap == super::memory(ObjType::Ram, RAM, RAM_BYTES);
     let all_ram = run.observed();
     let all_ram = all_ram.caps.iter().find(|(_, held)| is_ram(held));
     let Some(ram) = all_ram.map(|(at, _)| entry(*at)) else {
@@ -774,12 +975,26 @@ fn interleaved(ops: &[Op]) {
     };
     run.world.revoke_whole(ram).unwrap();
     audit(&run.world);
+    // What is half made or half deleted elsewhere can be deleted by whoever has it.
+    for at in entries(&run.world).into_keys() {
+        let half = Flags::CREATING.with(Flags::IN_DELETE);
+        if run.world.env.cte(entry(at)).flags().has(half) {
+            run.world.delete(entry(at)).unwrap();
+        }
+    }
     run.nothing_is_half_done();
     let (db, env) = (&run.world.db, &run.world.env);
     assert!(!db.has_descendants(env, env.cte(ram).cap()));
+    // None of its memory is lost.
+    if ram.address().0 == L2[0] {
+        let whole = super::from_ram(ObjType::Frame, RAM_BYTES, 1, 0, super::slot(2, 255));
+        let _ = run.world.delete(super::at(2, 255));
+        run.world.retype(whole).unwrap();
+    }
 }
 
-fn steps() -> impl Strategy<Value = Op> {
+/// Operations for [`interleaved`].
+pub fn steps() -> impl Strategy<Value = Op> {
     use ObjType::{Dispatcher, KernelControlBlock, L1CNode, L2CNode};
     prop_oneof![
         12 => op(),
@@ -787,19 +1002,6 @@ fn steps() -> impl Strategy<Value = Op> {
         1 => pick().prop_map(Op::RevokeMarkTarget),
         3 => Just(Op::DeleteStep),
         2 => Just(Op::ClearStep),
+        8 => any::<u32>().prop_map(Op::Continue),
     ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_model_agrees_after_every_step(ops in prop::collection::vec(op(), 80..120)) {
-        program(&ops);
-    }
-
-    #[test]
-    fn steps_may_come_between_anything(ops in prop::collection::vec(steps(), 80..120)) {
-        interleaved(&ops);
-    }
 }

@@ -1,0 +1,110 @@
+//! Device interrupts: who is told of which, and telling them.
+//!
+//! The table has one entry for each interrupt that the controller has, in memory taken at boot; an entry holds a copy of the
+//! receiver's endpoint, as part of the capability database. So whoever deletes or revokes the endpoint takes the interrupt away
+//! from it, and it is masked. A delivered interrupt is masked until the driver acknowledges it: nothing that a device or driver does
+//! can keep the core here. (Barrelfish: 1024 entries in the kernel control block, never masked by the kernel.)
+
+use caps::{CteRef, Step, Store};
+use errors::ErrorCode;
+use hal::gic::InterruptId;
+use kpi::addr::PhysAddr;
+use kpi::layout::SLOT_BYTES;
+
+use crate::dcb::DcbPtr;
+use crate::env::Env;
+use crate::kernel::Kernel;
+use crate::lmp::Transfer;
+
+/// First interrupt that is not software-generated.
+const FIRST: u32 = 16;
+
+/// Receivers of interrupts.
+#[derive(Default)]
+pub struct Receivers {
+    base: u64,
+    count: u32,
+}
+
+impl Receivers {
+    /// Bytes of a table for so many interrupts.
+    pub fn bytes(count: u32) -> u64 {
+        u64::from(count) * SLOT_BYTES
+    }
+
+    /// An empty table in zeroed memory that is the kernel's alone, of [`Self::bytes`] for that count.
+    pub fn new(base: PhysAddr, count: u32) -> Self {
+        Self {
+            base: base.0,
+            count,
+        }
+    }
+
+    /// The vector whose entry this is.
+    pub fn vector_of(&self, holder: CteRef) -> Option<InterruptId> {
+        let offset = holder.address().0.checked_sub(self.base)?;
+        let vector = offset / SLOT_BYTES;
+        (vector < u64::from(self.count)).then_some(InterruptId(vector as u32))
+    }
+}
+
+impl Env {
+    /// The slot at that address, if it is one of the kernel's own: those of receivers and of the monitor's endpoint.
+    pub fn own_slot(&self, address: PhysAddr) -> Option<CteRef> {
+        let endpoint = self.notes.endpoint_slot();
+        if endpoint.address() == address {
+            return Some(endpoint);
+        }
+        let offset = address.0.checked_sub(self.receivers.base)?;
+        let number = u32::try_from(offset / SLOT_BYTES).ok()?;
+        let is_entry = offset.is_multiple_of(SLOT_BYTES) && number < self.receivers.count;
+        is_entry.then(|| self.slot(PhysAddr(self.receivers.base), number))
+    }
+
+    /// The table's entry for an interrupt that can have a receiver.
+    pub fn receiver_of(&self, vector: u64) -> Option<(InterruptId, CteRef)> {
+        let number = u32::try_from(vector).ok()?;
+        let is_ours = number < FIRST || number == self.devices.timer_interrupt;
+        if is_ours || number >= self.receivers.count {
+            return None;
+        }
+        let entry = self.slot(PhysAddr(self.receivers.base), number);
+        Some((InterruptId(number), entry))
+    }
+}
+
+impl Kernel {
+    /// Masks a device interrupt and tells its receiver, who may run at once.
+    #[inline(never)]
+    pub fn deliver_interrupt(&mut self, interrupt: InterruptId) -> Option<DcbPtr> {
+        // One that nobody asked for is not masked yet only if somebody lost it a moment ago.
+        let _ = self.env.devices.gic.disable(interrupt);
+        let (_, entry) = self.env.receiver_of(u64::from(interrupt.0))?;
+        let endpoint = self.env.cte(entry).cap().as_end_point_lmp()?;
+        let sent = self.deliver(
+            &endpoint,
+            &[],
+            None::<fn(&mut Self) -> Result<Transfer, errors::Error>>,
+        );
+        match sent {
+            Ok(listener) => Some(listener),
+            // Lost; a level-triggered one comes again when it is acknowledged.
+            Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => None,
+            Err(_) => {
+                // The receiver is gone for good.
+                let _ = self.db.release_from_object(&mut self.env, entry);
+                None
+            }
+        }
+    }
+
+    /// Makes an endpoint the receiver in an entry; a former one gives way.
+    pub fn connect_interrupt(&mut self, entry: CteRef, endpoint: CteRef) -> Result<(), ErrorCode> {
+        if !self.env.cte(entry).is_empty() {
+            // An endpoint holds nothing: its copies go in one step.
+            let step = self.db.release_from_object(&mut self.env, entry)?;
+            debug_assert!(step == Step::Done);
+        }
+        self.db.copy_into_object(&mut self.env, entry, endpoint)
+    }
+}

@@ -1,0 +1,152 @@
+//! The commands of `lib/kpi/src/invocation.rs`: their tables, and whether each error is real and expected by some test.
+//!
+//! The documentation of a command may end with `Errors:` and codes in backticks, without the prefix `SYS_ERR_`, in the order
+//! of the tests, with explanations between them. A test that expects an error says so in a comment on a line of its own:
+//! `// refuses TYPE.COMMAND: CODE, CODE`. What holds for every command (lookups, unknown commands, wrong numbers of words) is not
+//! listed with each.
+
+use crate::assert_none;
+use crate::page::root;
+use crate::source::{items, read};
+use errors::ErrorCode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const SOURCE: &str = "lib/kpi/src/invocation.rs";
+/// Where tests of commands are.
+const TESTS: &[&str] = &["lib/caps/tests", "usr/tests/src", "usr/attack/src"];
+const MARKER: &str = "// refuses ";
+
+/// A command as its documentation tells.
+struct Command {
+    name: String,
+    number: String,
+    argc: String,
+    meaning: String,
+    errors: String,
+}
+
+impl Command {
+    /// The codes, with prefix. One may stand there twice, for two reasons.
+    fn codes(&self) -> BTreeSet<String> {
+        let parts = self.errors.split('`').skip(1).step_by(2);
+        parts.map(full_name).collect()
+    }
+}
+
+/// Codes of other parts of the system are written with their prefix.
+fn full_name(code: &str) -> String {
+    if code.contains("_ERR_") {
+        code.into()
+    } else {
+        format!("SYS_ERR_{code}")
+    }
+}
+
+fn commands(objtype: &str) -> Vec<Command> {
+    let opening = format!("    {objtype}Command {{");
+    let parse = |item: crate::source::Item| {
+        let (name, rest) = item.declaration.split_once(" = ").unwrap();
+        let (number, argc) = rest.trim_end_matches(';').split_once(", argc ").unwrap();
+        let (meaning, errors) = item.doc.split_once(" Errors: ").unwrap_or((&item.doc, "-"));
+        Command {
+            name: name.into(),
+            number: number.into(),
+            argc: argc.into(),
+            meaning: meaning.into(),
+            errors: errors.into(),
+        }
+    };
+    items(SOURCE, &opening).into_iter().map(parse).collect()
+}
+
+/// The types that have commands.
+fn types() -> Vec<String> {
+    let text = read(SOURCE);
+    let openings = text
+        .lines()
+        .filter_map(|line| line.strip_suffix("Command {"));
+    openings.map(|name| name.trim().into()).collect()
+}
+
+/// Rows of the commands of a type.
+pub fn table(objtype: &str) -> String {
+    let mut out = String::from(
+        "| Number | Command | Words | Arguments (from x2 on) and results | Errors |\n|---|---|---|---|---|\n",
+    );
+    for command in commands(objtype) {
+        let Command {
+            name,
+            number,
+            argc,
+            meaning,
+            errors,
+        } = command;
+        out += &format!("| {number} | {name} | {argc} | {meaning} | {errors} |\n");
+    }
+    out
+}
+
+/// The errors that tests expect, by command, and where.
+fn expected() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in TESTS {
+        scan(&root().join(folder), &mut |place, text| {
+            let (command, codes) = text
+                .split_once(": ")
+                .unwrap_or_else(|| panic!("{place}: `{MARKER}TYPE.COMMAND: CODE, CODE`"));
+            let codes = codes.split(", ").map(|code| full_name(code.trim()));
+            found.entry(command.into()).or_default().extend(codes);
+        });
+    }
+    found
+}
+
+/// Calls `f` with the place and the text of each marker below a folder.
+fn scan(folder: &Path, f: &mut dyn FnMut(&str, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scan(&path, f);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            if let Some(marker) = line.trim().strip_prefix(MARKER) {
+                f(&format!("{}:{}", path.display(), number + 1), marker);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_error_of_each_command_is_real_and_tested() {
+    let mut expected = expected();
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for objtype in types() {
+        for command in commands(&objtype) {
+            let name = format!("{objtype}.{}", command.name);
+            let mut tested = expected.remove(&name).unwrap_or_default();
+            for code in command.codes() {
+                seen += 1;
+                if ErrorCode::from_name(&code).is_none() {
+                    complaints.push(format!("{name}: {code} is no error code"));
+                }
+                if !tested.remove(&code) {
+                    complaints.push(format!("{name}: no test says `{MARKER}{name}: {code}`"));
+                }
+            }
+            for code in tested {
+                complaints.push(format!(
+                    "{name}: a test expects {code}, which {SOURCE} does not list"
+                ));
+            }
+        }
+    }
+    for name in expected.keys() {
+        complaints.push(format!("a test refuses {name}, which does not exist"));
+    }
+    assert!(seen > 5, "the errors are gone");
+    assert_none(&complaints);
+}
