@@ -6,7 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use capgraph::{Entry, Graph, Held, MAX_TEXT, NodeId, Place};
+use capgraph::{Entry, Graph, Held, MAX_TEXT, NodeId, Place, Step, Walk};
 use kpi::addr::PhysAddr;
 use kpi::cap::{self, Capability, Mapping, Memory, ObjType, VNode, compare, is_copy};
 use kpi::invocation::CapFacts;
