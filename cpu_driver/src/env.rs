@@ -64,6 +64,13 @@ fn window(address: PhysAddr) -> u64 {
     address.0.wrapping_add(KERNEL_OFFSET)
 }
 
+/// The same for an entry: physical addresses have 48 bits, and this takes no constant in a register.
+#[inline(always)]
+fn entry_in_window(at: CteRef) -> u64 {
+    const { assert!(KERNEL_OFFSET == !0 << 48) };
+    at.address().0 | KERNEL_OFFSET
+}
+
 // SAFETY: a `CteRef` names a CTE in memory that a CNode, a DCB or the kernel image holds, all of it in the window, and zeroed
 // or initialised as CTEs before the first handle to it is made. `&self`/`&mut self` of the one `Env` of this core bound the
 // references, and the kernel is single-threaded.
@@ -71,13 +78,13 @@ unsafe impl Store for Env {
     #[inline]
     fn cte(&self, at: CteRef) -> &Cte {
         // SAFETY: see above.
-        unsafe { &*(window(at.address()) as *const Cte) }
+        unsafe { &*(entry_in_window(at) as *const Cte) }
     }
 
     #[inline]
     fn cte_mut(&mut self, at: CteRef) -> &mut Cte {
         // SAFETY: see above.
-        unsafe { &mut *(window(at.address()) as *mut Cte) }
+        unsafe { &mut *(entry_in_window(at) as *mut Cte) }
     }
 
     #[inline]

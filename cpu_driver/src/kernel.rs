@@ -13,6 +13,7 @@ use kpi::dispatcher::{DispatcherShared, SaveArea};
 use kpi::lmp::FaultKind;
 
 use crate::arch::context;
+use crate::arch::vectors::CallRegisters;
 use crate::dcb::{DcbPtr, MAX_DISABLED_FAULTS};
 use crate::env::Env;
 
@@ -50,6 +51,10 @@ pub struct Kernel {
     /// Everything else.
     pub env: Env,
     upcall_area: SaveArea,
+    /// Who runs after the system call being handled, if that is not its caller. `None`: whoever is next.
+    next: Option<DcbPtr>,
+    /// Gets the registers of a caller that is gone when its call ends.
+    nowhere: SaveArea,
     /// Where a check of the database goes on.
     #[cfg(feature = "check")]
     pub check_cursor: caps::CheckCursor,
@@ -101,10 +106,21 @@ unsafe fn kernel() -> &'static mut Kernel {
     unsafe { (*KERNEL.0.get()).assume_init_mut() }
 }
 
+/// A system call: null to go back to the caller, or the save area for its registers if others run now.
 #[unsafe(no_mangle)]
-extern "C" fn syscall_entry(area: NonNull<SaveArea>, disabled: u32) -> *const SaveArea {
+extern "C" fn syscall_entry(registers: &mut CallRegisters) -> *mut SaveArea {
     // SAFETY: called by the vectors only.
-    unsafe { kernel() }.timed(|kernel| kernel.system_call(area, disabled != 0))
+    unsafe { kernel() }.timed(|kernel| kernel.system_call(registers))
+}
+
+/// The end of a system call for which `syscall_entry` returned a save area: the caller's registers are there now.
+#[unsafe(no_mangle)]
+extern "C" fn syscall_leave() -> *const SaveArea {
+    // SAFETY: called by the vectors only.
+    unsafe { kernel() }.timed_on(|kernel| {
+        let next = kernel.next.take();
+        kernel.run_or_schedule(next)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -152,6 +168,8 @@ impl Kernel {
             db,
             env,
             upcall_area: SaveArea::ZERO,
+            next: None,
+            nowhere: SaveArea::ZERO,
             #[cfg(feature = "check")]
             check_cursor: caps::CheckCursor::default(),
             #[cfg(feature = "check")]
@@ -161,13 +179,19 @@ impl Kernel {
 
     /// Runs an entry; kernels built with `check` note how long it took.
     #[inline(always)]
-    fn timed(&mut self, entry: impl FnOnce(&mut Self) -> *const SaveArea) -> *const SaveArea {
+    fn timed<T>(&mut self, entry: impl FnOnce(&mut Self) -> T) -> T {
         #[cfg(feature = "check")]
         self.clock.start();
-        let area = entry(self);
+        self.timed_on(entry)
+    }
+
+    /// The same for the second part of an entry.
+    #[inline(always)]
+    fn timed_on<T>(&mut self, entry: impl FnOnce(&mut Self) -> T) -> T {
+        let result = entry(self);
         #[cfg(feature = "check")]
         self.clock.stop();
-        area
+        result
     }
 
     fn interrupt(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
@@ -186,50 +210,73 @@ impl Kernel {
         self.schedule()
     }
 
-    fn system_call(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
-        // SAFETY: the vectors just filled it; the first 12 words are x0 to x11. Another core that shares the frame may write
-        // at any time, so the words are read once, here.
-        let args = unsafe { area.cast::<[u64; 12]>().read_volatile() };
-        let handled = self.dispatch_call(&args, disabled);
+    #[inline(always)]
+    fn system_call(&mut self, registers: &mut CallRegisters) -> *mut SaveArea {
+        let words = &mut registers.words;
+        let handled = self.dispatch_call(words);
         if self.env.notes.front().is_some() {
             self.deliver_notes();
         }
         if self.env.current.is_none() {
             // The call took something away that the caller itself needs.
-            return self.schedule();
+            self.next = None;
+            return &raw mut self.nowhere;
         }
-        let registers = area.cast::<u64>();
-        // SAFETY: the caller still runs, so its frame is still there; x0 to x3 and PC are words of the area.
+        let [error, results @ ..] = words;
+        match handled {
+            Ok(Reply::Done(done)) => {
+                *error = 0;
+                let [first, second, third, ..] = results;
+                [*first, *second, *third] = done;
+            }
+            Ok(Reply::Long(long)) => {
+                *error = 0;
+                let [first, second, third, fourth, fifth, ..] = results;
+                [*first, *second, *third, *fourth, *fifth] = long;
+            }
+            Err(raised) => *error = raised.raw(),
+            // Going back to the user's `svc` unmasks interrupts: a long call delays others no more than a short one.
+            Ok(Reply::Again) => context::repeat_call(),
+            Ok(Reply::Switch(result, to)) => {
+                *error = result.err().map_or(0, Error::raw);
+                let disabled = self.called_disabled();
+                self.left(disabled);
+                return self.leave_to(to, disabled);
+            }
+            Ok(Reply::Leave(to)) => return self.leave_to(to, true),
+        }
+        core::ptr::null_mut()
+    }
+
+    /// Whether the caller of the system call being handled is disabled: its flag says so, or the PC lies in its critical range.
+    /// The vectors decide the same for other exceptions.
+    pub fn called_disabled(&self) -> bool {
+        let Some(shared) = self.env.current.and_then(DcbPtr::shared) else {
+            return true;
+        };
+        let shared = shared.as_ptr();
+        // SAFETY: the running dispatcher's frame, in the window; single words.
         unsafe {
-            match handled {
-                Ok(Reply::Done([first, second, third])) => {
-                    registers.write_volatile(0);
-                    registers.add(1).write_volatile(first);
-                    registers.add(2).write_volatile(second);
-                    registers.add(3).write_volatile(third);
-                    area.as_ptr()
-                }
-                Ok(Reply::Long(words)) => {
-                    registers.write_volatile(0);
-                    registers.add(1).cast::<[u64; 5]>().write_volatile(words);
-                    area.as_ptr()
-                }
-                Err(error) => {
-                    registers.write_volatile(error.raw());
-                    area.as_ptr()
-                }
-                Ok(Reply::Again) => {
-                    // Going back to the user's `svc` unmasks interrupts: a long call delays others no more than a short one.
-                    let pc = registers.add(32);
-                    pc.write_volatile(pc.read_volatile().wrapping_sub(4));
-                    area.as_ptr()
-                }
-                Ok(Reply::Switch(result, to)) => {
-                    registers.write_volatile(result.err().map_or(0, Error::raw));
-                    self.left(disabled);
-                    self.run_or_schedule(to)
-                }
-                Ok(Reply::Leave(to)) => self.run_or_schedule(to),
+            let pc = context::user_pc();
+            (&raw const (*shared).disabled).read_volatile() != 0
+                || (pc >= (&raw const (*shared).crit_pc_low).read_volatile()
+                    && pc < (&raw const (*shared).crit_pc_high).read_volatile())
+        }
+    }
+
+    /// Leaves the caller of a system call for another dispatcher: the save area for its registers.
+    fn leave_to(&mut self, to: Option<DcbPtr>, disabled: bool) -> *mut SaveArea {
+        self.next = to;
+        let Some(shared) = self.env.current.and_then(DcbPtr::shared) else {
+            return &raw mut self.nowhere;
+        };
+        let shared = shared.as_ptr();
+        // SAFETY: the running dispatcher's frame, in the window; only addresses are taken.
+        unsafe {
+            if disabled {
+                &raw mut (*shared).disabled_area
+            } else {
+                &raw mut (*shared).enabled_area
             }
         }
     }

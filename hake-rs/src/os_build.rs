@@ -83,7 +83,8 @@ impl Side {
         let mut flags = vec!["-Zfixed-x18".into(), format!("-Clinker={}", lld.display())];
         flags.extend([
             "-Clinker-flavor=ld.lld".into(),
-            "-Cforce-frame-pointers=yes".into(),
+            "-Zunstable-options".into(),
+            "-Cforce-frame-pointers=non-leaf".into(),
         ]);
         // What the linker drops must not stay in the debug information as code at address 0, where the kernel really is.
         flags.push("-Clink-arg=-zdead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff".into());

@@ -25,6 +25,22 @@ pub fn exception_syndrome() -> (u64, u64) {
     (esr, far)
 }
 
+/// Makes the system call being handled start anew when its caller goes on: the PC steps back onto the `svc`.
+pub fn repeat_call() {
+    // SAFETY: changes the user's PC only.
+    unsafe {
+        asm!("mrs {0}, elr_el1", "sub {0}, {0}, #4", "msr elr_el1, {0}", out(reg) _, options(nomem, nostack, preserves_flags));
+    }
+}
+
+/// The user's PC, during a system call.
+pub fn user_pc() -> u64 {
+    let pc;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {0}, elr_el1", out(reg) pc, options(nomem, nostack, preserves_flags)) };
+    pc
+}
+
 /// Translates a user address as EL0 would for a read under the current TTBR0: the physical address, or `None` if EL0 could
 /// not read there.
 pub fn translate_user_read(address: u64) -> Option<u64> {

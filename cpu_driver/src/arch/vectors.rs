@@ -1,17 +1,39 @@
 //! The exception vectors.
 //!
-//! From EL0: choose the save area, save x0 to x30, SP, PC and SPSR there, call Rust, restore the area that Rust returns. The
-//! area is the *enabled* one if the dispatcher was enabled; else the *disabled* one, but the *trap* one for a fault. Disabled
-//! means: its `disabled` word is set, or the PC lies in its critical range. Both lie in memory that the user may write: whatever
-//! stands there, the choice is among three areas of its own frame. (Barrelfish: `kernel/arch/armv8/exceptions.S`, which saves only
-//! part of the registers for a system call. We save all: it costs 10 instructions and leaks none of the kernel's values.)
+//! **A fault or an interrupt at EL0**: choose the save area, save x0 to x30, SP, PC and SPSR there, call Rust, restore the area
+//! that Rust returns. The area is the *enabled* one if the dispatcher was enabled; else the *disabled* one, but the *trap* one
+//! for a fault. Disabled means: its `disabled` word is set, or the PC lies in its critical range. Both lie in memory that the
+//! user may write: whatever stands there, the choice is among three areas of its own frame.
+//!
+//! **A system call** nearly always goes back to its caller. So only what Rust may change, x0 to x17, x29 and x30, is saved, on
+//! the kernel stack ([`CallRegisters`]); x19 to x28 the Rust function itself preserves, x18 no kernel code touches, and SP, PC
+//! and SPSR stay in their system registers. `syscall_entry` finds the words of the call there, writes the results there, and
+//! returns 0. If another dispatcher is to run it returns a save area instead: the caller's whole state goes into that
+//! (by now x19 to x28 are the caller's again), and `syscall_leave` says which area to go on with. (Barrelfish:
+//! `kernel/arch/armv8/exceptions.S`, after which the caller's scratch registers are lost.)
 //!
 //! From EL1: a kernel bug. All registers go to the emergency stack, then `kernel_fault` reports.
 
 use core::arch::global_asm;
+use core::mem::offset_of;
 use kpi::dispatcher::offsets;
 
 use super::entry::STACK_BYTES;
+
+/// The caller's registers during a system call, at the bottom of the kernel stack.
+#[repr(C, align(16))]
+pub struct CallRegisters {
+    /// x0 to x11: the words of the call; x0 to x3 become its results.
+    pub words: [u64; 12],
+    /// x12 to x17.
+    scratch: [u64; 6],
+    /// x29 and x30.
+    frame: [u64; 2],
+}
+
+const CALL_BYTES: usize = size_of::<CallRegisters>();
+const CALL_FRAME: usize = offset_of!(CallRegisters, frame);
+const _: () = assert!(CALL_BYTES == 160 && CALL_FRAME == 144);
 
 global_asm!(
     // x0 = area, x1 = PC, w3 = 1 if disabled; x0 to x3 of the user wait below SP (nothing can interrupt us).
@@ -80,8 +102,37 @@ global_asm!(
     "   from_el1 5",
     "   from_el1 6",
     "   from_el1 7",
+    // A synchronous exception from EL0, in the 32 instructions that a vector has. The class in ESR tells a system call.
     "   .balign 128",
-    "   b el0_synchronous",
+    "   stp x0, x1, [sp, #-{call_bytes}]!",
+    "   stp x16, x17, [sp, #128]",
+    "   mrs x16, esr_el1",
+    "   lsr x16, x16, #26",
+    "   cmp x16, #0x15",
+    "   b.ne el0_fault",
+    "   stp x2, x3, [sp, #16]",
+    "   stp x4, x5, [sp, #32]",
+    "   stp x6, x7, [sp, #48]",
+    "   stp x8, x9, [sp, #64]",
+    "   stp x10, x11, [sp, #80]",
+    "   stp x12, x13, [sp, #96]",
+    "   stp x14, x15, [sp, #112]",
+    "   stp x29, x30, [sp, #{call_frame}]",
+    "   mov x0, sp",
+    "   mov x29, xzr",
+    "   bl syscall_entry",
+    "   cbnz x0, el0_leave",
+    "   ldp x29, x30, [sp, #{call_frame}]",
+    "   ldp x16, x17, [sp, #128]",
+    "   ldp x14, x15, [sp, #112]",
+    "   ldp x12, x13, [sp, #96]",
+    "   ldp x10, x11, [sp, #80]",
+    "   ldp x8, x9, [sp, #64]",
+    "   ldp x6, x7, [sp, #48]",
+    "   ldp x4, x5, [sp, #32]",
+    "   ldp x2, x3, [sp, #16]",
+    "   ldp x0, x1, [sp], #{call_bytes}",
+    "   eret",
     "   .balign 128",
     "   b el0_interrupt",
     "   .balign 128",
@@ -94,20 +145,53 @@ global_asm!(
     "   from_el1 15",
     "   .balign 128",
     //
-    "el0_synchronous:",
+    // x0, x1, x16 and x17 are where the vector put them.
+    "el0_fault:",
+    "   ldp x16, x17, [sp, #128]",
+    "   ldp x0, x1, [sp], #{call_bytes}",
     "   choose_area",
-    "   mrs x2, esr_el1",
-    "   lsr x2, x2, #26",
-    "   cmp x2, #0x15",
-    "   b.ne 1f",
-    "   save_area",
-    "   bl syscall_entry",
-    "   b restore_area",
-    "1: cbz w3, 2f",
+    "   cbz w3, 1f",
     "   mrs x0, tpidr_el1",
     "   add x0, x0, #{trap_area}",
-    "2: save_area",
+    "1: save_area",
     "   bl fault_entry",
+    "   b restore_area",
+    //
+    // A system call after which others run: x0 = the caller's save area.
+    "el0_leave:",
+    "   ldp x2, x3, [sp, #{call_frame}]",
+    "   stp x18, x19, [x0, #144]",
+    "   stp x20, x21, [x0, #160]",
+    "   stp x22, x23, [x0, #176]",
+    "   stp x24, x25, [x0, #192]",
+    "   stp x26, x27, [x0, #208]",
+    "   stp x28, x2, [x0, #224]",
+    "   mrs x2, sp_el0",
+    "   stp x3, x2, [x0, #240]",
+    "   mrs x2, elr_el1",
+    "   mrs x3, spsr_el1",
+    "   stp x2, x3, [x0, #256]",
+    "   ldp x16, x17, [sp, #128]",
+    "   ldp x14, x15, [sp, #112]",
+    "   ldp x12, x13, [sp, #96]",
+    "   ldp x10, x11, [sp, #80]",
+    "   ldp x8, x9, [sp, #64]",
+    "   ldp x6, x7, [sp, #48]",
+    "   ldp x4, x5, [sp, #32]",
+    "   ldp x2, x3, [sp, #16]",
+    "   stp x16, x17, [x0, #128]",
+    "   stp x14, x15, [x0, #112]",
+    "   stp x12, x13, [x0, #96]",
+    "   stp x10, x11, [x0, #80]",
+    "   stp x8, x9, [x0, #64]",
+    "   stp x6, x7, [x0, #48]",
+    "   stp x4, x5, [x0, #32]",
+    "   stp x2, x3, [x0, #16]",
+    "   ldp x4, x5, [sp], #{call_bytes}",
+    "   stp x4, x5, [x0]",
+    "   mov x29, xzr",
+    "   mov x30, xzr",
+    "   bl syscall_leave",
     "   b restore_area",
     //
     "el0_interrupt:",
@@ -186,6 +270,8 @@ global_asm!(
     "   bl kernel_fault",
     "3: wfi",
     "   b 3b",
+    call_bytes = const CALL_BYTES,
+    call_frame = const CALL_FRAME,
     disabled = const offsets::DISABLED,
     crit = const offsets::CRIT_PC_LOW,
     enabled_area = const offsets::ENABLED_AREA,

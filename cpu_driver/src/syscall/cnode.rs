@@ -12,6 +12,7 @@ use super::{EMPTYING, Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_cnode(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = CNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

@@ -13,6 +13,7 @@ use crate::dcb::{DcbPtr, DcbState};
 use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_dispatcher(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = DispatcherCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

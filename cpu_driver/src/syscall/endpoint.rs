@@ -12,6 +12,7 @@ use crate::kernel::{Handled, Kernel, Reply};
 use crate::lmp::Transfer;
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn send(
         &mut self,
         word: CallWord,

@@ -15,6 +15,7 @@ const ARCHITECTURE_ARM8: u64 = 8;
 
 impl Kernel {
     #[optimize(size)]
+    #[inline(never)]
     pub(super) fn invoke_kernel(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

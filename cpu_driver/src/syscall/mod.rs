@@ -12,10 +12,10 @@ mod objects;
 mod vnode;
 mod yielding;
 
-use caps::{CteRef, DestSlot, Step, Store, lookup, lookup_any};
+use caps::{CteRef, DestSlot, Step, Store, lookup, lookup_any, lookup_quickly};
 use errors::{Error, ErrorCode};
 use kpi::addr::CapAddr;
-use kpi::cap::Capability;
+use kpi::cap::{Capability, ObjType};
 use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags, Syscall};
 
@@ -68,45 +68,59 @@ fn stepped(step: Step) -> Reply {
 
 impl Kernel {
     /// Finds and runs the handler of a system call of the current dispatcher.
-    pub fn dispatch_call(&mut self, args: &[u64; 12], disabled: bool) -> Handled {
+    #[inline(always)]
+    pub fn dispatch_call(&mut self, args: &[u64; 12]) -> Handled {
         let [first, second, rest @ ..] = args;
         let word = CallWord(*first);
         match Syscall::from_word(*first) {
             Some(Syscall::Invoke) => self.invoke(word, *second, rest),
-            Some(Syscall::Yield) => self.yield_core(word, *second, disabled),
             Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| Reply::OK),
-            Some(Syscall::Print) => self.print(word, *second, rest),
-            Some(Syscall::Getchar) => self.getchar(word),
-            None => Err(ErrorCode::SysIllegalSyscall.into()),
+            other => self.dispatch_other(other, word, *second, rest),
         }
     }
 
+    #[inline(never)]
+    fn dispatch_other(
+        &mut self,
+        call: Option<Syscall>,
+        word: CallWord,
+        second: u64,
+        rest: &[u64; 10],
+    ) -> Handled {
+        match call {
+            Some(Syscall::Yield) => self.yield_core(word, second),
+            Some(Syscall::Print) => self.print(word, second, rest),
+            Some(Syscall::Getchar) => self.getchar(word),
+            _ => Err(ErrorCode::SysIllegalSyscall.into()),
+        }
+    }
+
+    #[inline(always)]
     fn invoke(&mut self, word: CallWord, target: u64, args: &[u64; 10]) -> Handled {
         let Some(caller) = self.env.current else {
             return Err(ErrorCode::SysIllegalSyscall.into());
         };
-        let slot = lookup(
-            &self.env,
-            caller.cspace(),
-            address(target)?,
-            word.level(),
-            CapRights::READ,
-        )?;
-        let cap = *self.env.cte(slot).cap();
-        if !word.flags().contains(SendFlags::IDENTIFY)
+        let (root, rights) = (caller.cspace(), CapRights::READ);
+        let slot = match lookup_quickly(&self.env, root, target, word.level(), rights) {
+            Some(slot) => slot,
+            None => self.find_carefully(root, target, word.level(), rights)?,
+        };
+        let cap = self.env.cte(slot).cap();
+        let objtype = cap.objtype();
+        if objtype == ObjType::EndPointLmp
+            && !word.flags().contains(SendFlags::IDENTIFY)
             && let Some(endpoint) = cap.as_end_point_lmp()
         {
             return self.send(word, &endpoint, caller, args);
         }
         let invocation = Invocation {
             word,
-            cap,
+            cap: *cap,
             slot,
             caller,
             args,
         };
-        use kpi::cap::ObjType;
-        match cap.objtype() {
+        match objtype {
             ObjType::L1CNode | ObjType::L2CNode => self.invoke_cnode(&invocation),
             ObjType::VNodeAarch64L0
             | ObjType::VNodeAarch64L1
@@ -136,18 +150,53 @@ impl Kernel {
     }
 
     /// A capability of the caller's own CSpace, at level L2.
+    #[inline(always)]
     pub fn find_own(&self, caller: DcbPtr, word: u64, rights: CapRights) -> Result<CteRef, Error> {
-        Ok(lookup(
-            &self.env,
-            caller.cspace(),
-            address(word)?,
-            2,
-            rights,
-        )?)
+        self.find(caller.cspace(), word, 2, rights)
     }
 
     /// A capability below `root`.
+    #[inline(always)]
     pub fn find(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<CteRef, Error> {
+        match rights {
+            CapRights::READ => self.find_readable(root, word, level),
+            _ => self.find_with(root, word, level, rights),
+        }
+    }
+
+    /// [`Self::find`] with the one right that most callers want.
+    #[inline(never)]
+    fn find_readable(&self, root: CteRef, word: u64, level: u64) -> Result<CteRef, Error> {
+        match lookup_quickly(&self.env, root, word, level, CapRights::READ) {
+            Some(found) => Ok(found),
+            None => self.find_carefully(root, word, level, CapRights::READ),
+        }
+    }
+
+    #[inline(never)]
+    fn find_with(
+        &self,
+        root: CteRef,
+        word: u64,
+        level: u64,
+        rights: CapRights,
+    ) -> Result<CteRef, Error> {
+        match lookup_quickly(&self.env, root, word, level, rights) {
+            Some(found) => Ok(found),
+            None => self.find_carefully(root, word, level, rights),
+        }
+    }
+
+    /// [`Self::find`] where the quick way did not lead to a capability: the seldom level, or the error.
+    #[cold]
+    #[inline(never)]
+    fn find_carefully(
         &self,
         root: CteRef,
         word: u64,
@@ -169,6 +218,7 @@ impl Kernel {
     }
 
     /// A slot in the CNode at `word`/`level` below `root`, to be filled. The errors name the destination.
+    #[inline(always)]
     pub fn find_destination(
         &self,
         root: CteRef,

@@ -44,6 +44,7 @@ impl Entries {
 }
 
 impl Kernel {
+    #[inline(never)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = VNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
@@ -160,6 +161,7 @@ impl Kernel {
         }
     }
 
+    #[inline(never)]
     pub(super) fn invoke_mapping(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = MappingCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;

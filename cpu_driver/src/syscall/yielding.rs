@@ -12,9 +12,9 @@ use crate::kernel::{Handled, Kernel, Reply};
 impl Kernel {
     /// Yield, to `target` (0: to whoever is next). Off the scheduler goes who has no work, no message it has not seen, and no
     /// wake-up that is due: a message or the wake-up time brings it back.
-    pub(super) fn yield_core(&mut self, word: CallWord, target: u64, disabled: bool) -> Handled {
+    pub(super) fn yield_core(&mut self, word: CallWord, target: u64) -> Handled {
         Self::check_argc(word.argc(), 2)?;
-        let (Some(caller), true) = (self.env.current, disabled) else {
+        let (Some(caller), true) = (self.env.current, self.called_disabled()) else {
             return Err(ErrorCode::SysCallerEnabled.into());
         };
         let target = if target == 0 {

@@ -234,12 +234,11 @@ pub fn send(
     }
     let (addr, level) = cap.map_or((CapAddr::NULL, 0), |cap| (cap.addr(), cap.level() as u8));
     let word = CallWord::send(endpoint.level() as u8, level, flags, payload.len() as u8);
-    let mut words = [0; 12];
-    let head = [word.0, u64::from(endpoint.addr().0), u64::from(addr.0)];
-    for (place, value) in words.iter_mut().zip(head.iter().chain(payload)) {
+    let mut args = [0; LMP_WORDS + 1];
+    for (place, value) in args.iter_mut().zip([addr.0.into()].iter().chain(payload)) {
         *place = *value;
     }
-    let Results { error, .. } = call::call(words);
+    let Results { error, .. } = call::call([word.0, endpoint.addr().0.into()], &args);
     error::check(error)
 }
 

@@ -101,7 +101,7 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
         .push_err(code)
 }
 
-/// Gives back the memory of an object whose capability is gone.
+/// Gives back the memory of an object that [`object_alloc`] made and that is deleted.
 ///
 /// # Errors
 /// `MM_ERR_MM_FREE`: it is free already, or was never granted.

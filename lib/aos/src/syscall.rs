@@ -15,7 +15,7 @@ pub fn print(mut bytes: &[u8]) -> Result<(), Error> {
         let part = bytes.len().min(PRINT_MAX as usize) as u64;
         let word = CallWord::simple(Syscall::Print, 3).0;
         let address = bytes.as_ptr() as u64;
-        let results = call::call([word, address, part, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let results = call::call([word, address], &[part]);
         error::check(results.error)?;
         let [printed, ..] = results.values;
         // A kernel that prints nothing must not make this loop for ever.
@@ -28,7 +28,7 @@ pub fn print(mut bytes: &[u8]) -> Result<(), Error> {
 /// A byte from the bootstrap console, if one is there.
 pub fn getchar() -> Option<u8> {
     let word = CallWord::simple(Syscall::Getchar, 1).0;
-    let results = call::call([word, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let results = call::call([word, 0], &[]);
     let [byte, ..] = results.values;
     if results.error != 0 || byte == GETCHAR_NONE {
         return None;
@@ -36,10 +36,21 @@ pub fn getchar() -> Option<u8> {
     u8::try_from(byte).ok()
 }
 
+/// Enters the kernel and comes back: what every system call costs.
+///
+/// # Errors
+/// Those of the kernel: none.
+#[inline(always)]
+pub fn nop() -> Result<(), Error> {
+    let word = CallWord::simple(Syscall::Nop, 1).0;
+    error::check(call::call([word, 0], &[]).error)
+}
+
 /// Any system call with any words: for programs that test the kernel.
 ///
 /// # Safety
 /// The call must not take memory away that the program still uses, nor write to memory that it does not expect to change.
 pub unsafe fn raw(words: [u64; 12]) -> Results {
-    call::call(words)
+    let [first, second, rest @ ..] = words;
+    call::call([first, second], &rest)
 }

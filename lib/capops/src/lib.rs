@@ -16,7 +16,7 @@
 use errors::ErrorCode;
 
 /// What to ask of the kernel next. The first three are about the capability of the operation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Call {
     /// Kernel command Delete_last.
     DeleteLast,
@@ -31,7 +31,7 @@ pub enum Call {
 }
 
 /// What an operation wants next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[must_use]
 pub enum Next {
     /// Make this call, and tell the answer.
@@ -41,7 +41,7 @@ pub enum Next {
 }
 
 /// A delete or a revoke on its way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Operation {
     next: Next,
     /// It is a revoke.

@@ -25,10 +25,10 @@ use crate::objects::holds_entries;
 pub struct CteRef(NonZeroU64);
 
 impl CteRef {
-    /// The entry at `address`, which is not 0.
+    /// The entry at `address`.
     ///
     /// # Safety
-    /// `address` is a multiple of 64 below 2^48 and the memory there holds a [`Cte`] that the caller's [`Store`](crate::Store) gives
+    /// `address` is not 0, a multiple of 64 below 2^48, and the memory there holds a [`Cte`] that the caller's [`Store`](crate::Store) gives
     /// access to: a slot of a live CNode, or an entry inside a live kernel object.
     #[inline]
     #[expect(
@@ -36,10 +36,8 @@ impl CteRef {
         reason = "making a reference is a promise only the Store can keep"
     )]
     pub const unsafe fn new(address: PhysAddr) -> Self {
-        match NonZeroU64::new(address.0) {
-            Some(address) => Self(address),
-            None => Self(NonZeroU64::MIN),
-        }
+        // SAFETY: not 0, as the caller promises.
+        Self(unsafe { NonZeroU64::new_unchecked(address.0) })
     }
 
     /// Physical address of the entry.
@@ -65,25 +63,25 @@ impl Flags {
     pub const NONE: Self = Self(0);
     /// Shared: an operation across cores is under way.
     pub const LOCKED: Self = Self(1);
-    /// Shared: the last copy is being deleted, in steps. Where it holds entries itself: it is on one of the lists of what is deleted.
-    pub const IN_DELETE: Self = Self(2);
     /// Shared: other cores hold copies.
-    pub const REMOTE_COPIES: Self = Self(4);
+    pub const REMOTE_COPIES: Self = Self(2);
     /// Shared: other cores hold ancestors.
-    pub const REMOTE_ANCS: Self = Self(8);
+    pub const REMOTE_ANCS: Self = Self(4);
     /// Shared: other cores hold descendants.
-    pub const REMOTE_DESCS: Self = Self(16);
-    /// Own: the entry lies inside a kernel object that uses the capability (a dispatcher's CSpace root, for example).
-    pub const HELD: Self = Self(32);
+    pub const REMOTE_DESCS: Self = Self(8);
+    /// Shared: the last copy is being deleted, in steps. Where it holds entries itself: it is on one of the lists of what is deleted.
+    pub const IN_DELETE: Self = Self(16);
     /// Own: made by a retype that has not finished; not usable, may be deleted.
-    pub const CREATING: Self = Self(64);
+    pub const CREATING: Self = Self(32);
+    /// Own: the entry lies inside a kernel object that uses the capability (a dispatcher's CSpace root, for example).
+    pub const HELD: Self = Self(64);
 
     /// All relations to other cores.
-    pub const REMOTE: Self = Self(4 | 8 | 16);
+    pub const REMOTE: Self = Self(2 | 4 | 8);
     /// The flags that all copies share.
     pub const SHARED: Self = Self(1 | 2 | 4 | 8 | 16);
-    /// The flags with which an entry must not be used.
-    pub(crate) const UNUSABLE: Self = Self(2 | 64);
+    /// The flags with which an entry must not be used: neighbours, so that one instruction tests for both.
+    pub(crate) const UNUSABLE: Self = Self(16 | 32);
 
     /// Whether one of `wanted` is set.
     #[inline]

@@ -562,7 +562,12 @@ fn unmap_and_modify_errors() {
     assert_eq!(db.unmap(env, at(1, 3), at(1, 4)), Err(E::SysWrongMapping));
     assert_eq!(db.unmap(env, at(1, 3), at(2, 1)), Err(E::SysWrongMapping));
     db.set_locked(env, at(2, 0), true);
+    // refuses VNode.Unmap: CAP_LOCKED
+    // refuses Mapping.Destroy: CAP_LOCKED
     assert_eq!(db.unmap(env, at(1, 3), at(2, 0)), Err(E::SysCapLocked));
+    assert_eq!(db.destroy_mapping(env, at(2, 0)), Err(E::SysCapLocked));
+    assert_eq!(db.destroy_mapping(env, at(1, 4)), Err(E::SysWrongMapping));
+    assert_eq!(db.destroy_mapping(env, at(2, 9)), Err(E::SysCapNotFound));
     db.set_locked(env, at(2, 0), false);
 
     assert_eq!(db.modify(env, at(1, 4), 0, 1, 1), Err(E::SysWrongMapping));

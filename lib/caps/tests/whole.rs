@@ -256,3 +256,43 @@ fn what_other_cores_have_a_say_in_stops_the_steps_until_it_is_mended() {
     world.drain(audit).unwrap();
     ram_is_free(&mut world);
 }
+
+/// Copies stand in the order in which they were made, wherever their slots are.
+#[test]
+fn a_copy_outside_keeps_a_cnode_whatever_the_order_of_copies() {
+    for order in [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0]] {
+        let mut world = World::new();
+        make(&mut world, ObjType::L2CNode, 16384, 0, 0);
+        for place in order {
+            let dest = if place == 1 {
+                slot(2, 7)
+            } else {
+                within((1, 0), place)
+            };
+            world.copy(dest, at(1, 0)).unwrap();
+        }
+        world.delete_whole(at(1, 0)).unwrap();
+        assert!(world.env.cte(at(1, 0)).is_empty());
+        assert!(!world.env.cte(at(2, 7)).is_empty(), "the copy was lost");
+        // That one has no other copies outside.
+        world.delete_whole(at(2, 7)).unwrap();
+        assert!(world.env.cte(at(2, 7)).is_empty());
+        world.revoke_whole(at(0, 0)).unwrap();
+        ram_is_free(&mut world);
+    }
+}
+
+#[test]
+fn a_cnode_full_of_copies_of_itself_is_deleted_in_steps() {
+    let mut world = World::new();
+    make(&mut world, ObjType::L2CNode, 16384, 0, 0);
+    for index in 0..256 {
+        world.copy(within((1, 0), index), at(1, 0)).unwrap();
+    }
+    let calls = world
+        .repeat(|db, env| db.delete_last(env, at(1, 0)))
+        .unwrap();
+    assert!((10..100).contains(&calls), "{calls} calls");
+    world.drain(audit).unwrap();
+    ram_is_free(&mut world);
+}

@@ -81,14 +81,21 @@ commands! {
 }
 
 commands! {
-    /// Commands of VNode_AARCH64_l0 to l3.
+    /// Commands of VNode_AARCH64_l0 to l3. CleanDirtyBits 3, CopyRemap 4 and Inherit 5 are not for AArch64.
     VNodeCommand {
         /// source root, source, page flags, byte offset, entries, mapping root, mapping CNode,
-        /// [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE.
+        /// [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE. Errors:
+        /// `DEST_CAP_RIGHTS` (table not writable), `SOURCE_ROOTCN_LOOKUP`, `CNODE_NOT_ROOT`, `SOURCE_CAP_LOOKUP`, `DEST_ROOTCN_LOOKUP`,
+        /// `DEST_CNODE_LOOKUP` (each over a lookup's error), `DEST_TYPE_INVALID` (the Mapping goes into an L2CNode), `SLOT_IN_USE`,
+        /// `VNODE_SLOT_INVALID`, `WRONG_MAPPING` (not what this level maps), `FRAME_OFFSET_INVALID` (not inside, or not aligned to page
+        /// or block), `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VNODE_SLOT_INUSE`.
         Map = 0, argc 10;
-        /// mapping address, level.
+        /// mapping address, level. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, `WRONG_MAPPING` (no Mapping, or one of
+        /// another table), `CAP_LOCKED`.
         Unmap = 1, argc 4;
-        /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with NOCACHE.
+        /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with
+        /// NOCACHE. Errors: `DEST_CAP_RIGHTS`, `VNODE_SLOT_INVALID`, `VM_MAP_SIZE`, `WRONG_MAPPING` (one is empty, leads to a table, or
+        /// shows a kernel object), `VM_MAP_RIGHTS` (more than the mapped capability's rights).
         ModifyFlags = 2, argc 5;
     }
 }
@@ -97,34 +104,44 @@ commands! {
     /// Commands of every Mapping type.
     MappingCommand {
         /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE.
+        /// Errors: `WRONG_MAPPING` (not of a frame), `VM_MAP_OFFSET`, `VM_MAP_SIZE`, `VM_MAP_RIGHTS`.
         Modify = 0, argc 5;
-        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call.
+        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call. Errors: `CAP_LOCKED`.
         Destroy = 1, argc 2;
     }
 }
 
 commands! {
-    /// Commands of Dispatcher.
+    /// Commands of Dispatcher. SetupGuest 3 is not for AArch64.
     DispatcherCommand {
         /// CSpace root, its level, L0 table (in that CSpace), dispatcher frame (in that CSpace), run flag, a dispatcher whose
-        /// domain id is inherited (0 = none: a new id).
+        /// domain id is inherited (0 = none: a new id). Works once for each dispatcher, which starts disabled, from its disabled area.
+        /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (an address is 0), `DISP_CSPACE_ROOT` (over a lookup's error, or
+        /// `SLOT_IN_USE`: set up before), `DISP_CSPACE_INVALID`, `DISP_VSPACE_ROOT`, `DISP_VSPACE_INVALID` (no L0 table, or another
+        /// core's), `DISP_FRAME`, `DISP_FRAME_INVALID` (no Frame in RAM, or not readable and writable), `DISP_FRAME_SIZE` (below
+        /// 512 KiB), `DISP_OCAP_LOOKUP`, `DISP_OCAP_TYPE`.
         Setup = 0, argc 8;
         /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
-        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time.
+        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time. Errors:
+        /// `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_PROPERTIES`.
         Properties = 1, argc 7;
-        /// Always PERFMON_NOT_AVAILABLE: counters belong to a core, not to a dispatcher; see the PerfMon capability.
+        /// Counters belong to a core, not to a dispatcher; see the PerfMon capability. Errors: `PERFMON_NOT_AVAILABLE`, always.
         PerfMon = 2, argc 2;
         /// virtual address: what its L0 table maps there or first behind. Results: x1 = virtual address of a run of pages, x2 = its bytes
-        /// (0: none found so far), x3 = its physical address, x4 = [`PageRunWord`](super::PageRunWord), x5 = where to go on (2^48: the end).
+        /// (0: none found so far), x3 = its physical address, x4 = [`PageRunWord`](super::PageRunWord), x5 = where to go on (2^48: the
+        /// end). Errors: `DISP_CAP_RIGHTS` (lacks IDENTIFY), `DISP_VSPACE_INVALID` (it has none, or none any more).
         DumpPTables = 4, argc 3;
         /// [`CapPosition`](super::CapPosition): what its CSpace holds first behind. Results: x1 = position of a filled slot (0: none found
-        /// so far), x2..x4 = the capability as CapIdentify shows it, x5 = where to go on (0: the end).
+        /// so far), x2..x4 = the capability as CapIdentify shows it, x5 = where to go on (0: the end). Errors:
+        /// `DISP_CAP_RIGHTS` (lacks IDENTIFY), `DISP_CSPACE_INVALID` (it has none, or none any more; or over `CAP_LOOKUP_DEPTH`: no position).
         DumpCapabilities = 5, argc 3;
-        /// Take it off the scheduler. **Barreleye**.
+        /// Take it off the scheduler. **Barreleye**. Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (not set up, or dead).
         Stop = 6, argc 2;
-        /// Put it back. **Barreleye**.
+        /// Put it back. **Barreleye**. Errors: as Stop: `DISP_CAP_RIGHTS`, `DISP_NOT_RUNNABLE`.
         Resume = 7, argc 2;
         /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call. **Barreleye**.
+        /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (not set up, or dead), `DISP_VSPACE_ROOT` (over a lookup's error),
+        /// `DISP_VSPACE_INVALID` (no L0 table, or another core's).
         SetVSpace = 8, argc 4;
     }
 }

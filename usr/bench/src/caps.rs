@@ -9,7 +9,6 @@ use aos::cap::{
 use aos::kpi::cap::ObjType;
 use aos::kpi::invocation::MappingCommand;
 use aos::kpi::rights::{CapRights, PageFlags};
-use aos::kpi::syscall::{CallWord, Syscall};
 use aos::{Error, ram, syscall};
 
 use crate::crowd::Crowd;
@@ -49,22 +48,10 @@ fn round(meter: &mut Meter, mut root_slot: u32, live: u64) -> Result<(), Error> 
     meter.caps = live;
     let (bench, children) = (cnode()?, cnode()?);
 
-    let nop = CallWord::simple(Syscall::Nop, 1).0;
-    let nothing = || Ok(());
-    // SAFETY: a call that does nothing.
-    let null = || unsafe { syscall::raw([nop, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) };
-    meter.measure(
-        one("null system call", 120),
-        || null_result(null().error),
-        nothing,
-    )?;
+    meter.measure(one("null system call", 120), syscall::nop, || Ok(()))?;
     objects(meter, bench)?;
     retypes(meter, bench, children)?;
     mappings(meter, bench)
-}
-
-fn null_result(error: u64) -> Result<(), Error> {
-    Error::from_raw(error).map_or(Ok(()), Err)
 }
 
 fn objects(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use aos::cap::{CNodeRef, CapRef, cap_destroy, cap_direct_identify, cap_mint, inv
 use aos::error::ErrorCode;
 use aos::kpi::addr::CapLevel;
 use aos::kpi::cap::{Capability, ObjType};
-use aos::kpi::invocation::{CapPosition, DispatcherCommand};
+use aos::kpi::invocation::{CNodeCommand, CapPosition, DispatcherCommand};
 use aos::kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, task};
@@ -228,6 +228,7 @@ fn first_error<T>(mut list: impl Iterator<Item = Result<T, Error>>) -> Result<()
 
 fn refusals() -> Outcome {
     let empty = object_alloc(ObjType::Dispatcher, 0)?;
+    // refuses Dispatcher.Properties: DISP_PROPERTIES
     for properties in [
         [0, 0, 0, 0, 0],
         [17, 0, 0, 0, 0],
@@ -241,6 +242,12 @@ fn refusals() -> Outcome {
         )?;
     }
     dispatcher_set_weight(empty, 16)?;
+    // refuses Dispatcher.PerfMon: PERFMON_NOT_AVAILABLE
+    // refuses Dispatcher.DumpPTables: DISP_VSPACE_INVALID
+    // refuses Dispatcher.DumpCapabilities: DISP_CSPACE_INVALID, CAP_LOOKUP_DEPTH
+    // refuses Dispatcher.Stop: DISP_NOT_RUNNABLE
+    // refuses Dispatcher.Resume: DISP_NOT_RUNNABLE
+    // refuses Dispatcher.SetVSpace: DISP_NOT_RUNNABLE, DISP_VSPACE_INVALID, DISP_VSPACE_ROOT
     refused(
         raw(empty, DispatcherCommand::PerfMon, &[]),
         ErrorCode::SysPerfmonNotAvailable,
@@ -285,15 +292,29 @@ fn refusals() -> Outcome {
     mm_free_dispatcher(empty)
 }
 
-/// The last copy of a Dispatcher goes only with the Kernel capability, which this program has not; its memory is lost.
+/// The kernel alone does not delete the last copy of a Dispatcher; with the monitor's help it goes.
 fn mm_free_dispatcher(empty: CapRef) -> Outcome {
-    refused(mm_free(empty), ErrorCode::SysRetryThroughMonitor)
+    let command = CNodeCommand::Delete;
+    let args = [u64::from(empty.addr().0), empty.level() as u64];
+    refused(
+        invoke(CapRef::OWN_ROOT, command as u8, command.argc(), &args),
+        ErrorCode::SysRetryThroughMonitor,
+    )?;
+    mm_free(empty)?;
+    Ok(())
 }
 
 /// A capability without the right changes nothing and tells nothing.
 fn rights(dispatcher: CapRef) -> Outcome {
     let weak = slot_alloc()?;
     cap_mint(weak, dispatcher, u64::from(CapRights::READ.0), 0)?;
+    // refuses Dispatcher.Setup: DISP_CAP_RIGHTS
+    // refuses Dispatcher.Properties: DISP_CAP_RIGHTS
+    // refuses Dispatcher.DumpPTables: DISP_CAP_RIGHTS
+    // refuses Dispatcher.DumpCapabilities: DISP_CAP_RIGHTS
+    // refuses Dispatcher.Stop: DISP_CAP_RIGHTS
+    // refuses Dispatcher.Resume: DISP_CAP_RIGHTS
+    // refuses Dispatcher.SetVSpace: DISP_CAP_RIGHTS
     let zeroes = [0; 10];
     for command in [
         DispatcherCommand::Setup,
@@ -335,6 +356,8 @@ fn setup_refusals() -> Outcome {
         u64::from(CapRights::READ.0),
         0,
     )?;
+    // refuses Dispatcher.Setup: DISP_NOT_RUNNABLE, DISP_CSPACE_ROOT, DISP_CSPACE_INVALID, DISP_VSPACE_ROOT, DISP_VSPACE_INVALID
+    // refuses Dispatcher.Setup: DISP_FRAME, DISP_FRAME_INVALID, DISP_FRAME_SIZE, DISP_OCAP_LOOKUP, DISP_OCAP_TYPE, SLOT_IN_USE
     for (setup, code) in [
         (
             Setup {
@@ -425,6 +448,7 @@ fn setup_refusals() -> Outcome {
     )?;
     // Who runs was set up before.
     refused(dispatcher_setup(OWN, &good), ErrorCode::SysDispCspaceRoot)?;
+    refused(dispatcher_setup(OWN, &good), ErrorCode::SysSlotInUse)?;
     slot_free(slot)?;
     cap_destroy(read_only)?;
     mm_free(small)?;

@@ -15,7 +15,7 @@ use aos::cap::{
 use aos::error::ErrorCode;
 use aos::initproto::Message;
 use aos::kpi::cap::ObjType;
-use aos::kpi::invocation::VNodeCommand;
+use aos::kpi::invocation::{MapWord, VNodeCommand};
 use aos::kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, root, task};
@@ -38,6 +38,7 @@ pub fn run(harness: &mut Harness, world: &World) {
         "blocks are refused where they must be",
         block_refusals,
     );
+    harness.test(SUITE, "mapping names what it does not find", lookups);
     harness.test(SUITE, "page tables and CNodes can be read", views);
     harness.test(SUITE, "views are refused where they must be", view_refusals);
     harness.test(SUITE, "a view goes with what it shows", view_dies);
@@ -198,6 +199,7 @@ fn block_refusals() -> Outcome {
         vnode_map(table, source, flags, offset, Entries { entry, count }, slot)
     };
     let (l1, l2) = (tables.l1, tables.l2);
+    // refuses VNode.Map: FRAME_OFFSET_INVALID, WRONG_MAPPING, VM_MAP_SIZE, VNODE_SLOT_INVALID, VM_MAP_RIGHTS, VNODE_SLOT_INUSE
     for (result, code) in [
         (
             try_it(l2, small, 0, 8, 1, rw),
@@ -257,6 +259,7 @@ fn block_refusals() -> Outcome {
         ErrorCode::SysVmMapSize,
     )?;
     cap_destroy(slot)?;
+    // refuses VNode.Map: DEST_CAP_RIGHTS
     let read_only = slot_alloc()?;
     cap_mint(read_only, l2, u64::from(CapRights::READ.0), 0)?;
     refused(
@@ -266,6 +269,64 @@ fn block_refusals() -> Outcome {
     cap_destroy(read_only)?;
     mm_free(small)?;
     tables.free()?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+/// Each address of Map in turn is one where nothing is.
+fn lookups() -> Outcome {
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let table = vnode_create(3)?;
+    let [slot, empty] = [slot_alloc()?, slot_alloc()?];
+    let own = u64::from(CapRef::OWN_ROOT.addr().0);
+    let nothing = u64::from(empty.addr().0);
+    let word = MapWord::new(2, 1, slot.slot as u8, 0).0;
+    let map = |change: &dyn Fn(&mut [u64; 8])| {
+        let mut args = [
+            own,
+            u64::from(frame.addr().0),
+            READ.0,
+            0,
+            1,
+            own,
+            u64::from(slot.cnode.cnode.0),
+            word,
+        ];
+        change(&mut args);
+        let command = VNodeCommand::Map;
+        invoke(table, command as u8, command.argc(), &args).map(|_| ())
+    };
+    let set = |index: usize, value: u64| {
+        map(&|args| {
+            if let Some(place) = args.get_mut(index) {
+                *place = value;
+            }
+        })
+    };
+    let occupied = MapWord::new(2, 1, frame.slot as u8, 0).0;
+    let in_root = MapWord::new(2, 0, 200, 0).0;
+    // refuses VNode.Map: SOURCE_ROOTCN_LOOKUP, CNODE_NOT_ROOT, SOURCE_CAP_LOOKUP, DEST_ROOTCN_LOOKUP, DEST_CNODE_LOOKUP
+    // refuses VNode.Map: DEST_TYPE_INVALID, SLOT_IN_USE
+    for (result, code) in [
+        (set(0, nothing), ErrorCode::SysSourceRootcnLookup),
+        (
+            set(0, u64::from(frame.addr().0)),
+            ErrorCode::SysCnodeNotRoot,
+        ),
+        (set(1, nothing), ErrorCode::SysSourceCapLookup),
+        (set(5, nothing), ErrorCode::SysDestRootcnLookup),
+        (set(6, u64::from(u32::MAX)), ErrorCode::SysDestCnodeLookup),
+        (set(7, in_root), ErrorCode::SysDestTypeInvalid),
+    ] {
+        refused(result, code)?;
+    }
+    if frame.cnode == slot.cnode {
+        refused(set(7, occupied), ErrorCode::SysSlotInUse)?;
+    }
+    map(&|_| {})?;
+    cap_destroy(slot)?;
+    slot_free(empty)?;
+    mm_free(table)?;
     mm_free(frame)?;
     Ok(())
 }
@@ -295,6 +356,7 @@ fn views() -> Outcome {
         "read-only pages of kernel objects",
     )?;
     equal(runs.iter().map(|run| run.bytes).sum(), 5 * BASE_PAGE_SIZE)?;
+    // refuses Mapping.Modify: WRONG_MAPPING
     refused(
         mapping_modify(table, 0, 1, PageFlags::READ_WRITE),
         ErrorCode::SysWrongMapping,
@@ -490,6 +552,8 @@ fn flag_refusals() -> Outcome {
         vnode_modify_flags(tables.l3, Entries { entry, count }, PageFlags(flags))
     };
     let by_mapping = |first, count, flags| mapping_modify(slot, first, count, PageFlags(flags));
+    // refuses VNode.ModifyFlags: VNODE_SLOT_INVALID, VM_MAP_SIZE, WRONG_MAPPING, VM_MAP_RIGHTS
+    // refuses Mapping.Modify: VM_MAP_OFFSET, VM_MAP_SIZE, VM_MAP_RIGHTS
     for (result, code) in [
         (by_table(512, 1, 1), ErrorCode::SysVnodeSlotInvalid),
         (by_table(0, 0, 1), ErrorCode::SysVmMapSize),
@@ -515,6 +579,8 @@ fn flag_refusals() -> Outcome {
     ] {
         refused(result, code)?;
     }
+    // refuses VNode.ModifyFlags: DEST_CAP_RIGHTS
+    // refuses VNode.Unmap: DEST_CAP_RIGHTS, WRONG_MAPPING
     cap_mint(weak_table, tables.l3, u64::from(CapRights::READ.0), 0)?;
     refused(
         vnode_modify_flags(weak_table, one(0), READ),

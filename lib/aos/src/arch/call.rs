@@ -1,6 +1,7 @@
 //! The system call instruction.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 /// What a system call returns.
 #[derive(Clone, Copy, Debug)]
@@ -11,12 +12,19 @@ pub struct Results {
     pub values: [u64; 3],
 }
 
-/// Makes a system call with these words in x0 to x11.
+/// Makes a system call with two words in x0 and x1, and up to ten more from x2 on.
 ///
 /// Not `unsafe` inside this crate, as file and device access is not in ordinary Rust: a call can take memory away from under
 /// the program only through capabilities that it names, and the functions that name those own the memory.
-pub(crate) fn call(words: [u64; 12]) -> Results {
-    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11] = words;
+#[inline(always)]
+pub(crate) fn call(head: [u64; 2], args: &[u64]) -> Results {
+    let [w0, w1] = head;
+    // Registers that carry no argument are left as they are: the kernel looks at no more words than a call has.
+    let mut words = [MaybeUninit::<u64>::uninit(); 10];
+    for (place, word) in words.iter_mut().zip(args) {
+        place.write(*word);
+    }
+    let [w2, w3, w4, w5, w6, w7, w8, w9, w10, w11] = words;
     let (error, v1, v2, v3);
     // SAFETY: the kernel changes x0 to x3 only (kpi::syscall) and memory, which an `asm!` without `nomem` may do. x18 is
     // not used by compiled code at all.

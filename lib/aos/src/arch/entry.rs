@@ -242,7 +242,7 @@ fn yield_disabled() -> Result<(), Refused> {
 pub(crate) fn park(haswork: bool) -> ! {
     dispatcher::set_parking(dispatcher::lmp_delivered(), haswork, 0);
     let word = CallWord::simple(Syscall::Yield, 2).0;
-    call::call([word, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    call::call([word, 0], &[]);
     give_up()
 }
 

@@ -128,7 +128,8 @@ impl fmt::Display for CapRef {
     }
 }
 
-/// Invokes the capability at an address of the own CSpace.
+/// Invokes the capability at an address of the own CSpace. Inlined, so that each caller loads just the words it has.
+#[inline(always)]
 fn invoke_at(
     addr: CapAddr,
     level: CapLevel,
@@ -136,15 +137,8 @@ fn invoke_at(
     argc: u8,
     args: &[u64],
 ) -> Result<[u64; 3], Error> {
-    let mut words = [0; 12];
-    let head = [
-        CallWord::invoke(command, level as u8, argc).0,
-        u64::from(addr.0),
-    ];
-    for (place, word) in words.iter_mut().zip(head.iter().chain(args)) {
-        *place = *word;
-    }
-    let Results { error, values } = call::call(words);
+    let word = CallWord::invoke(command, level as u8, argc);
+    let Results { error, values } = call::call([word.0, u64::from(addr.0)], args);
     error::check(error)?;
     Ok(values)
 }
@@ -153,6 +147,7 @@ fn invoke_at(
 ///
 /// # Errors
 /// The kernel's; `LIB_ERR_CAP_INVOKE` for a capability of another CSpace, which cannot be invoked from here.
+#[inline(always)]
 pub fn invoke(cap: CapRef, command: u8, argc: u8, args: &[u64]) -> Result<[u64; 3], Error> {
     if !cap.is_own() {
         return Err(Error::new(ErrorCode::LibCapInvoke));

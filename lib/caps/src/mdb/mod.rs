@@ -37,6 +37,7 @@ pub use range::Range;
 pub(crate) use tree::Spot;
 
 use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 
 use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
@@ -51,8 +52,9 @@ pub(crate) const MEMORY_ROOT: u8 = ObjType::PhysAddr.type_root();
 
 /// The capabilities of one core.
 ///
-/// Starts empty. Its methods take the environment that reaches the entries; one database belongs to one environment.
-#[derive(Debug)]
+/// Starts empty. Its methods take the environment that reaches the entries; one database belongs to one environment. Model
+/// checkers copy both; what is hashed is all that decides what it will do, so not the count of changes.
+#[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) root: Option<CteRef>,
     core: CoreId,
@@ -111,6 +113,14 @@ impl Database {
     #[inline]
     pub fn count(&self) -> u64 {
         self.count
+    }
+}
+
+impl Hash for Database {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.root, self.core, self.count).hash(state);
+        (self.last_id, self.last_domain).hash(state);
+        self.pending.hash(state);
     }
 }
 

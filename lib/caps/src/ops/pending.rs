@@ -4,13 +4,15 @@
 //! [`Flags::IN_DELETE`](crate::Flags::IN_DELETE). Both lists are threaded through the entries' `link`; nothing is allocated. An
 //! entry stays where it is while it is marked; no such entry can be removed but by the steps, so the links cannot dangle.
 
+use core::hash::{Hash, Hasher};
+
 use kpi::cap::Capability;
 
 use crate::cte::CteRef;
 use crate::env::Store;
 
 /// The lists' heads.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Pending {
     /// First of the delete list: marked, first come first served.
     first: Option<CteRef>,
@@ -32,6 +34,12 @@ pub(super) struct Revoking {
     pub(super) at: Option<CteRef>,
     pub(super) target: Capability,
     pub(super) passed: Capability,
+}
+
+impl Hash for Revoking {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.at, self.target.to_words(), self.passed.to_words()).hash(state);
+    }
 }
 
 impl Pending {

@@ -366,13 +366,18 @@ impl World {
 
     /// Revokes a capability with all that goes with it.
     pub fn revoke_whole(&mut self, at: CteRef) -> Result<(), ErrorCode> {
-        self.repeat(|db, env| db.revoke_mark_target(env, at))?;
-        self.drain(|_| {})?;
-        match self.revoke(at) {
-            // It lay in something made from it.
-            Err(ErrorCode::SysCapNotFound) => Ok(()),
-            other => other.map(|_| ()),
+        // Once more if the first goes on where an earlier one was left, behind what was made since.
+        for _ in 0..2 {
+            self.repeat(|db, env| db.revoke_mark_target(env, at))?;
+            self.drain(|_| {})?;
+            match self.revoke(at) {
+                // It lay in something made from it.
+                Ok(_) | Err(ErrorCode::SysCapNotFound) => return Ok(()),
+                Err(ErrorCode::SysRetryThroughMonitor) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Err(ErrorCode::SysRetryThroughMonitor)
     }
 }
 

@@ -51,19 +51,19 @@ pub enum ObjType {
     Kernel = 13,
     /// Page table of level 0, the root.
     VNodeAarch64L0 = 14,
-    /// Unused: a root table lies in no other.
+    /// Where a root table's memory is shown, read-only.
     VNodeAarch64L0Mapping = 15,
     /// Page table of level 1.
     VNodeAarch64L1 = 16,
-    /// Where a level 1 table hangs.
+    /// Where a level 1 table hangs, or its memory is shown, read-only.
     VNodeAarch64L1Mapping = 17,
     /// Page table of level 2.
     VNodeAarch64L2 = 18,
-    /// Where a level 2 table hangs.
+    /// Where a level 2 table hangs, or its memory is shown, read-only.
     VNodeAarch64L2Mapping = 19,
     /// Page table of level 3.
     VNodeAarch64L3 = 20,
-    /// Where a level 3 table hangs.
+    /// Where a level 3 table hangs, or its memory is shown, read-only.
     VNodeAarch64L3Mapping = 21,
     /// Authority to make interrupt destinations.
     IrqTable = 22,
@@ -87,11 +87,15 @@ pub enum ObjType {
     DeviceIdManager = 31,
     /// Names a device on a bus.
     DeviceId = 32,
+    /// Where a root CNode's memory is shown, read-only.
+    L1CNodeMapping = 33,
+    /// Where a CNode's memory is shown, read-only.
+    L2CNodeMapping = 34,
 }
 
 impl ObjType {
     /// Number of types.
-    pub const COUNT: usize = 33;
+    pub const COUNT: usize = 35;
 
     /// All types, in the order of their numbers.
     pub const ALL: [Self; Self::COUNT] = [
@@ -128,6 +132,8 @@ impl ObjType {
         Self::Domain,
         Self::DeviceIdManager,
         Self::DeviceId,
+        Self::L1CNodeMapping,
+        Self::L2CNodeMapping,
     ];
 
     /// The type with that number.
@@ -168,6 +174,8 @@ impl ObjType {
             30 => Some(Self::Domain),
             31 => Some(Self::DeviceIdManager),
             32 => Some(Self::DeviceId),
+            33 => Some(Self::L1CNodeMapping),
+            34 => Some(Self::L2CNodeMapping),
             _ => None,
         }
     }
@@ -210,6 +218,8 @@ impl ObjType {
             Self::Domain => "Domain",
             Self::DeviceIdManager => "DeviceIDManager",
             Self::DeviceId => "DeviceID",
+            Self::L1CNodeMapping => "L1CNode_Mapping",
+            Self::L2CNodeMapping => "L2CNode_Mapping",
         }
     }
 
@@ -245,7 +255,9 @@ impl ObjType {
             | Self::VNodeAarch64L2Mapping
             | Self::VNodeAarch64L3
             | Self::VNodeAarch64L3Mapping
-            | Self::KernelControlBlock => 1,
+            | Self::KernelControlBlock
+            | Self::L1CNodeMapping
+            | Self::L2CNodeMapping => 1,
             Self::Kernel => 2,
             Self::IrqTable => 3,
             Self::IrqDest => 4,
@@ -284,6 +296,8 @@ impl ObjType {
             Self::VNodeAarch64L3Mapping => Some(Self::VNodeAarch64L3),
             Self::Domain => Some(Self::ProcessManager),
             Self::DeviceId => Some(Self::DeviceIdManager),
+            Self::L1CNodeMapping => Some(Self::L1CNode),
+            Self::L2CNodeMapping => Some(Self::L2CNode),
             _ => None,
         }
     }
@@ -310,6 +324,8 @@ impl ObjType {
     #[must_use]
     pub const fn mapping(self) -> Option<Self> {
         match self {
+            Self::L1CNode => Some(Self::L1CNodeMapping),
+            Self::L2CNode => Some(Self::L2CNodeMapping),
             Self::Frame => Some(Self::FrameMapping),
             Self::EndPointUmp => Some(Self::EndPointUmpMapping),
             Self::DevFrame => Some(Self::DevFrameMapping),
@@ -344,6 +360,8 @@ impl ObjType {
                 | Self::VNodeAarch64L1Mapping
                 | Self::VNodeAarch64L2Mapping
                 | Self::VNodeAarch64L3Mapping
+                | Self::L1CNodeMapping
+                | Self::L2CNodeMapping
         )
     }
 
@@ -380,7 +398,9 @@ impl ObjType {
             | Self::VNodeAarch64L0Mapping
             | Self::VNodeAarch64L1Mapping
             | Self::VNodeAarch64L2Mapping
-            | Self::VNodeAarch64L3Mapping => Some(1),
+            | Self::VNodeAarch64L3Mapping
+            | Self::L1CNodeMapping
+            | Self::L2CNodeMapping => Some(1),
             Self::VNodeAarch64L0
             | Self::VNodeAarch64L1
             | Self::VNodeAarch64L2
@@ -402,7 +422,9 @@ impl ObjType {
             | Self::VNodeAarch64L0Mapping
             | Self::VNodeAarch64L1Mapping
             | Self::VNodeAarch64L2Mapping
-            | Self::VNodeAarch64L3Mapping => 1,
+            | Self::VNodeAarch64L3Mapping
+            | Self::L1CNodeMapping
+            | Self::L2CNodeMapping => 1,
             Self::VNodeAarch64L0
             | Self::VNodeAarch64L1
             | Self::VNodeAarch64L2
@@ -439,6 +461,8 @@ impl ObjType {
                 | Self::VNodeAarch64L3
                 | Self::VNodeAarch64L3Mapping
                 | Self::KernelControlBlock
+                | Self::L1CNodeMapping
+                | Self::L2CNodeMapping
         )
     }
 }
@@ -555,7 +579,9 @@ impl Capability {
             | ObjType::VNodeAarch64L2Mapping
             | ObjType::VNodeAarch64L3
             | ObjType::VNodeAarch64L3Mapping
-            | ObjType::KernelControlBlock => self.w0,
+            | ObjType::KernelControlBlock
+            | ObjType::L1CNodeMapping
+            | ObjType::L2CNodeMapping => self.w0,
             _ => 0,
         }
     }
@@ -591,7 +617,9 @@ impl Capability {
             | ObjType::VNodeAarch64L0Mapping
             | ObjType::VNodeAarch64L1Mapping
             | ObjType::VNodeAarch64L2Mapping
-            | ObjType::VNodeAarch64L3Mapping => write!(f, " pte={:#x}", self.w1),
+            | ObjType::VNodeAarch64L3Mapping
+            | ObjType::L1CNodeMapping
+            | ObjType::L2CNodeMapping => write!(f, " pte={:#x}", self.w1),
             ObjType::IrqDest => {
                 write!(f, " cpu={:#x}", self.w1)?;
                 write!(f, " vector={:#x}", self.w0)
@@ -950,6 +978,32 @@ pub struct DeviceId {
     pub flags: u16,
 }
 
+/// What a `L1CNode_Mapping` capability holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L1CNodeMapping {
+    /// Physical address of the first mapped byte.
+    pub base: u64,
+    /// Physical address of the first page-table entry it fills.
+    pub pte: u64,
+    /// Size of the capability it was made from, in pages.
+    pub source_pages: u32,
+    /// Number of page-table entries it fills.
+    pub pte_count: u16,
+}
+
+/// What a `L2CNode_Mapping` capability holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L2CNodeMapping {
+    /// Physical address of the first mapped byte.
+    pub base: u64,
+    /// Physical address of the first page-table entry it fills.
+    pub pte: u64,
+    /// Size of the capability it was made from, in pages.
+    pub source_pages: u32,
+    /// Number of page-table entries it fills.
+    pub pte_count: u16,
+}
+
 /// A capability with its fields, by type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -1019,6 +1073,10 @@ pub enum View {
     DeviceIdManager,
     /// `DeviceID`.
     DeviceId(DeviceId),
+    /// `L1CNode_Mapping`.
+    L1CNodeMapping(L1CNodeMapping),
+    /// `L2CNode_Mapping`.
+    L2CNodeMapping(L2CNodeMapping),
 }
 
 impl Capability {
@@ -1071,6 +1129,8 @@ impl Capability {
             ObjType::Domain => View::Domain(self.read_domain()),
             ObjType::DeviceIdManager => View::DeviceIdManager,
             ObjType::DeviceId => View::DeviceId(self.read_device_id()),
+            ObjType::L1CNodeMapping => View::L1CNodeMapping(self.read_l1_cnode_mapping()),
+            ObjType::L2CNodeMapping => View::L2CNodeMapping(self.read_l2_cnode_mapping()),
         }
     }
 
@@ -1111,6 +1171,8 @@ impl Capability {
             View::Domain(view) => Self::new_domain(view, rights),
             View::DeviceIdManager => Self::new_device_id_manager(rights),
             View::DeviceId(view) => Self::new_device_id(view, rights),
+            View::L1CNodeMapping(view) => Self::new_l1_cnode_mapping(view, rights),
+            View::L2CNodeMapping(view) => Self::new_l2_cnode_mapping(view, rights),
         }
     }
 
@@ -1202,6 +1264,8 @@ impl Capability {
                 | ObjType::VNodeAarch64L1Mapping
                 | ObjType::VNodeAarch64L2Mapping
                 | ObjType::VNodeAarch64L3Mapping
+                | ObjType::L1CNodeMapping
+                | ObjType::L2CNodeMapping
         ) {
             return None;
         }
@@ -2226,6 +2290,74 @@ impl Capability {
             _ => None,
         }
     }
+
+    /// A `L1CNode_Mapping` capability.
+    #[inline]
+    #[must_use]
+    pub const fn new_l1_cnode_mapping(view: L1CNodeMapping, rights: CapRights) -> Self {
+        Self {
+            w0: view.base,
+            w1: view.pte,
+            half: view.source_pages,
+            quarter: view.pte_count,
+            objtype: ObjType::L1CNodeMapping,
+            rights: rights.0,
+        }
+    }
+
+    #[inline]
+    const fn read_l1_cnode_mapping(&self) -> L1CNodeMapping {
+        L1CNodeMapping {
+            base: self.w0,
+            pte: self.w1,
+            source_pages: self.half,
+            pte_count: self.quarter,
+        }
+    }
+
+    /// Its fields, if it is a `L1CNode_Mapping`.
+    #[inline]
+    #[must_use]
+    pub const fn as_l1_cnode_mapping(&self) -> Option<L1CNodeMapping> {
+        match self.objtype {
+            ObjType::L1CNodeMapping => Some(self.read_l1_cnode_mapping()),
+            _ => None,
+        }
+    }
+
+    /// A `L2CNode_Mapping` capability.
+    #[inline]
+    #[must_use]
+    pub const fn new_l2_cnode_mapping(view: L2CNodeMapping, rights: CapRights) -> Self {
+        Self {
+            w0: view.base,
+            w1: view.pte,
+            half: view.source_pages,
+            quarter: view.pte_count,
+            objtype: ObjType::L2CNodeMapping,
+            rights: rights.0,
+        }
+    }
+
+    #[inline]
+    const fn read_l2_cnode_mapping(&self) -> L2CNodeMapping {
+        L2CNodeMapping {
+            base: self.w0,
+            pte: self.w1,
+            source_pages: self.half,
+            pte_count: self.quarter,
+        }
+    }
+
+    /// Its fields, if it is a `L2CNode_Mapping`.
+    #[inline]
+    #[must_use]
+    pub const fn as_l2_cnode_mapping(&self) -> Option<L2CNodeMapping> {
+        match self.objtype {
+            ObjType::L2CNodeMapping => Some(self.read_l2_cnode_mapping()),
+            _ => None,
+        }
+    }
 }
 
 /// The order of the mapping database: type root, then address, then size with the larger first, then type number, then the
@@ -2261,7 +2393,9 @@ fn compare_fields(a: &Capability, b: &Capability) -> core::cmp::Ordering {
         | ObjType::VNodeAarch64L0Mapping
         | ObjType::VNodeAarch64L1Mapping
         | ObjType::VNodeAarch64L2Mapping
-        | ObjType::VNodeAarch64L3Mapping => a.w1.cmp(&b.w1),
+        | ObjType::VNodeAarch64L3Mapping
+        | ObjType::L1CNodeMapping
+        | ObjType::L2CNodeMapping => a.w1.cmp(&b.w1),
         ObjType::IrqDest | ObjType::IrqSrc => {
             let order = a.w1.cmp(&b.w1);
             order.then(a.w0.cmp(&b.w0))
