@@ -123,7 +123,7 @@ impl Kernel {
         let [first, second, third] = shown.to_words();
         let shared = self.db.state_of(&self.env, next);
         let own = self.env.cte(next).flags().without(Flags::SHARED);
-        let facts = CapFacts::new(shared.owner.0, shared.flags.bits(), own.bits());
+        let facts = CapFacts::new(shared.owner.0, facts_bits(shared.flags), facts_bits(own));
         Ok(Reply::Long([
             next.address().0,
             first,
@@ -162,4 +162,21 @@ impl Kernel {
     fn check_invariants(&mut self, _cursor: u64) -> Handled {
         Err(ErrorCode::SysIllegalInvocation.into())
     }
+}
+
+/// Flags as [`CapFacts`] counts them.
+fn facts_bits(flags: Flags) -> u8 {
+    let order = [
+        Flags::LOCKED,
+        Flags::IN_DELETE,
+        Flags::REMOTE_COPIES,
+        Flags::REMOTE_ANCS,
+        Flags::REMOTE_DESCS,
+        Flags::HELD,
+        Flags::CREATING,
+    ];
+    let bits = order.into_iter().enumerate();
+    bits.fold(0, |bits, (place, flag)| {
+        bits | u8::from(flags.has(flag)) << place
+    })
 }

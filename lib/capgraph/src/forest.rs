@@ -25,7 +25,7 @@ fn descends(objtype: ObjType, from: ObjType) -> bool {
 }
 
 /// Whether `parent` can be what `child` was made from; both in database order.
-fn is_source(child: &Capability, parent: &Capability) -> bool {
+pub(crate) fn is_source(child: &Capability, parent: &Capability) -> bool {
     if is_ancestor(child, parent) {
         // Several ranges may lie around a mapped byte; the Mapping says how large the right one is.
         return child.as_mapping().is_none_or(|mapping| {
@@ -68,7 +68,7 @@ pub(crate) fn parents(entries: &[Entry], first: &[NodeId]) -> Vec<NodeId> {
 }
 
 /// Whether `top` still matters when the list has come to `cap`.
-fn stays_around(cap: &Capability, top: &Capability) -> bool {
+pub(crate) fn stays_around(cap: &Capability, top: &Capability) -> bool {
     if cap.objtype().type_root() != top.objtype().type_root() {
         return false;
     }

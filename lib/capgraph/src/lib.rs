@@ -11,6 +11,7 @@
 //! | `spaces` | slots, CNodes, dispatchers |
 //! | `mappings` | page tables and virtual addresses |
 //! | `reach` | what covers an address |
+//! | `walk` | the forest, while the list is read |
 //! | `text` | a capability as a few characters |
 //!
 //! A [`NodeId`] is a place in the list. Copies are neighbours in it, and the first of them stands for all: parents and
@@ -33,10 +34,12 @@ mod mappings;
 mod reach;
 mod spaces;
 mod text;
+mod walk;
 
 pub use mappings::{MappedAt, Table};
 pub use spaces::{Held, Place};
 pub use text::MAX_TEXT;
+pub use walk::{Step, Walk};
 
 use alloc::vec::Vec;
 use core::ops::Range;

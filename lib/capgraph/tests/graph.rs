@@ -6,7 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use capgraph::{Entry, Graph, Held, MAX_TEXT, NodeId, Place};
+use capgraph::{Entry, Graph, Held, MAX_TEXT, NodeId, Place, Step, Walk};
 use kpi::addr::PhysAddr;
 use kpi::cap::{self, Capability, Mapping, Memory, ObjType, VNode, compare, is_copy};
 use kpi::invocation::CapFacts;
@@ -204,6 +204,13 @@ proptest! {
             let root = copies[0] == id && graph.parent(id).is_none();
             prop_assert_eq!(graph.roots().contains(&id), root);
             prop_assert!(graph.ancestors(id).count() < 10);
+        }
+        let mut walk = Walk::new();
+        for id in graph.ids() {
+            let step = walk.next(&graph.get(id).unwrap().cap);
+            let depth = graph.ancestors(id).count() as u32;
+            let first = graph.first_copy(id) == id;
+            prop_assert_eq!(step, if first { Step::Node { depth } } else { Step::Copy });
         }
         for probe in probes {
             let address = PhysAddr(base + probe);

@@ -71,4 +71,6 @@ pub use env::{Env, Machine, Store, Unmapped};
 pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any, lookup_quickly};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
-pub use ops::{Listed, MapArgs, PageDump, PageRun, Reach, ResizeArgs, RetypeArgs, next_in_cspace, next_run};
+pub use ops::{
+    Listed, MapArgs, PageDump, PageRun, Reach, ResizeArgs, RetypeArgs, next_in_cspace, next_run,
+};

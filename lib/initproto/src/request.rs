@@ -156,7 +156,7 @@ mod tests {
                 bytes: 4096,
             },
         ];
-        for (number, wish) in (u32::MAX - 3..).zip(wishes) {
+        for (number, wish) in (u32::MAX - 3..=u32::MAX).zip(wishes) {
             let request = Request { number, wish };
             let words = request.encode();
             assert_eq!(Request::decode(&words), Some(request));

@@ -25,10 +25,12 @@ impl From<Error> for Failure {
     }
 }
 
+/// A part of the test: its name, and what it does.
+type Part = (&'static str, fn() -> Result<(), Failure>);
+
 /// The command.
 pub fn walktest(_context: &mut Context<'_>) -> u8 {
-    let parts: [(&str, fn() -> Result<(), Failure>); 3] =
-        [("order", order), ("facts", facts), ("refusals", refusals)];
+    let parts: [Part; 3] = [("order", order), ("facts", facts), ("refusals", refusals)];
     for (name, part) in parts {
         if let Err(Failure(what)) = part() {
             println!("walktest: {name}: {what}");

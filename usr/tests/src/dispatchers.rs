@@ -14,7 +14,7 @@ use aos::cap::{CNodeRef, CapRef, cap_destroy, cap_direct_identify, cap_mint, inv
 use aos::error::ErrorCode;
 use aos::kpi::addr::CapLevel;
 use aos::kpi::cap::{Capability, ObjType};
-use aos::kpi::invocation::{CapPosition, DispatcherCommand};
+use aos::kpi::invocation::{CNodeCommand, CapPosition, DispatcherCommand};
 use aos::kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, task};
@@ -292,9 +292,16 @@ fn refusals() -> Outcome {
     mm_free_dispatcher(empty)
 }
 
-/// The last copy of a Dispatcher goes only with the Kernel capability, which this program has not; its memory is lost.
+/// The kernel alone does not delete the last copy of a Dispatcher; with the monitor's help it goes.
 fn mm_free_dispatcher(empty: CapRef) -> Outcome {
-    refused(mm_free(empty), ErrorCode::SysRetryThroughMonitor)
+    let command = CNodeCommand::Delete;
+    let args = [u64::from(empty.addr().0), empty.level() as u64];
+    refused(
+        invoke(CapRef::OWN_ROOT, command as u8, command.argc(), &args),
+        ErrorCode::SysRetryThroughMonitor,
+    )?;
+    mm_free(empty)?;
+    Ok(())
 }
 
 /// A capability without the right changes nothing and tells nothing.

@@ -20,6 +20,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "revoke-tree" => busy::trees(busy::Operation::Revoke),
         "asks" => crate::asking::plain(),
         "exit" => Ok(()),
+        "sleep" => sleep(),
         "count" => count(),
         "touch-unmapped" => touch_unmapped(),
         "touch-dropped" => touch_dropped(),
@@ -37,6 +38,13 @@ fn end(part: &str, result: Result<Status, Error>) -> Status {
         aos::println!("tests: part {part}: {error}");
         Status(1)
     })
+}
+
+/// Waits for ever, without using the core.
+fn sleep() -> Result<(), Error> {
+    loop {
+        aos::event::wait_until(aos::event::snapshot(), None);
+    }
 }
 
 const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);

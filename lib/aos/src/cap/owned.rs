@@ -20,7 +20,6 @@ use crate::ram::{memory_free, object_alloc};
 use crate::slot::{slot_alloc, slot_free};
 use kpi::addr::{CapAddr, CapLevel, L2_BITS, VirtAddr};
 use kpi::cap::{Capability, ObjType};
-use kpi::dispatcher::DispatcherShared;
 use kpi::rights::{CapRights, PageFlags};
 use kpi::syscall::SendFlags;
 use owned::ledger::Key;
@@ -96,11 +95,6 @@ impl View {
     /// Makes instructions in it visible to whoever runs them, in whatever address space.
     pub fn publish_code(&self) {
         cache::publish_code(self.memory.bytes());
-    }
-
-    /// Writes a dispatcher structure at the start. Answers whether it fits.
-    pub(crate) fn write_dispatcher(&mut self, shared: &DispatcherShared) -> bool {
-        self.writeable && self.memory.write_dispatcher(shared)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One child: its domain, its endpoint, what it says.
 
 use super::service::{Job, Pieces};
-use super::{Trust, relay};
+use super::{Running, Trust, relay};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
 use aos::cap::{CapRef, cap_delete};
@@ -91,14 +91,14 @@ impl Child {
         }
     }
 
-    /// Its root CNode, in init's CSpace.
-    pub const fn root(&self) -> CapRef {
-        self.domain.root()
-    }
-
-    /// Its dispatcher, in init's CSpace.
-    pub const fn dispatcher(&self) -> CapRef {
-        self.domain.dispatcher()
+    /// What others may know of it.
+    pub(super) fn running(&self) -> Running {
+        Running {
+            pid: self.pid,
+            name: self.name,
+            dispatcher: self.domain.dispatcher(),
+            root: self.domain.root(),
+        }
     }
 
     /// Reads what it has sent. As long as there is a job, the rest waits in the buffer.

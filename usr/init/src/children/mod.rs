@@ -71,6 +71,19 @@ pub enum Limit {
     Calls(u32),
 }
 
+/// A domain that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: DomainName,
+    /// Its dispatcher, in init's CSpace.
+    pub dispatcher: CapRef,
+    /// Its root CNode, in init's CSpace.
+    pub root: CapRef,
+}
+
 /// A child that is no more.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
@@ -122,9 +135,16 @@ impl Children {
         })
     }
 
-    /// The children that run.
-    pub fn running(&self) -> &[Child] {
-        &self.running
+    /// The domains that run, init first: number, name, dispatcher, root CNode.
+    pub fn domains(&self) -> impl Iterator<Item = Running> {
+        let init = Running {
+            pid: INIT_PID,
+            name: DomainName::own(),
+            dispatcher: CapRef::task(task::DISPATCHER),
+            root: CapRef::OWN_ROOT,
+        };
+        let children = self.running.iter().map(Child::running);
+        core::iter::once(init).chain(children)
     }
 
     /// The child of that number, if it runs.

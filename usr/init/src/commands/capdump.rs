@@ -6,9 +6,8 @@
 use super::Context;
 use alloc::string::String;
 use alloc::vec::Vec;
+use aos::cap::cap_direct_identify;
 use aos::cap::kernel::{next_cap, statistics};
-use aos::cap::{CapRef, cap_direct_identify};
-use aos::kpi::slots::task;
 use aos::testproto::{Kind, MAX_JSON, Writer};
 use aos::{Error, ErrorCode, println};
 use capgraph::{Entry, MAX_TEXT};
@@ -31,13 +30,11 @@ pub fn capdump(context: &mut Context<'_>) -> u8 {
             return 1;
         }
     };
-    for (pid, name) in context.children.running() {
-        // Of children, only init itself has its own dispatcher at hand.
-        let own = pid == crate::children::INIT_PID;
-        let dispatcher = own.then(|| cap_direct_identify(CapRef::task(task::DISPATCHER)));
-        if let Some(Ok(cap)) = dispatcher {
+    for domain in context.children.domains() {
+        // A domain may have taken its dispatcher away from init.
+        if let Ok(cap) = cap_direct_identify(domain.dispatcher) {
             let mut writer = Writer::new(Kind::Domain);
-            writer.int("pid", pid).display("name", name);
+            writer.int("pid", domain.pid).display("name", domain.name);
             records::emit(writer.int("dispatcher", cap.address()));
         }
     }

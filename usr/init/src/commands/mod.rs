@@ -2,6 +2,8 @@
 
 mod capdump;
 mod caps;
+mod captree;
+mod capwhy;
 mod lists;
 mod processes;
 mod run;
@@ -45,7 +47,13 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
-    list("caps", "init's capabilities", caps::caps),
+    Command {
+        name: "caps",
+        args: caps::ARGS,
+        what: "capabilities: of init, of a program, of all; what was made of what; who can reach an address",
+        list: false,
+        run: caps::caps,
+    },
     Command {
         name: "help",
         args: "",

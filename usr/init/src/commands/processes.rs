@@ -2,7 +2,6 @@
 
 use super::{Context, STATUS_USAGE};
 use crate::children::{INIT_PID, conclude};
-use aos::exit::DomainName;
 use aos::println;
 
 /// Status of a wait that Ctrl-C ended, as shells have it.
@@ -16,9 +15,8 @@ pub fn ps(context: &mut Context<'_>) -> u8 {
     if !context.json {
         println!("{:>5} {:>4} {:8} NAME", "PID", "CORE", "STATE");
     }
-    let init = (INIT_PID, DomainName::own());
-    let running = context.children.running().iter();
-    for (pid, name) in core::iter::once(init).chain(running.map(|child| (child.pid, child.name))) {
+    for domain in context.children.domains() {
+        let (pid, name) = (domain.pid, domain.name);
         if context.json {
             println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"running\",\"name\":\"{name}\"}}");
         } else {
