@@ -233,7 +233,9 @@ impl Database {
         let parent = links.parent();
         match (links.left(), links.right()) {
             (Some(left), Some(right)) => {
-                let right_side = store.cte(right).shape.level() > store.cte(left).shape.level();
+                // Of a run that goes from its end, the one before is next: it stays where it is.
+                let right_side =
+                    !SETTLE || store.cte(right).shape.level() > store.cte(left).shape.level();
                 let (near, far) = if right_side {
                     (right, left)
                 } else {

@@ -286,6 +286,12 @@ impl Database {
             self.fill_copy(env, at, args.source, cap, Flags::NONE);
             return Ok(Step::Done);
         }
+        if plan.count == 1 {
+            let cap = object(plan.objtype, plan.base, plan.bytes, plan.rights)
+                .ok_or(code::INVALID_RETYPE)?;
+            self.fill_at(env, slot(env, cnode, args, 0), spot, cap, Flags::NONE);
+            return Ok(Step::Done);
+        }
         let run = Run {
             first: 0,
             count: plan.count,
@@ -297,7 +303,7 @@ impl Database {
 
     /// Makes results that carve, in such an order that the tree has hardly to be repaired: the one in the middle, those in the
     /// middle of both halves, and so on. Each lies between two that are there already.
-    #[inline]
+    #[inline(never)]
     fn make_run<E: Env>(
         &mut self,
         env: &mut E,
