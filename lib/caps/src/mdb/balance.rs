@@ -8,7 +8,7 @@
 //! nothing has to be repaired at all.
 
 use super::{Database, range_end};
-use crate::cte::CteRef;
+use crate::cte::{CteRef, Shape};
 use crate::env::Store;
 
 impl Database {
@@ -25,7 +25,7 @@ impl Database {
         raise_max(store, parent, end);
         let (mut above, mut at, mut right) = (parent, new, on_right);
         // What is at hand of `at`: its rank is that of `above`, unless all is well.
-        let mut level = store.cte(new).shape.level();
+        let mut level = Shape::LEAF.level();
         loop {
             let node = store.cte(above);
             if node.shape.level() != level {
@@ -49,6 +49,7 @@ impl Database {
     }
 
     /// Repairs `at`, whose child on side `right` has the same rank and whose other child has a rank lower by 2 or more.
+    #[inline(never)]
     fn rotate<S: Store>(&mut self, store: &mut S, at: CteRef, child: CteRef, right: bool) {
         let node = store.cte(at);
         let (parent, max_end) = (node.links.parent(), node.max_end);

@@ -102,7 +102,10 @@ impl Database {
         }
         match previous.filter(|at| is_copy(&store.cte(*at).cap, &key.cap)) {
             Some(first) => self.follow(store, new, last_copy(store, first)),
-            None => self.attach(store, new, spot, key.root),
+            None => {
+                let end = range_end(&key.cap);
+                self.attach(store, new, spot, key.root, end);
+            }
         }
         Ok(())
     }
@@ -124,13 +127,20 @@ impl Database {
     }
 
     /// Puts the entry, which holds a capability without copies and is not in the database, into it, where it belongs; `root` is its
-    /// type root.
+    /// type root, and `end` what [`range_end`] says.
     #[inline]
-    pub(crate) fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
+    pub(crate) fn attach<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        spot: Spot,
+        root: u8,
+        end: u64,
+    ) {
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(new);
-        let end = range_end(&node.cap);
+        debug_assert_eq!(end, range_end(&node.cap));
         node.links = Links::leaf(spot.parent);
         node.shape = Shape::LEAF;
         node.root = root;

@@ -289,7 +289,8 @@ impl Database {
         if plan.count == 1 {
             let cap = object(plan.objtype, plan.base, plan.bytes, plan.rights)
                 .ok_or(code::INVALID_RETYPE)?;
-            self.fill_at(env, slot(env, cnode, args, 0), spot, cap, Flags::NONE);
+            let at = slot(env, cnode, args, 0);
+            self.fill_at(env, at, spot, cap, plan.base_of(1), Flags::NONE);
             return Ok(Step::Done);
         }
         let run = Run {
@@ -329,7 +330,7 @@ impl Database {
                 let cap = object(plan.objtype, plan.base_of(index), plan.bytes, plan.rights)
                     .ok_or(code::INVALID_RETYPE)?;
                 let at = slot(env, cnode, args, index);
-                self.fill_at(env, at, spot, cap, run.flags);
+                self.fill_at(env, at, spot, cap, plan.base_of(index + 1), run.flags);
                 place += 2 * stride;
             }
             stride /= 2;
