@@ -267,7 +267,8 @@ impl Database {
         args: &RetypeArgs,
         spot: Option<Spot>,
     ) -> Result<Step, ErrorCode> {
-        let all = plan.zero_bytes * plan.count;
+        // Not more than ZERO_MAX.
+        let all = plan.zero_bytes.wrapping_mul(plan.count);
         if all > 0 {
             env.zero(PhysAddr(plan.base), all);
         }
@@ -439,7 +440,7 @@ fn slot<S: Store>(store: &S, cnode: PhysAddr, args: &RetypeArgs, index: u64) -> 
 }
 
 /// The address of the part of the source that the results are made from, and its bytes.
-#[inline]
+#[inline(always)]
 fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u64), ErrorCode> {
     let size = size(source);
     if bytes == 0 || bytes > size {
@@ -460,21 +461,26 @@ fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u
     Ok((first_word(source).wrapping_add(args.offset), all))
 }
 
-/// Whether all of it fits into one call.
+/// Whether all of it fits into one call. Counts are at most [`RETYPE_MAX`].
 #[inline]
 fn fits_at_once(plan: &Plan, budget: &mut Budget) -> bool {
+    let count = plan.count as u32;
     let insert = if plan.carves {
         Work::InsertOfRun
     } else {
         Work::Insert
     };
-    let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE);
-    let each = u64::from(budget.cost(Work::ZeroPage))
-        .saturating_mul(pages)
-        .saturating_add(u64::from(budget.cost(insert)));
-    let all = each.saturating_mul(plan.count);
-    plan.zero_bytes.saturating_mul(plan.count) <= ZERO_MAX
-        && u32::try_from(all).is_ok_and(|all| budget.spend_instructions(all))
+    let mut all = count.saturating_mul(budget.cost(insert));
+    if plan.zero_bytes > 0 {
+        // All of them fit into the source.
+        if plan.zero_bytes.wrapping_mul(plan.count) > ZERO_MAX {
+            return false;
+        }
+        let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE) as u32;
+        let zero = pages.saturating_mul(budget.cost(Work::ZeroPage));
+        all = all.saturating_add(count.saturating_mul(zero));
+    }
+    budget.spend_instructions(all)
 }
 
 /// How many results are complete, by the first one's `link`.
