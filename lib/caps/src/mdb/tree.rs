@@ -239,37 +239,11 @@ impl Database {
     #[inline(always)]
     fn detach<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
         let node = store.cte(at);
-        let (links, max_end, shape) = (node.links, node.max_end, node.shape);
+        let (links, max_end) = (node.links, node.max_end);
         let parent = links.parent();
         match (links.left(), links.right()) {
             (Some(left), Some(right)) => {
-                // Of a run that goes from its end, the one before is next: it stays where it is.
-                let right_side =
-                    !SETTLE || store.cte(right).shape.level() > store.cte(left).shape.level();
-                let (near, far) = if right_side {
-                    (right, left)
-                } else {
-                    (left, right)
-                };
-                let heir = take_heir(store, near, right_side);
-                let node = store.cte_mut(heir.at);
-                node.links.set_child(!right_side, Some(far));
-                if heir.moved {
-                    node.links.set_child(right_side, Some(near));
-                    store.cte_mut(near).links.set_parent(Some(heir.at));
-                }
-                let node = store.cte_mut(heir.at);
-                node.links.set_parent(parent);
-                node.shape.set_level_of(shape);
-                node.max_end = max_end;
-                store.cte_mut(far).links.set_parent(Some(heir.at));
-                self.replace_child(store, parent, at, Some(heir.at));
-                if heir.moved {
-                    settle_max(store, heir.parent, heir.max_end);
-                }
-                if SETTLE {
-                    settle_max(store, heir.at, max_end);
-                }
+                self.replace_by_neighbour(store, at, (left, right), SETTLE);
             }
             (child, None) | (None, child) => {
                 if let Some(child) = child {
@@ -280,6 +254,45 @@ impl Database {
                     settle_max(store, parent, max_end);
                 }
             }
+        }
+    }
+
+    /// [`Self::detach`] of a node with two children: one of its neighbours takes its place.
+    #[inline(never)]
+    fn replace_by_neighbour<S: Store>(
+        &mut self,
+        store: &mut S,
+        at: CteRef,
+        (left, right): (CteRef, CteRef),
+        settle: bool,
+    ) {
+        let node = store.cte(at);
+        let (parent, max_end, shape) = (node.links.parent(), node.max_end, node.shape);
+        // Of a run that goes from its end, the one before is next: it stays where it is.
+        let right_side = !settle || store.cte(right).shape.level() > store.cte(left).shape.level();
+        let (near, far) = if right_side {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        let heir = take_heir(store, near, right_side);
+        let node = store.cte_mut(heir.at);
+        node.links.set_child(!right_side, Some(far));
+        if heir.moved {
+            node.links.set_child(right_side, Some(near));
+            store.cte_mut(near).links.set_parent(Some(heir.at));
+        }
+        let node = store.cte_mut(heir.at);
+        node.links.set_parent(parent);
+        node.shape.set_level_of(shape);
+        node.max_end = max_end;
+        store.cte_mut(far).links.set_parent(Some(heir.at));
+        self.replace_child(store, parent, at, Some(heir.at));
+        if heir.moved {
+            settle_max(store, heir.parent, heir.max_end);
+        }
+        if settle {
+            settle_max(store, heir.at, max_end);
         }
     }
 

@@ -72,12 +72,12 @@ impl Database {
             if is_plain(objtype) && !flags.has(Flags::HELD) {
                 // The only one leaves everything settled.
                 if before == at && !unsettled {
-                    self.remove(env, first);
+                    self.take_out(env, first);
                 } else {
                     self.remove_of_run(env, first);
+                    env.cte_mut(first).clear();
                     unsettled = true;
                 }
-                env.cte_mut(first).clear();
                 first = before;
                 continue;
             }
