@@ -3,7 +3,7 @@
 //! **Ranks.** A leaf has rank 0 when it is made, what is missing has -1, and a node's rank is larger than its children's: so no path is longer than
 //! the root's rank. Where a new leaf breaks that, its parent is promoted; where the parent's other child is too low for that, a
 //! rotation ends the repair. As long as nothing is removed this is an AVL tree. **Removal repairs nothing**: ranks only stay
-//! larger than they need be. The root's rank is still at most log_phi of the number of insertions (Sen, Sen and Tarjan, "Deletion
+//! larger than they need be. The root's rank is still at most log_phi of the number of insertions (Sen, Tarjan and Kim, "Deletion
 //! without rebalancing in binary search trees", 2016): 58 after 2^40 of them, 93 after 2^64. Where something comes and goes all the time,
 //! nothing has to be repaired at all.
 
