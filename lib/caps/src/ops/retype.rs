@@ -407,10 +407,20 @@ impl Database {
         if !budget.spend(Work::Finish(plan.count as u32)) {
             return Ok(Step::Again);
         }
+        if !self.is_half_made(env, first, plan, 0) {
+            return Err(code::SLOTS_IN_USE);
+        }
+        // What was carved is alike but for the address; the rest has type and rights in common.
+        let [_, size, kind] = env.cte(first).cap.to_words();
         for index in 0..plan.count {
-            let at = slot(env, cnode, args, index);
-            let complete = env.cte(at).link & COMPLETE != 0;
-            if !complete || !self.is_half_made(env, at, plan, index) {
+            let entry = env.cte(slot(env, cnode, args, index));
+            let [address, own_size, own_kind] = entry.cap.to_words();
+            let alike = if plan.carves {
+                own_kind == kind && own_size == size && address == plan.base_of(index)
+            } else {
+                own_kind >> 48 == kind >> 48
+            };
+            if !alike || entry.link & COMPLETE == 0 || !entry.flags.has(Flags::CREATING) {
                 return Err(code::SLOTS_IN_USE);
             }
         }
