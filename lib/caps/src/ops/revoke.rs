@@ -69,6 +69,7 @@ impl Database {
             let objtype = entry.cap.objtype();
             let flags = entry.flags;
             let before = neighbour(env, first, false).unwrap_or(at);
+            // A frame's Mappings were behind it.
             if is_plain(objtype) && !flags.has(Flags::HELD) {
                 // The only one leaves everything settled.
                 if before == at && !unsettled {
