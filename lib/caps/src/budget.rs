@@ -67,7 +67,7 @@ impl Budget {
             Work::Visit => 50 + 20 * self.height,
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
-            Work::Finish(count) => count.saturating_mul(40),
+            Work::Finish(count) => count.saturating_mul(30),
         }
     }
 

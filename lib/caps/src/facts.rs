@@ -6,7 +6,7 @@
 use kpi::cap::{Capability, ObjType};
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 
-use crate::objects::{holds_entries, is_mappable, is_zeroed};
+use crate::objects::{holds_entries, is_zeroed};
 
 /// Facts about one type.
 #[derive(Clone, Copy)]
@@ -27,7 +27,6 @@ const MAPPING: u8 = 2;
 const FROM_SELF: u8 = 4;
 const ZEROED: u8 = 8;
 const VNODE: u8 = 16;
-const MAPPABLE: u8 = 32;
 const HOLDS_ENTRIES: u8 = 64;
 
 /// Entries of the table: a power of two, so that an index is in range by a mask.
@@ -69,7 +68,6 @@ const fn facts_about(objtype: ObjType) -> Facts {
             | flag(objtype.can_retype_from_self(), FROM_SELF)
             | flag(is_zeroed(objtype), ZEROED)
             | flag(objtype.is_vnode(), VNODE)
-            | flag(is_mappable(objtype), MAPPABLE)
             | flag(holds_entries(objtype), HOLDS_ENTRIES),
         granule: match objtype {
             ObjType::L1CNode => L2CNODE_BYTES.trailing_zeros() as u8,
@@ -138,10 +136,11 @@ pub(crate) fn zeroes(objtype: ObjType) -> bool {
     has(objtype, ZEROED)
 }
 
-/// Whether it holds nothing but memory or less: no entries, no page-table entries, and nothing maps it.
+/// Whether there is nothing to do when the last copy goes and nothing is left that was made from it: it is no Mapping, no table and holds
+/// no entries.
 #[inline(always)]
 pub(crate) fn is_plain(objtype: ObjType) -> bool {
-    !has(objtype, MAPPING | VNODE | MAPPABLE | HOLDS_ENTRIES)
+    !has(objtype, MAPPING | VNODE | HOLDS_ENTRIES)
 }
 
 /// Bytes of one object of the type: `asked` where the type leaves a choice.

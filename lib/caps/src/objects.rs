@@ -91,6 +91,15 @@ pub(crate) fn object(
     rights: CapRights,
 ) -> Option<Capability> {
     let all = CapRights::ALL;
+    let memory = Memory {
+        base,
+        bytes,
+        pasid: 0,
+    };
+    // Most are memory.
+    if let Some(cap) = Capability::new_memory(objtype, memory, rights) {
+        return Some(cap);
+    }
     Some(match objtype {
         ObjType::L1CNode => Capability::new_l1_cnode(
             L1CNode {
@@ -129,15 +138,7 @@ pub(crate) fn object(
             },
             rights,
         ),
-        _ if objtype.is_vnode() => Capability::new_vnode(objtype, VNode { base }, rights)?,
-        _ => {
-            let memory = Memory {
-                base,
-                bytes,
-                pasid: 0,
-            };
-            Capability::new_memory(objtype, memory, rights)?
-        }
+        _ => return Capability::new_vnode(objtype, VNode { base }, rights),
     })
 }
 

@@ -3,12 +3,12 @@
 //! **Ranks.** A leaf has rank 0 when it is made, what is missing has -1, and a node's rank is larger than its children's: so no path is longer than
 //! the root's rank. Where a new leaf breaks that, its parent is promoted; where the parent's other child is too low for that, a
 //! rotation ends the repair. As long as nothing is removed this is an AVL tree. **Removal repairs nothing**: ranks only stay
-//! larger than they need be. The root's rank is still at most log_phi of the number of insertions (Sen, Sen and Tarjan, "Deletion
+//! larger than they need be. The root's rank is still at most log_phi of the number of insertions (Sen, Tarjan and Kim, "Deletion
 //! without rebalancing in binary search trees", 2016): 58 after 2^40 of them, 93 after 2^64. Where something comes and goes all the time,
 //! nothing has to be repaired at all.
 
 use super::{Database, range_end};
-use crate::cte::CteRef;
+use crate::cte::{CteRef, Shape};
 use crate::env::Store;
 
 impl Database {
@@ -25,7 +25,7 @@ impl Database {
         raise_max(store, parent, end);
         let (mut above, mut at, mut right) = (parent, new, on_right);
         // What is at hand of `at`: its rank is that of `above`, unless all is well.
-        let mut level = store.cte(new).shape.level();
+        let mut level = Shape::LEAF.level();
         loop {
             let node = store.cte(above);
             if node.shape.level() != level {
@@ -49,6 +49,7 @@ impl Database {
     }
 
     /// Repairs `at`, whose child on side `right` has the same rank and whose other child has a rank lower by 2 or more.
+    #[inline(never)]
     fn rotate<S: Store>(&mut self, store: &mut S, at: CteRef, child: CteRef, right: bool) {
         let node = store.cte(at);
         let (parent, max_end) = (node.links.parent(), node.max_end);

@@ -34,6 +34,7 @@ mod tree;
 pub use check::{CheckCursor, CheckReport};
 pub(crate) use find::neighbour;
 pub use range::Range;
+pub(crate) use range::begins_before;
 pub(crate) use tree::Spot;
 
 use core::cmp::Ordering;

@@ -228,7 +228,7 @@ impl Database {
 
 /// Whether the node's root precedes that of memory, or it begins before `address`.
 #[inline]
-pub(super) fn begins_before(node: &Cte, address: u64) -> bool {
+pub(crate) fn begins_before(node: &Cte, address: u64) -> bool {
     let root = node.root;
     root < MEMORY_ROOT || (root == MEMORY_ROOT && first_word(&node.cap) < address)
 }

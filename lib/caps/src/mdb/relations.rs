@@ -15,14 +15,24 @@ const COPIES_WALKED: u32 = 3;
 
 impl Database {
     /// The first copy in database order of the capability in this entry (perhaps itself): it holds the shared state.
+    #[inline]
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
+        if store.cte(at).shape.is_follower() {
+            self.first_before(store, at)
+        } else {
+            at
+        }
+    }
+
+    /// [`Self::first_copy`], if it is another one.
+    #[inline(never)]
+    fn first_before<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
         let mut first = at;
         for _ in 0..COPIES_WALKED {
-            let entry = store.cte(first);
-            if !entry.shape.is_follower() {
+            first = store.cte(first).previous_copy().unwrap_or(at);
+            if !store.cte(first).shape.is_follower() {
                 return first;
             }
-            first = entry.previous_copy().unwrap_or(at);
         }
         self.lower_bound(store, &store.cte(at).cap)
             .first

@@ -102,7 +102,10 @@ impl Database {
         }
         match previous.filter(|at| is_copy(&store.cte(*at).cap, &key.cap)) {
             Some(first) => self.follow(store, new, last_copy(store, first)),
-            None => self.attach(store, new, spot, key.root),
+            None => {
+                let end = range_end(&key.cap);
+                self.attach(store, new, spot, key.root, end);
+            }
         }
         Ok(())
     }
@@ -124,13 +127,20 @@ impl Database {
     }
 
     /// Puts the entry, which holds a capability without copies and is not in the database, into it, where it belongs; `root` is its
-    /// type root.
+    /// type root, and `end` what [`range_end`] says.
     #[inline]
-    pub(crate) fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
+    pub(crate) fn attach<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        spot: Spot,
+        root: u8,
+        end: u64,
+    ) {
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(new);
-        let end = range_end(&node.cap);
+        debug_assert_eq!(end, range_end(&node.cap));
         node.links = Links::leaf(spot.parent);
         node.shape = Shape::LEAF;
         node.root = root;
@@ -229,35 +239,11 @@ impl Database {
     #[inline(always)]
     fn detach<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
         let node = store.cte(at);
-        let (links, max_end, shape) = (node.links, node.max_end, node.shape);
+        let (links, max_end) = (node.links, node.max_end);
         let parent = links.parent();
         match (links.left(), links.right()) {
             (Some(left), Some(right)) => {
-                let right_side = store.cte(right).shape.level() > store.cte(left).shape.level();
-                let (near, far) = if right_side {
-                    (right, left)
-                } else {
-                    (left, right)
-                };
-                let heir = take_heir(store, near, right_side);
-                let node = store.cte_mut(heir.at);
-                node.links.set_child(!right_side, Some(far));
-                if heir.moved {
-                    node.links.set_child(right_side, Some(near));
-                    store.cte_mut(near).links.set_parent(Some(heir.at));
-                }
-                let node = store.cte_mut(heir.at);
-                node.links.set_parent(parent);
-                node.shape.set_level_of(shape);
-                node.max_end = max_end;
-                store.cte_mut(far).links.set_parent(Some(heir.at));
-                self.replace_child(store, parent, at, Some(heir.at));
-                if heir.moved {
-                    settle_max(store, heir.parent, heir.max_end);
-                }
-                if SETTLE {
-                    settle_max(store, heir.at, max_end);
-                }
+                self.replace_by_neighbour(store, at, (left, right), SETTLE);
             }
             (child, None) | (None, child) => {
                 if let Some(child) = child {
@@ -268,6 +254,45 @@ impl Database {
                     settle_max(store, parent, max_end);
                 }
             }
+        }
+    }
+
+    /// [`Self::detach`] of a node with two children: one of its neighbours takes its place.
+    #[inline(never)]
+    fn replace_by_neighbour<S: Store>(
+        &mut self,
+        store: &mut S,
+        at: CteRef,
+        (left, right): (CteRef, CteRef),
+        settle: bool,
+    ) {
+        let node = store.cte(at);
+        let (parent, max_end, shape) = (node.links.parent(), node.max_end, node.shape);
+        // Of a run that goes from its end, the one before is next: it stays where it is.
+        let right_side = !settle || store.cte(right).shape.level() > store.cte(left).shape.level();
+        let (near, far) = if right_side {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        let heir = take_heir(store, near, right_side);
+        let node = store.cte_mut(heir.at);
+        node.links.set_child(!right_side, Some(far));
+        if heir.moved {
+            node.links.set_child(right_side, Some(near));
+            store.cte_mut(near).links.set_parent(Some(heir.at));
+        }
+        let node = store.cte_mut(heir.at);
+        node.links.set_parent(parent);
+        node.shape.set_level_of(shape);
+        node.max_end = max_end;
+        store.cte_mut(far).links.set_parent(Some(heir.at));
+        self.replace_child(store, parent, at, Some(heir.at));
+        if heir.moved {
+            settle_max(store, heir.parent, heir.max_end);
+        }
+        if settle {
+            settle_max(store, heir.at, max_end);
         }
     }
 

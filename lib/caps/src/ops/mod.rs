@@ -78,7 +78,7 @@ impl Database {
         self.follow(store, slot, source);
     }
 
-    /// Fills an empty slot with a capability that has an address and no copies and belongs at the spot.
+    /// Fills an empty slot with a capability that has an address and no copies, ends at `end` and belongs at the spot.
     #[inline]
     pub(crate) fn fill_at<S: Store>(
         &mut self,
@@ -86,10 +86,11 @@ impl Database {
         slot: CteRef,
         spot: Spot,
         cap: Capability,
+        end: u64,
         own: Flags,
     ) {
         write(store, slot, cap, own, self.local());
-        self.attach(store, slot, spot, MEMORY_ROOT);
+        self.attach(store, slot, spot, MEMORY_ROOT, end);
     }
 
     /// What one call may do.

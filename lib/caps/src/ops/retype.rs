@@ -272,7 +272,8 @@ impl Database {
         args: &RetypeArgs,
         spot: Option<Spot>,
     ) -> Result<Step, ErrorCode> {
-        let all = plan.zero_bytes * plan.count;
+        // Not more than ZERO_MAX.
+        let all = plan.zero_bytes.wrapping_mul(plan.count);
         if all > 0 {
             env.zero(PhysAddr(plan.base), all);
         }
@@ -291,6 +292,13 @@ impl Database {
             self.fill_copy(env, at, args.source, cap, Flags::NONE);
             return Ok(Step::Done);
         }
+        if plan.count == 1 {
+            let cap = object(plan.objtype, plan.base, plan.bytes, plan.rights)
+                .ok_or(code::INVALID_RETYPE)?;
+            let at = slot(env, cnode, args, 0);
+            self.fill_at(env, at, spot, cap, plan.base_of(1), Flags::NONE);
+            return Ok(Step::Done);
+        }
         let run = Run {
             first: 0,
             count: plan.count,
@@ -302,7 +310,7 @@ impl Database {
 
     /// Makes results that carve, in such an order that the tree has hardly to be repaired: the one in the middle, those in the
     /// middle of both halves, and so on. Each lies between two that are there already.
-    #[inline]
+    #[inline(never)]
     fn make_run<E: Env>(
         &mut self,
         env: &mut E,
@@ -328,7 +336,7 @@ impl Database {
                 let cap = object(plan.objtype, plan.base_of(index), plan.bytes, plan.rights)
                     .ok_or(code::INVALID_RETYPE)?;
                 let at = slot(env, cnode, args, index);
-                self.fill_at(env, at, spot, cap, run.flags);
+                self.fill_at(env, at, spot, cap, plan.base_of(index + 1), run.flags);
                 place += 2 * stride;
             }
             stride /= 2;
@@ -404,10 +412,20 @@ impl Database {
         if !budget.spend(Work::Finish(plan.count as u32)) {
             return Ok(Step::Again);
         }
+        if !self.is_half_made(env, first, plan, 0) {
+            return Err(code::SLOTS_IN_USE);
+        }
+        // What was carved is alike but for the address; the rest has type and rights in common.
+        let [_, size, kind] = env.cte(first).cap.to_words();
         for index in 0..plan.count {
-            let at = slot(env, cnode, args, index);
-            let complete = env.cte(at).link & COMPLETE != 0;
-            if !complete || !self.is_half_made(env, at, plan, index) {
+            let entry = env.cte(slot(env, cnode, args, index));
+            let [address, own_size, own_kind] = entry.cap.to_words();
+            let alike = if plan.carves {
+                own_kind == kind && own_size == size && address == plan.base_of(index)
+            } else {
+                own_kind >> 48 == kind >> 48
+            };
+            if !alike || entry.link & COMPLETE == 0 || !entry.flags.has(Flags::CREATING) {
                 return Err(code::SLOTS_IN_USE);
             }
         }
@@ -437,7 +455,7 @@ fn slot<S: Store>(store: &S, cnode: PhysAddr, args: &RetypeArgs, index: u64) -> 
 }
 
 /// The address of the part of the source that the results are made from, and its bytes.
-#[inline]
+#[inline(always)]
 fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u64), ErrorCode> {
     let size = size(source);
     if bytes == 0 || bytes > size {
@@ -458,21 +476,26 @@ fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u
     Ok((first_word(source).wrapping_add(args.offset), all))
 }
 
-/// Whether all of it fits into one call.
+/// Whether all of it fits into one call. Counts are at most [`RETYPE_MAX`].
 #[inline]
 fn fits_at_once(plan: &Plan, budget: &mut Budget) -> bool {
+    let count = plan.count as u32;
     let insert = if plan.carves {
         Work::InsertOfRun
     } else {
         Work::Insert
     };
-    let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE);
-    let each = u64::from(budget.cost(Work::ZeroPage))
-        .saturating_mul(pages)
-        .saturating_add(u64::from(budget.cost(insert)));
-    let all = each.saturating_mul(plan.count);
-    plan.zero_bytes.saturating_mul(plan.count) <= ZERO_MAX
-        && u32::try_from(all).is_ok_and(|all| budget.spend_instructions(all))
+    let mut all = count.saturating_mul(budget.cost(insert));
+    if plan.zero_bytes > 0 {
+        // All of them fit into the source.
+        if plan.zero_bytes.wrapping_mul(plan.count) > ZERO_MAX {
+            return false;
+        }
+        let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE) as u32;
+        let zero = pages.saturating_mul(budget.cost(Work::ZeroPage));
+        all = all.saturating_add(count.saturating_mul(zero));
+    }
+    budget.spend_instructions(all)
 }
 
 /// How many results are complete, by the first one's `link`.

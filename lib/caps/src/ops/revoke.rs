@@ -6,9 +6,9 @@ use super::copy::usable;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
-use crate::env::Env;
+use crate::env::{Env, Store};
 use crate::facts::{is_mapping, is_plain, size, type_root};
-use crate::mdb::{Database, MEMORY_ROOT, neighbour};
+use crate::mdb::{Database, MEMORY_ROOT, begins_before, neighbour};
 use crate::objects::holds_entries;
 
 impl Database {
@@ -48,7 +48,7 @@ impl Database {
         end: u64,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
-        let mut first = self.last_before(env, end).unwrap_or(at);
+        let mut first = self.last_descendant(env, at, end);
         // Something behind `first` went that is still counted.
         let mut unsettled = false;
         let result = loop {
@@ -69,15 +69,16 @@ impl Database {
             let objtype = entry.cap.objtype();
             let flags = entry.flags;
             let before = neighbour(env, first, false).unwrap_or(at);
+            // A frame's Mappings were behind it.
             if is_plain(objtype) && !flags.has(Flags::HELD) {
                 // The only one leaves everything settled.
                 if before == at && !unsettled {
-                    self.remove(env, first);
+                    self.take_out(env, first);
                 } else {
                     self.remove_of_run(env, first);
+                    env.cte_mut(first).clear();
                     unsettled = true;
                 }
-                env.cte_mut(first).clear();
                 first = before;
                 continue;
             }
@@ -102,6 +103,19 @@ impl Database {
             self.settle_gap(env, first, end);
         }
         result
+    }
+
+    /// The last entry that begins before `end`, or `at`, behind which it is. Looks at the next few first.
+    #[inline]
+    fn last_descendant<S: Store>(&self, store: &S, at: CteRef, end: u64) -> CteRef {
+        let mut last = at;
+        for _ in 0..2 {
+            match neighbour(store, last, true) {
+                Some(next) if begins_before(store.cte(next), end) => last = next,
+                _ => return last,
+            }
+        }
+        self.last_before(store, end).unwrap_or(at)
     }
 
     /// Whether this core may remove copies of a capability with that state on its own.
