@@ -32,14 +32,26 @@ impl State {
         Ok(())
     }
 
-    /// Adds a new L2CNode. Its own slot is in the root CNode, so this needs no slot.
-    fn grow(&mut self) -> Result<(), Error> {
-        let slot = CNodeRef::ROOT.slot(self.next_root);
-        ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)?;
-        self.slots.add(self.next_root).map_err(from_mm)?;
+    /// Makes an L2CNode in the next root slot. So this needs no slot of an L2CNode.
+    fn l2_cnode(&mut self) -> Result<u32, Error> {
+        let l1 = self.next_root;
+        ram::object_alloc_at(CNodeRef::ROOT.slot(l1), ObjType::L2CNode, L2CNODE_BYTES)?;
         self.next_root += 1;
-        Ok(())
+        Ok(l1)
     }
+
+    /// Adds a new L2CNode.
+    fn grow(&mut self) -> Result<(), Error> {
+        let l1 = self.l2_cnode()?;
+        self.slots.add(l1).map_err(from_mm)
+    }
+}
+
+/// An L2CNode in a root slot that nobody uses, for the caller alone.
+pub(crate) fn l2_cnode() -> Result<CNodeRef, Error> {
+    let mut state = STATE.lock();
+    state.start()?;
+    state.l2_cnode().map(CNodeRef::own)
 }
 
 /// An empty slot of the own CSpace.

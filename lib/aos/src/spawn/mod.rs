@@ -12,6 +12,7 @@
 //! Barrelfish counterpart: `lib/spawndomain`, the course's `lib/spawn`.
 
 mod build;
+mod by_name;
 mod cspace;
 mod image;
 
@@ -27,6 +28,7 @@ use elfload::ElfError;
 use kpi::layout::L2CNODE_BYTES;
 
 pub use build::spawn_load_with_caps;
+pub use by_name::{spawn_load_argv, spawn_load_by_name};
 
 /// Where a granted capability goes in the child's CSpace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
