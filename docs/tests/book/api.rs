@@ -46,7 +46,15 @@ fn module(listing: &mut String, path: &str, file: &Path, folder: &Path) {
         attrs: Vec::new(),
         items,
     });
-    listing.push_str(&code.replace(" {}\n", ";\n"));
+    for line in code.lines() {
+        let line = match line.strip_suffix(" {}") {
+            Some(head) if head.trim_start().starts_with("pub struct") => format!("{head} {{ .. }}"),
+            Some(head) if head.contains("fn ") => format!("{head};"),
+            _ => line.to_owned(),
+        };
+        listing.push_str(&line);
+        listing.push('\n');
+    }
     for name in below {
         let flat = folder.join(format!("{name}.rs"));
         let deep = folder.join(&name);

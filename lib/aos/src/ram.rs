@@ -7,7 +7,7 @@
 
 use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::slot::{self, slot_alloc, slot_free};
+use crate::slot::{slot_alloc, slot_free};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
@@ -252,7 +252,7 @@ pub fn cnode_create_l1() -> Result<CapRef, Error> {
 /// # Errors
 /// `LIB_ERR_CNODE_CREATE` on top of those of [`object_alloc`].
 pub fn cnode_create_l2() -> Result<CNodeRef, Error> {
-    slot::l2_cnode().push_err(ErrorCode::LibCnodeCreate)
+    crate::slot::l2_cnode().push_err(ErrorCode::LibCnodeCreate)
 }
 
 /// An L2CNode in root slot `l1` of the CSpace whose root CNode is `root`.

@@ -229,7 +229,6 @@ impl<T: CapType, S: Space> Cap<T, S> {
     /// # Errors
     /// No slot, or the kernel's: `SYS_ERR_RETYPE_INVALID_OFFSET` and `SYS_ERR_INVALID_SIZE` for a place that is not inside or not
     /// at a page, `SYS_ERR_REVOKE_FIRST` when something made from it lies there.
-    #[expect(clippy::type_complexity, reason = "two halves, or the whole again")]
     pub fn split(self, at: u64) -> Result<(Self, Self), Refused<Self>>
     where
         T: Inherits<Memory> + RetypesTo<T>,

@@ -1,5 +1,6 @@
 //! The examples of the book's chapter about ownership: they compile, and they do what the chapter says.
 
+#[cfg(test)]
 mod model;
 
 use errors::{Error, ErrorCode};
