@@ -51,11 +51,13 @@ fn the_program_api_is_there_or_marked_later() {
     read_all(&root().join("lib/aos/src"), &mut sources);
     let is_there = |name: &str| {
         let name = name.split(['<', '(']).next().unwrap_or(name);
-        ["fn", "struct", "mod"].iter().any(|kind| {
-            ["(", " ", ";", "<"]
-                .iter()
-                .any(|end| sources.contains(&format!("pub {kind} {name}{end}")))
-        })
+        ["fn", "unsafe fn", "struct", "type", "mod"]
+            .iter()
+            .any(|kind| {
+                ["(", " ", ";", "<"]
+                    .iter()
+                    .any(|end| sources.contains(&format!("pub {kind} {name}{end}")))
+            })
     };
     let mut complaints = Vec::new();
     for row in section("Program API")

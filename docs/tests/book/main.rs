@@ -7,13 +7,16 @@
 //! | [`blocks`] | every code block is included from source, or of a kind that a parser here accepts |
 //! | [`commands`] | each error of each command is one that exists, and some test expects it |
 //! | [`contracts`] | the contracts page agrees with hake's command line and the library OS |
+//! | [`api`] | the listing of the library OS's API is what the source says |
 //! | [`tables`] | tables between `generated` markers say what the source says |
 //! | [`transcript`] | what the book types at the prompt is what the QEMU test `book` types |
 //!
-//! With `BOOK_UPDATE=1` the last two write instead of complaining.
+//! With `BOOK_UPDATE=1` the last three write instead of complaining.
 #![forbid(unsafe_code)]
 #![cfg(test)]
 
+#[cfg(test)]
+mod api;
 #[cfg(test)]
 mod blocks;
 #[cfg(test)]

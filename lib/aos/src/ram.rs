@@ -254,6 +254,31 @@ pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
         .push_err(ErrorCode::LibFrameAlloc)
 }
 
+/// A zeroed frame of `bytes` bytes, rounded up to pages, in a given empty slot of any CSpace. Answers its size.
+///
+/// # Errors
+/// `LIB_ERR_FRAME_CREATE` on top of those of [`object_alloc`].
+pub fn frame_create(dest: CapRef, bytes: u64) -> Result<u64, Error> {
+    object_alloc_at(dest, ObjType::Frame, bytes).push_err(ErrorCode::LibFrameCreate)?;
+    Ok(bytes.next_multiple_of(BASE_PAGE_SIZE))
+}
+
+/// A RAM capability of `bytes` bytes, rounded up to pages: [`mm_alloc`] by Barrelfish's name.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn ram_alloc(bytes: u64) -> Result<CapRef, Error> {
+    mm_alloc(bytes)
+}
+
+/// A dispatcher that has no CSpace, VSpace and frame yet.
+///
+/// # Errors
+/// As [`object_alloc`].
+pub fn dispatcher_create() -> Result<CapRef, Error> {
+    object_alloc(ObjType::Dispatcher, 0)
+}
+
 /// A page table of a level, 0 to 3.
 ///
 /// # Errors
@@ -269,6 +294,14 @@ pub fn vnode_create(level: u8) -> Result<CapRef, Error> {
 /// `LIB_ERR_CNODE_CREATE` on top of those of [`object_alloc`].
 pub fn cnode_create_l1() -> Result<CapRef, Error> {
     object_alloc(ObjType::L1CNode, L2CNODE_BYTES).push_err(ErrorCode::LibCnodeCreate)
+}
+
+/// An L2CNode in the next free slot of the own root CNode.
+///
+/// # Errors
+/// `LIB_ERR_CNODE_CREATE` on top of those of [`object_alloc`].
+pub fn cnode_create_l2() -> Result<CNodeRef, Error> {
+    crate::slot::l2_cnode().push_err(ErrorCode::LibCnodeCreate)
 }
 
 /// An L2CNode in root slot `l1` of the CSpace whose root CNode is `root`.

@@ -48,25 +48,43 @@ impl State {
         Ok(())
     }
 
-    /// Adds a new L2CNode. Its own slot is in the root CNode, so this needs no slot.
-    fn grow(&mut self) -> Result<(), Error> {
-        let slot = CNodeRef::ROOT.slot(self.next_root);
-        ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES)?;
-        self.slots.add(self.next_root).map_err(from_mm)?;
+    /// Makes an L2CNode in the next root slot, so it needs no slot of an L2CNode.
+    fn l2_cnode(&mut self) -> Result<u32, Error> {
+        let l1 = self.next_root;
+        ram::object_alloc_at(CNodeRef::ROOT.slot(l1), ObjType::L2CNode, L2CNODE_BYTES)?;
         self.next_root += 1;
+        Ok(l1)
+    }
+
+    /// Adds a new L2CNode.
+    fn grow(&mut self) -> Result<(), Error> {
+        let l1 = self.l2_cnode()?;
+        self.slots.add(l1).map_err(from_mm)?;
+        self.keep_root_slots();
+        Ok(())
+    }
+
+    /// Makes the root CNode larger before its last slots are used.
+    fn keep_root_slots(&mut self) {
         if u64::from(self.next_root) + ROOT_RESERVE >= self.root_bytes / SLOT_BYTES {
             // What fails now is tried again with the next CNode; the error that counts is that there is no room for one.
             let _ = self.grow_root();
         }
-        Ok(())
     }
 
-    /// Replaces the root CNode by a larger one. The L2CNode that was just added has the slots for this.
+    /// Replaces the root CNode by a larger one. This takes two slots.
     fn grow_root(&mut self) -> Result<(), Error> {
         if self.old_root.is_some() {
             return Ok(());
         }
-        let (new, old) = (self.take()?, self.take()?);
+        let new = self.take()?;
+        let old = match self.take() {
+            Ok(slot) => slot,
+            Err(error) => {
+                self.put_back(new);
+                return Err(error);
+            }
+        };
         let bytes = self.root_bytes.saturating_mul(2);
         if let Err(error) = ram::object_alloc_at(new, ObjType::L1CNode, bytes) {
             self.put_back(new);
@@ -98,6 +116,15 @@ impl State {
             let _ = self.slots.free(slot.cnode.cnode.l1(), index);
         }
     }
+}
+
+/// An L2CNode in a root slot that nobody uses, for the caller alone.
+pub(crate) fn l2_cnode() -> Result<CNodeRef, Error> {
+    let mut state = STATE.lock();
+    state.start()?;
+    let l1 = state.l2_cnode()?;
+    state.keep_root_slots();
+    Ok(CNodeRef::own(l1))
 }
 
 /// An empty slot of the own CSpace.

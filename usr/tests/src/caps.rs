@@ -11,7 +11,9 @@ use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::task;
 use aos::paging::MappedFrame;
-use aos::ram::{frame_alloc, mm_alloc, mm_free};
+use aos::ram::{
+    cnode_create_l2, dispatcher_create, frame_alloc, frame_create, mm_alloc, mm_free, ram_alloc,
+};
 use aos::slot::{slot_alloc, slot_free};
 
 const SUITE: &str = "caps";
@@ -26,6 +28,7 @@ pub fn run(harness: &mut Harness) {
     harness.test(SUITE, "retype is refused where it must be", retype_refused);
     harness.test(SUITE, "a large frame is zeroed, in steps", zeroed);
     harness.test(SUITE, "deleted memory can be used again", reuse);
+    harness.test(SUITE, "objects by Barrelfish's names", objects);
     harness.test(SUITE, "delete of an empty slot", delete_empty);
     harness.test(SUITE, "an unknown command is refused", unknown_command);
     harness.test(SUITE, "lookups name what is wrong", lookups);
@@ -204,6 +207,32 @@ fn reuse() -> Outcome {
         mm_free(frame)?;
     }
     equal(aos::ram::mm_usage().free, before)
+}
+
+fn objects() -> Outcome {
+    let slot = slot_alloc()?;
+    equal(frame_create(slot, BASE_PAGE_SIZE + 1)?, 2 * BASE_PAGE_SIZE)?;
+    equal(cap_direct_identify(slot)?.objtype(), ObjType::Frame)?;
+    refused(
+        frame_create(slot, BASE_PAGE_SIZE),
+        ErrorCode::LibFrameCreate,
+    )?;
+    let ram = ram_alloc(BASE_PAGE_SIZE)?;
+    equal(cap_direct_identify(ram)?.objtype(), ObjType::Ram)?;
+    let dispatcher = dispatcher_create()?;
+    let found = cap_direct_identify(dispatcher)?;
+    equal(found.objtype(), ObjType::Dispatcher)?;
+    let cnode = cnode_create_l2()?;
+    that(cnode != cnode_create_l2()?, "another CNode")?;
+    cap_copy(cnode.slot(255), ram)?;
+    equal(
+        cap_direct_identify(cnode.slot(255))?,
+        cap_direct_identify(ram)?,
+    )?;
+    cap_delete(cnode.slot(255))?;
+    mm_free(ram)?;
+    mm_free(slot)?;
+    Ok(())
 }
 
 fn delete_empty() -> Outcome {

@@ -17,6 +17,7 @@ const SUITE: &str = "spawn";
 /// Runs the suite.
 pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "a program ends with its status", || status(world));
+    harness.test(SUITE, "a boot module by its name", || by_name(world));
     harness.test(SUITE, "several domains at once", || several(world));
     harness.test(SUITE, "time slices: two domains that never yield", || {
         time_slices(world)
@@ -62,6 +63,15 @@ fn status(world: &World) -> Outcome {
         equal(message, Some(Message::Exit { status }))?;
     }
     Ok(())
+}
+
+fn by_name(world: &World) -> Outcome {
+    let child = world.argv(&["hello", "--status", "9"])?;
+    child.domain.start()?;
+    equal(child.wait(), Some(Message::Exit { status: 9 }))?;
+    child.domain.destroy()?;
+    that(world.argv(&[]).is_err(), "no name, no domain")?;
+    that(world.argv(&["nobody"]).is_err(), "no such module")
 }
 
 fn several(world: &World) -> Outcome {

@@ -11,7 +11,9 @@ use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::paging::MappedFrame;
-use aos::spawn::{Domain, Grant, Place, Program, spawn_load_with_caps};
+use aos::spawn::{
+    Domain, Grant, Place, Program, spawn_load_argv, spawn_load_by_name, spawn_load_with_caps,
+};
 use aos::{Error, event, ram, time};
 use core::cell::Cell;
 use core::time::Duration;
@@ -134,6 +136,20 @@ impl World {
             grants,
             account,
         })?;
+        Ok(Child { domain, endpoint })
+    }
+
+    /// Makes a domain from a boot module: its name, then its arguments. It does not run yet.
+    pub fn argv(&self, args: &[&str]) -> Result<Child, Failure> {
+        let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+        let pid = self.next_pid.get();
+        self.next_pid.set(pid + 1);
+        let report_to = Some(endpoint.cap());
+        let domain = match args {
+            // Without arguments of its own, with those of the boot menu.
+            [name] => spawn_load_by_name(self.boot, name, pid, report_to)?,
+            args => spawn_load_argv(self.boot, args, pid, report_to)?,
+        };
         Ok(Child { domain, endpoint })
     }
 

@@ -11,6 +11,7 @@
 //! Barrelfish counterpart: `lib/spawndomain`, the course's `lib/spawn`.
 
 mod build;
+mod by_name;
 mod cspace;
 mod image;
 
@@ -24,6 +25,7 @@ use core::fmt;
 use elfload::ElfError;
 
 pub use build::spawn_load_with_caps;
+pub use by_name::{spawn_load_argv, spawn_load_by_name};
 
 /// Where a granted capability goes in the child's CSpace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
