@@ -4,10 +4,12 @@
 //! moment, and tells which domains there were.
 
 use super::Context;
+use crate::children::INIT_PID;
 use alloc::string::String;
 use alloc::vec::Vec;
 use aos::cap::kernel::{next_cap, statistics};
 use aos::cap::{CapRef, cap_direct_identify};
+use aos::exit::DomainName;
 use aos::kpi::slots::task;
 use aos::testproto::{Kind, MAX_JSON, Writer};
 use aos::{Error, ErrorCode, println};
@@ -31,11 +33,11 @@ pub fn capdump(context: &mut Context<'_>) -> u8 {
             return 1;
         }
     };
-    for (pid, name) in context.children.running() {
-        // Of children, only init itself has its own dispatcher at hand.
-        let own = pid == crate::children::INIT_PID;
-        let dispatcher = own.then(|| cap_direct_identify(CapRef::task(task::DISPATCHER)));
-        if let Some(Ok(cap)) = dispatcher {
+    let own = (INIT_PID, DomainName::own(), CapRef::task(task::DISPATCHER));
+    let running = context.children.running().iter();
+    let children = running.map(|child| (child.pid, child.name, child.dispatcher()));
+    for (pid, name, dispatcher) in core::iter::once(own).chain(children) {
+        if let Ok(cap) = cap_direct_identify(dispatcher) {
             let mut writer = Writer::new(Kind::Domain);
             writer.int("pid", pid).display("name", name);
             records::emit(writer.int("dispatcher", cap.address()));
