@@ -169,6 +169,8 @@ pub struct BenchArgs {
     /// The board, a folder of platforms/
     #[arg(long, value_name = "P", default_value = "qemu-virt")]
     pub platform: String,
+    /// Only this suite, such as `caps`
+    pub suite: Option<String>,
     /// Only benches whose name matches
     #[arg(long, value_name = "GLOB")]
     pub filter: Option<String>,

@@ -25,11 +25,11 @@ pub fn doctor(args: &Common) -> Result<Exit> {
     let cx = Context::new(Ui::new(args.verbose), None)?;
     let mut all_there = true;
     for need in toolchain::needs(&cx.host) {
+        let optional = need.is_optional();
         match need.status {
             Status::Found(what) => println!("{:8} found    {what}", need.name),
             Status::Missing { problem, cure } => {
-                // gdb is for those who debug; all else works without it.
-                all_there &= need.tasks == [Task::Debug];
+                all_there &= optional;
                 println!(
                     "{:8} MISSING  {problem}: {}",
                     need.name,

@@ -152,7 +152,7 @@ fn old_qemu_is_refused() {
 }
 
 #[test]
-fn gdb_alone_may_be_missing() {
+fn gdb_and_chromium_may_be_missing() {
     let machine = Machine::new().debian("1.96.0", "1.96.0").qemu("7.2.22");
     fs::remove_file(machine.path("bin/gdb-multiarch")).unwrap();
     let (line, exit) = machine.doctor("gdb");
@@ -161,6 +161,13 @@ fn gdb_alone_may_be_missing() {
         "MISSING no gdb-multiarch in PATH: run `apt-get install gdb-multiarch`"
     );
     assert_eq!(exit, 0, "gdb is only for those who debug");
+    fs::remove_file(machine.path("bin/chromium")).unwrap();
+    let (line, exit) = machine.doctor("chromium");
+    assert_eq!(
+        line,
+        "MISSING no chromium in PATH: run `apt-get install chromium`"
+    );
+    assert_eq!(exit, 0, "Chromium is only for the tests of a page");
 }
 
 #[test]

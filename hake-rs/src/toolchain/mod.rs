@@ -133,6 +133,8 @@ pub struct Host {
     pub qemu: Program,
     /// A gdb that knows AArch64.
     pub gdb: Option<PathBuf>,
+    /// Chromium, in which the page of `capviz` is tested.
+    pub chromium: Option<PathBuf>,
     /// Whether `apt-get` is there, so that packages can be installed.
     pub apt: bool,
 }

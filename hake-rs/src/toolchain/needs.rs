@@ -60,6 +60,14 @@ pub struct Need {
     pub tasks: &'static [Task],
 }
 
+impl Need {
+    /// Whether most people can do without: gdb is for those who debug, Chromium for the tests of one page.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.tasks == [Task::Debug] || self.name == "chromium"
+    }
+}
+
 const COMPILING: &[Task] = &[Task::Build, Task::Run, Task::Test, Task::Debug];
 
 /// Everything that hake's commands need, on this host.
@@ -149,6 +157,11 @@ pub fn needs(host: &Host) -> Vec<Need> {
             "no gdb-multiarch in PATH",
             "gdb-multiarch",
         ),
+    );
+    need(
+        "chromium",
+        &[Task::Test],
+        found_or(host.chromium.as_ref(), "no chromium in PATH", "chromium"),
     );
     list
 }

@@ -30,6 +30,7 @@ pub fn probe(path: &[PathBuf]) -> Host {
             },
         ),
         gdb: find_program(path, "gdb-multiarch"),
+        chromium: find_program(path, "chromium"),
         apt: find_program(path, "apt-get").is_some(),
     }
 }

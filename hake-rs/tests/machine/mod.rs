@@ -23,6 +23,7 @@ impl Machine {
             .program("bin/cc", "")
             .program("bin/ld.lld", "")
             .program("bin/gdb-multiarch", "")
+            .program("bin/chromium", "")
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -324,7 +324,8 @@ commands! {
         Statistics = 39, argc 2;
         /// physical address of a slot of this core, 0 for the start: the capability behind it in database order. Results: x1 =
         /// the physical address of its slot (0: there is none), x2..x4 = the capability as CapIdentify shows it, but of a Mapping
-        /// with its table entry, x5 = [`CapFacts`](super::CapFacts). CAP_NOT_FOUND: no live slot is there (any more); begin again.
+        /// with its table entry, x5 = [`CapFacts`](super::CapFacts). Errors: `CAP_NOT_FOUND` (no live slot is
+        /// there, or no more: begin again).
         NextCap = 40, argc 3;
     }
 }

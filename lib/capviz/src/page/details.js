@@ -28,7 +28,7 @@ const overview = () => {
   const size = (number) => ({ number: number ? bytes(number) : "" });
   const owners = ordered.map(([owner, sum]) => line([
     el("span", {}, el("i", { class: "swatch", style: `background:${ownerColour(owner)}` }), ownerName(owner)), { number: owner >= 0 ? count(slots.get(owner) || 0) : "" },
-    size(sum.frame), size(sum.vnode), size(sum.cnode), size(sum.disp), size(sum.all)], owner >= 0 ? { go: domains[owner].dispatcher } : {}));
+    size(sum.frame), size(sum.vnode), size(sum.cnode), size(sum.all)], owner >= 0 ? { go: domains[owner].dispatcher } : {}));
   const types = new Map();
   for (let id = 0; id < N; id++) { const entry = types.get(D.type[id]) || { all: 0, objects: 0, some: id }; entry.all++; if (first(id) === id) entry.objects++; types.set(D.type[id], entry); }
   const kindRows = [...types].sort((a, b) => b[1].all - a[1].all).map(([type, entry]) => {
@@ -44,7 +44,7 @@ const overview = () => {
     el("p", { class: "dim" }, "Every capability of this core at one moment. Click anything to follow it: to what it was made from, to its copies and who holds them, to where it is mapped."),
     el("div", { class: "cards" }, card(N, "capabilities"), card(objects.length, "objects"), card(domains.length, domains.length === 1 ? "domain" : "domains"), card(mappings.size, "mappings")),
     title("Memory by domain", "a piece counts for the one domain besides init that can reach it"),
-    table(["", "#capabilities", "#frames", "#page tables", "#CNodes", "#dispatchers", "#all memory"], owners.slice(0, 40)),
+    table(["", "#capabilities", "#frames", "#page tables", "#CNodes", "#all memory"], owners.slice(0, 40)),
     title("Types"), table(["", "#objects", "#with copies"], kindRows),
     title("How to read it"), legend);
   right.scrollTop = 0;

@@ -63,20 +63,21 @@ const vspaceNodes = () => [...new Set([...byVspace.keys(), ...pagesOf.keys()])].
   };
 });
 
-const memoryRoots = roots.filter((id) => D.size[id] > 0 || D.base[id]), otherRoots = roots.filter((id) => !(D.size[id] > 0 || D.base[id]));
-const isRam = (id) => kind(id) === "ram";
+const groupOf = (root) => (kind(root) === "ram" ? (below[root] ? "ram" : "free") : D.size[root] > 0 || D.base[root] ? "boot" : "authority");
 const derivationNodes = () => {
-  const ram = memoryRoots.filter(isRam), boot = memoryRoots.filter((id) => !isRam(id));
+  const groups = new Map();
+  for (const id of roots) put(groups, groupOf(id), id);
   const sum = (list) => list.reduce((total, id) => total + below[id] + 1, 0);
   return [
-    heading("ram", "Memory that things are made from", `${count(sum(ram))} objects`, ram.map(objectNode)),
-    heading("boot", "Made at boot, or left when its origin went", `${count(sum(boot))} objects`, boot.map(objectNode)),
-    heading("authority", "Authority without memory", `${count(sum(otherRoots))} objects`, otherRoots.map(objectNode)),
-  ].filter((node) => node.kids);
+    ["ram", "Memory that things are made from"],
+    ["boot", "Made at boot, or left when its origin went"],
+    ["authority", "Authority without memory"],
+    ["free", "Memory that nothing is made from"],
+  ].map(([key, name]) => heading(key, name, plural(sum(get(groups, key)), "object"), get(groups, key).map(objectNode))).filter((node) => node.kids);
 };
 
 const views = [
-  { name: "Derivation", note: count(objects.length), nodes: derivationNodes, open: new Set(["ram"]) },
+  { name: "Derivation", note: count(objects.length), nodes: derivationNodes, open: new Set(["ram", "boot"]) },
   { name: "CSpaces", note: count(domains.length), nodes: cspaceNodes, open: new Set() },
   { name: "Address spaces", note: count(pagesOf.size), nodes: vspaceNodes, open: new Set() },
   { name: "Found", note: "", nodes: () => found.nodes, open: new Set() },
@@ -94,8 +95,7 @@ const wayTo = (id) => {
   const object = first(id);
   if (view === 0) {
     const list = chain(object), root = list[0];
-    const group = isRam(root) && memoryRoots.includes(root) ? "ram" : D.size[root] > 0 || D.base[root] ? "boot" : "authority";
-    return [group, ...list.map((at) => `o${at}`)];
+    return [groupOf(root), ...list.map((at) => `o${at}`)];
   }
   if (view === 2 && mappings.has(object)) {
     const { at } = mappings.get(object);
