@@ -915,7 +915,7 @@ impl Model {
         let mut changed = Vec::new();
         for index in 0..count {
             let old = self.entries.get(&(pte + 8 * index)).copied().unwrap_or(0);
-            let bound = CapRights((old >> 55 & 3) as u8 * 2 | 1);
+            let bound = CapRights(((old >> 55 & 3) as u8 * 2) | 1);
             let bound = bound.intersection(rights);
             let device = old >> 2 & 7 == 1;
             let page = leaf(old & 0xffff_ffff_f000, 4096, flags, bound, device)?;
