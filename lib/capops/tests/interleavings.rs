@@ -433,7 +433,9 @@ impl State {
             |wanted: fn(ObjType) -> bool| names.iter().copied().filter(move |at| wanted(kind(at)));
         for table in of(ObjType::is_vnode) {
             for frame in of(|objtype| objtype == ObjType::Frame) {
-                let (cnode, index) = free[0];
+                let Some((cnode, index)) = free.first().copied() else {
+                    break;
+                };
                 acts.push(Act::Map {
                     table,
                     frame,

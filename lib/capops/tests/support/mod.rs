@@ -28,8 +28,9 @@ pub const RAM_BYTES: u64 = 128 << 10;
 pub const RAM_SLOT: u64 = HOME;
 /// Slots that are used in each CNode, so far apart that one call does not look at all between them.
 pub const SLOTS: [u32; 3] = [0, 100, 200];
-/// Instructions that one call may use: little, so that even these small objects take several calls.
-pub const WORK: u32 = 1_500;
+/// Instructions that one call may use: little, so that even these small objects take several calls, but enough for the largest
+/// piece of work.
+pub const WORK: u32 = 2_500;
 /// More calls than anything here takes.
 pub const MANY: u32 = 400;
 
