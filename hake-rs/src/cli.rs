@@ -32,6 +32,8 @@ pub enum Command {
     Test(TestArgs),
     /// Measure: boot the bench programs under a clock that counts instructions
     Bench(BenchArgs),
+    /// Look for bugs with a coverage-guided fuzzer, on this machine
+    Fuzz(FuzzArgs),
     /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
     /// Remove all build products (the folder `build`)
@@ -176,6 +178,23 @@ pub struct BenchArgs {
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `fuzz`.
+#[derive(Args, Clone, Debug)]
+pub struct FuzzArgs {
+    /// For every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to try, a folder of lib/fuzz-targets/corpus
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// End after so many seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// Make everything random repeatable
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 /// `gdb`.

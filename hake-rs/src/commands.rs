@@ -28,8 +28,8 @@ pub fn doctor(args: &Common) -> Result<Exit> {
         match need.status {
             Status::Found(what) => println!("{:8} found    {what}", need.name),
             Status::Missing { problem, cure } => {
-                // gdb is for those who debug; all else works without it.
-                all_there &= need.tasks == [Task::Debug];
+                // gdb is for those who debug, c++ for the fuzzer; all else works without them.
+                all_there &= matches!(need.tasks, [Task::Debug] | [Task::Fuzz]);
                 println!(
                     "{:8} MISSING  {problem}: {}",
                     need.name,

@@ -13,6 +13,8 @@ pub enum Task {
     Test,
     /// Start gdb.
     Debug,
+    /// Compile and start the fuzzing engine.
+    Fuzz,
 }
 
 /// How to get something.
@@ -60,7 +62,7 @@ pub struct Need {
     pub tasks: &'static [Task],
 }
 
-const COMPILING: &[Task] = &[Task::Build, Task::Run, Task::Test, Task::Debug];
+const COMPILING: &[Task] = &[Task::Build, Task::Run, Task::Test, Task::Debug, Task::Fuzz];
 
 /// Everything that hake's commands need, on this host.
 #[must_use]
@@ -107,6 +109,15 @@ pub fn needs(host: &Host) -> Vec<Need> {
             host.cc.as_ref(),
             "no cc in PATH, by which Rust links programs for this machine",
             "gcc",
+        ),
+    );
+    need(
+        "c++",
+        &[Task::Fuzz],
+        found_or(
+            host.cxx.as_ref(),
+            "no c++ in PATH, by which the fuzzing engine is compiled",
+            "g++",
         ),
     );
     need(
