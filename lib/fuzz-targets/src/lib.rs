@@ -2,7 +2,7 @@
 //!
 //! | Target | What | The bytes |
 //! |---|---|---|
-//! | `caps` | programs of all operations on the capability database, with the naive model beside them | stand in place of random numbers |
+//! | `caps` | programs of all operations on the capability database, with the naive model beside them | choose the operations |
 //! | `steps` | single calls of operations among each other, audited; in the end no memory is lost | likewise |
 //! | `hamlet`, `fugu` | the compilers of the two small languages | the text |
 //! | `menu` | `menu.lst`, and command lines | the text |
@@ -12,8 +12,6 @@
 //! `./hake.sh fuzz TARGET` runs the engine; `corpus/TARGET` holds inputs that between them reach most of the code, and every input
 //! that once found a bug. The test `corpus` runs all of them, without the engine.
 //!
-//! The bytes of `caps` and `steps` only choose among valid operations: the fuzzer sees which choices lead to new code, and keeps them.
-
 #[expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -53,16 +51,25 @@ pub fn find(name: &str) -> Option<Target> {
 /// Most operations in one input: more take too long.
 const LONGEST: usize = 80;
 
-/// About as many bytes as choosing an operation takes.
-const BYTES_EACH: usize = 24;
+/// Bytes for each operation.
+const BYTES_EACH: usize = 4;
 
-/// The operations that bytes choose.
+/// The operations that bytes choose: each four are the seed of one. So inserting, removing and repeating bytes inserts, removes and
+/// repeats operations.
 fn choose(data: &[u8], ops: &BoxedStrategy<Op>) -> Vec<Op> {
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, data);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let count = (data.len() / BYTES_EACH).min(LONGEST);
-    (0..count)
-        .map_while(|_| ops.new_tree(&mut runner).ok().map(|tree| tree.current()))
+    let choose_one = |bytes: &[u8]| {
+        let mut seed = [0; 32];
+        for (to, from) in seed.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        ops.new_tree(&mut runner).ok().map(|tree| tree.current())
+    };
+    let (each, _) = data.as_chunks::<BYTES_EACH>();
+    each.iter()
+        .take(LONGEST)
+        .filter_map(|bytes| choose_one(bytes))
         .collect()
 }
 

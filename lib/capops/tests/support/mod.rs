@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use capops::{Call, Next, Operation};
 use caps::{
@@ -163,10 +164,17 @@ impl Machine for Env {
 }
 
 /// A machine and its database.
-#[derive(Clone, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     pub env: Env,
     pub db: Database,
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.env.hash(state);
+        self.db.hash(state);
+    }
 }
 
 impl PartialEq for World {
