@@ -83,7 +83,7 @@ impl Flags {
     /// The flags that all copies share.
     pub const SHARED: Self = Self(1 | 2 | 4 | 8 | 16);
     /// The flags with which an entry must not be used.
-    pub(crate) const UNUSABLE: Self = Self(2);
+    pub(crate) const UNUSABLE: Self = Self(2 | 64);
 
     /// Whether one of `wanted` is set.
     #[inline]
