@@ -34,6 +34,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Boot in QEMU and write a page that shows every capability of the system
     Capviz(CapvizArgs),
+    /// Look for bugs with a coverage-guided fuzzer, on this machine
+    Fuzz(FuzzArgs),
     /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
     /// Remove all build products (the folder `build`)
@@ -203,6 +205,23 @@ pub struct CapvizArgs {
     /// End after so many seconds; default: 600
     #[arg(long, value_name = "S")]
     pub timeout: Option<u64>,
+}
+
+/// `fuzz`.
+#[derive(Args, Clone, Debug)]
+pub struct FuzzArgs {
+    /// For every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to try, a folder of lib/fuzz-targets/corpus
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// End after so many seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// Make everything random repeatable
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 /// `gdb`.

@@ -6,7 +6,7 @@
 //! * [`toolchain`]: which compiler; what is missing and how to cure it. [`task`]: what every command starts with.
 //! * [`os_build`], [`image`]: cargo for AArch64, then one boot image. [`elf`]: what is done to ELF files on the way.
 //! * [`guest`]: QEMU and what it prints. [`session`]: who types. [`symbolise`]: addresses to names.
-//! * [`suite`]: `hake test`.
+//! * [`suite`]: `hake test`. [`fuzz`]: the coverage-guided fuzzer.
 //! * [`failure`]: exit codes.
 
 #![deny(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod commands;
 pub mod debug;
 pub mod elf;
 pub mod failure;
+pub mod fuzz;
 pub mod guest;
 pub mod image;
 pub mod os_build;

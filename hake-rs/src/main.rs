@@ -5,7 +5,7 @@
 use clap::Parser as _;
 use hake::cli::{Cli, Command};
 use hake::failure::{Exit, exit_code};
-use hake::{bench, capviz, commands, debug, suite};
+use hake::{bench, capviz, commands, debug, fuzz, suite};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Test(args) => suite::test(args),
         Command::Bench(args) => bench::bench(args),
         Command::Capviz(args) => capviz::capviz(args),
+        Command::Fuzz(args) => fuzz::fuzz(args),
         Command::Gdb(args) => debug::gdb(args),
         Command::Clean(args) => commands::clean(args),
     });

@@ -89,6 +89,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testproto",
         ],
     ),
+    // Tests of pure crates.
+    (
+        "fuzz-targets",
+        &[
+            "bootimage",
+            "caps",
+            "elfload",
+            "errors",
+            "fugu",
+            "hamlet",
+            "kpi",
+            "menu",
+        ],
+    ),
     ("book", &["bootimage", "diagnostics", "menu", "testproto"]),
 ];
 

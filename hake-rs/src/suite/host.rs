@@ -1,9 +1,11 @@
 //! The tests that need no guest: format, lints, `cargo test`.
 
 use super::report::Case;
+use crate::fuzz;
 use crate::os_build::Side;
 use crate::process::run_lines;
 use crate::task::Context;
+use crate::toolchain::Task;
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -86,7 +88,7 @@ fn is_progress(line: &str) -> bool {
 /// # Errors
 ///
 /// hake's own troubles.
-pub fn host_tests(cx: &Context, long: bool) -> Result<Vec<Case>> {
+pub fn host_tests(cx: &Context, long: bool, seed: Option<u64>) -> Result<Vec<Case>> {
     let mut cargo = cx.cargo("test")?;
     cargo
         .arg("--target-dir")
@@ -100,10 +102,37 @@ pub fn host_tests(cx: &Context, long: bool) -> Result<Vec<Case>> {
             .env("BARRELEYE_LONG", "1")
             .env("PROPTEST_CASES", "4096");
     }
+    if let Some(seed) = seed {
+        cargo
+            .env("BARRELEYE_SEED", seed.to_string())
+            .env("PROPTEST_RNG_SEED", seed.to_string());
+    }
     cx.ui.command(&cargo);
     let mut reader = Reader::default();
     let status = run_lines(cargo, |line| reader.line(line))?;
     Ok(reader.finish(status.success()))
+}
+
+/// Seconds for each fuzz target in long test runs.
+const FUZZ_SECONDS: u64 = 60;
+
+/// The fuzzing engine, with each target for a while.
+///
+/// # Errors
+///
+/// 69 if there is no C++ compiler, 65 if a target does not compile, hake's own troubles.
+pub fn fuzzing(cx: &Context, seed: Option<u64>) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    // Gets what is missing.
+    let cx = Context::new(cx.ui, Some(Task::Fuzz))?;
+    let engine = fuzz::build(&cx)?;
+    for target in fuzz::targets(&cx.workspace.root)? {
+        let started = Instant::now();
+        let failure = fuzz::run(&cx, &engine, &target, FUZZ_SECONDS, seed)?;
+        let name = format!("fuzz::{target}");
+        cases.push(Case::new(name, Some(started.elapsed()), failure));
+    }
+    Ok(cases)
 }
 
 /// Reads what `cargo test` prints.

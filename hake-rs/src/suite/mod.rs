@@ -65,8 +65,13 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         })?;
     }
     group(&mut report, "host tests", "host::", &mut || {
-        host::host_tests(&cx, args.long)
+        host::host_tests(&cx, args.long, args.seed)
     })?;
+    if args.long {
+        group(&mut report, "fuzzing", "fuzz::", &mut || {
+            host::fuzzing(&cx, args.seed)
+        })?;
+    }
 
     let wanted: Vec<&Plan> = plans
         .iter()

@@ -129,6 +129,8 @@ pub struct Host {
     pub lld: Option<PathBuf>,
     /// A C compiler driver, by which Rust links programs for this machine.
     pub cc: Option<PathBuf>,
+    /// A C++ compiler, for the fuzzing engine.
+    pub cxx: Option<PathBuf>,
     /// QEMU for AArch64.
     pub qemu: Program,
     /// A gdb that knows AArch64.

@@ -13,6 +13,8 @@ pub enum Task {
     Test,
     /// Start gdb.
     Debug,
+    /// Compile and start the fuzzing engine.
+    Fuzz,
 }
 
 /// How to get something.
@@ -61,14 +63,14 @@ pub struct Need {
 }
 
 impl Need {
-    /// Whether most people can do without: gdb is for those who debug, Chromium for the tests of one page.
+    /// Whether most people can do without: gdb is for those who debug, c++ for the fuzzer, Chromium for the tests of one page.
     #[must_use]
     pub fn is_optional(&self) -> bool {
-        self.tasks == [Task::Debug] || self.name == "chromium"
+        matches!(self.tasks, [Task::Debug] | [Task::Fuzz]) || self.name == "chromium"
     }
 }
 
-const COMPILING: &[Task] = &[Task::Build, Task::Run, Task::Test, Task::Debug];
+const COMPILING: &[Task] = &[Task::Build, Task::Run, Task::Test, Task::Debug, Task::Fuzz];
 
 /// Everything that hake's commands need, on this host.
 #[must_use]
@@ -115,6 +117,15 @@ pub fn needs(host: &Host) -> Vec<Need> {
             host.cc.as_ref(),
             "no cc in PATH, by which Rust links programs for this machine",
             "gcc",
+        ),
+    );
+    need(
+        "c++",
+        &[Task::Fuzz],
+        found_or(
+            host.cxx.as_ref(),
+            "no c++ in PATH, by which the fuzzing engine is compiled",
+            "g++",
         ),
     );
     need(

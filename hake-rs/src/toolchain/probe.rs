@@ -19,6 +19,7 @@ pub fn probe(path: &[PathBuf]) -> Host {
         lld,
         toolchains,
         cc: find_program(path, "cc"),
+        cxx: find_program(path, "c++"),
         qemu: find_program(path, "qemu-system-aarch64").map_or(
             Program::Absent,
             |file| match output(&file, &["--version"])

@@ -433,7 +433,9 @@ impl State {
             |wanted: fn(ObjType) -> bool| names.iter().copied().filter(move |at| wanted(kind(at)));
         for table in of(ObjType::is_vnode) {
             for frame in of(|objtype| objtype == ObjType::Frame) {
-                let (cnode, index) = free[0];
+                let Some((cnode, index)) = free.first().copied() else {
+                    break;
+                };
                 acts.push(Act::Map {
                     table,
                     frame,
@@ -582,7 +584,7 @@ fn check(sizes: &[usize], acts: u8) {
         checker.unique_state_count(),
         started.elapsed().as_secs()
     );
-    for (name, path) in checker.discoveries() {
+    if let Some((name, path)) = checker.discoveries().into_iter().next() {
         panic!(
             "{name}: {:#?}\n{:#?}",
             path.last_state(),

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use capops::{Call, Next, Operation};
 use caps::{
@@ -28,8 +29,9 @@ pub const RAM_BYTES: u64 = 128 << 10;
 pub const RAM_SLOT: u64 = HOME;
 /// Slots that are used in each CNode, so far apart that one call does not look at all between them.
 pub const SLOTS: [u32; 3] = [0, 100, 200];
-/// Instructions that one call may use: little, so that even these small objects take several calls.
-pub const WORK: u32 = 1_500;
+/// Instructions that one call may use: little, so that even these small objects take several calls, but enough for the largest
+/// piece of work.
+pub const WORK: u32 = 2_500;
 /// More calls than anything here takes.
 pub const MANY: u32 = 400;
 
@@ -162,10 +164,17 @@ impl Machine for Env {
 }
 
 /// A machine and its database.
-#[derive(Clone, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     pub env: Env,
     pub db: Database,
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.env.hash(state);
+        self.db.hash(state);
+    }
 }
 
 impl PartialEq for World {

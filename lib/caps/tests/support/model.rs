@@ -584,11 +584,10 @@ impl Model {
             } else if b > start && a < stop && bytes > 0 {
                 let cuts_start = a < start;
                 // Laminar: those that cut the start are nested, as are those that cut the end.
-                if partial.is_none_or(|other| {
-                    let other_cuts_start = other.address() < start;
-                    (cuts_start && !other_cuts_start)
-                        || (cuts_start == other_cuts_start && cuts_start && !less(&other))
-                        || (!cuts_start && !other_cuts_start && less(&other))
+                if partial.is_none_or(|other| match (cuts_start, other.address() < start) {
+                    (true, true) => !less(&other),
+                    (false, false) => less(&other),
+                    (cuts, _) => cuts,
                 }) {
                     partial = Some(cap);
                 }
