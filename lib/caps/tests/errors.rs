@@ -8,7 +8,7 @@
 
 mod support;
 
-use caps::{DestSlot, MapArgs, Reach, RetypeArgs, Store, lookup};
+use caps::{DestSlot, MapArgs, Reach, RetypeArgs, Store, lookup, lookup_quickly};
 use errors::ErrorCode as E;
 use kpi::addr::{CapAddr, CoreId, PhysAddr, VirtAddr};
 use kpi::cap::{Capability, ObjType};
@@ -16,6 +16,38 @@ use kpi::rights::CapRights;
 use support::{BASE, DEVICE, HELD_BASE, L1, RAM, ROOT, World, at, entry, from_ram, memory, slot};
 
 const ALL: CapRights = CapRights::ALL;
+
+/// What the quick lookup finds is what the careful one finds, and it leaves it every error.
+#[test]
+fn the_quick_lookup_agrees_with_the_careful_one() {
+    let mut world = World::new();
+    world
+        .retype(from_ram(ObjType::L1CNode, 16384, 1, 0, slot(1, 0)))
+        .unwrap();
+    let World { db, env } = &mut world;
+    db.mint(env, slot(1, 1), entry(ROOT), 1, 0).unwrap();
+    let roots = [entry(ROOT), at(1, 1), at(1, 0), at(0, 0)];
+    let mut found = 0;
+    for root in roots {
+        for addr in (0..0x900).chain([0x1_0000, 0x2_0000]) {
+            for level in 0..4 {
+                for rights in [CapRights::READ, ALL] {
+                    let careful = lookup(env, root, CapAddr(addr), level, rights).ok();
+                    let quick = lookup_quickly(env, root, u64::from(addr), level, rights);
+                    if level == 1 || level == 2 {
+                        assert_eq!(quick, careful, "{root:?} {addr:#x} {level} {rights:?}");
+                    } else {
+                        assert_eq!(quick, None);
+                    }
+                    found += u32::from(quick.is_some());
+                    let beyond = u64::from(addr) | 1 << 32;
+                    assert_eq!(lookup_quickly(env, root, beyond, level, rights), None);
+                }
+            }
+        }
+    }
+    assert!(found > 100);
+}
 
 #[test]
 fn lookup_errors() {
