@@ -21,6 +21,8 @@ use crate::say;
 pub enum Reply {
     /// Success, with up to three result words.
     Done([u64; 3]),
+    /// Success, with five result words, for the caller of a command that is documented so.
+    Long([u64; 5]),
     /// Not finished: execute the same call again.
     Again,
     /// The caller's result is this; then run that dispatcher, or whoever is next.
@@ -201,6 +203,11 @@ impl Kernel {
                     registers.add(1).write_volatile(first);
                     registers.add(2).write_volatile(second);
                     registers.add(3).write_volatile(third);
+                    area.as_ptr()
+                }
+                Ok(Reply::Long(words)) => {
+                    registers.write_volatile(0);
+                    registers.add(1).cast::<[u64; 5]>().write_volatile(words);
                     area.as_ptr()
                 }
                 Err(error) => {

@@ -10,6 +10,7 @@ use std::process::Command;
 /// Crates without I/O, devices or assembly: formats, parsers, state machines.
 const PURE: &[&str] = &[
     "bootimage",
+    "capgraph",
     "capops",
     "diagnostics",
     "elfload",
@@ -30,6 +31,7 @@ const USER_SPACE: &[&str] = &[
     "aos",
     "aos-macros",
     "bootimage",
+    "capgraph",
     "capops",
     "elfload",
     "errors",
@@ -76,9 +78,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "hake",
         &[
             "bootimage",
+            "capgraph",
             "diagnostics",
             "fugu",
             "hamlet",
+            "kpi",
             "menu",
             "testproto",
         ],

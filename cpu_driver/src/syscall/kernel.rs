@@ -1,9 +1,10 @@
 //! Invocations of the Kernel capability: the monitor's authority over this core.
 
-use caps::{CteRef, Store};
+use caps::{CteRef, Flags, Store};
 use errors::{Error, ErrorCode};
+use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
-use kpi::invocation::{KernelCommand, RECORD_MAX};
+use kpi::invocation::{CapFacts, KernelCommand, RECORD_MAX};
 use kpi::rights::CapRights;
 
 use super::{Invocation, stepped};
@@ -89,6 +90,7 @@ impl Kernel {
                     longest,
                 ]))
             }
+            KernelCommand::NextCap => self.next_cap(first),
         }
     }
 
@@ -107,6 +109,42 @@ impl Kernel {
             level,
             CapRights::READ.union(CapRights::WRITE),
         )
+    }
+
+    /// The capability behind the slot at a physical address that the caller alleges.
+    fn next_cap(&self, cursor: u64) -> Handled {
+        let next = if cursor == 0 {
+            self.db.first(&self.env)
+        } else {
+            let own = self.env.notes.endpoint_slot();
+            let found = if own.address().0 == cursor {
+                self.db.live_entry(&self.env, own)
+            } else {
+                self.db.entry_at(&self.env, PhysAddr(cursor))
+            };
+            let at = found.ok_or(ErrorCode::SysCapNotFound)?;
+            self.db.successor(&self.env, at)
+        };
+        let Some(next) = next else {
+            return Ok(Reply::Long([0; 5]));
+        };
+        let cap = *self.env.cte(next).cap();
+        let shown = match cap.objtype().is_mapping() {
+            // Who holds the Kernel capability may know the table entry; without it nobody could tell where a mapping is.
+            true => cap,
+            false => self.db.identify(&self.env, next)?,
+        };
+        let [first, second, third] = shown.to_words();
+        let shared = self.db.state_of(&self.env, next);
+        let own = self.env.cte(next).flags().without(Flags::SHARED);
+        let facts = CapFacts::new(shared.owner.0, shared.flags.bits(), own.bits());
+        Ok(Reply::Long([
+            next.address().0,
+            first,
+            second,
+            third,
+            facts.0,
+        ]))
     }
 
     /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.

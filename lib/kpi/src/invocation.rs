@@ -285,6 +285,54 @@ commands! {
         /// Results: live capabilities, dispatchers on the scheduler, cycles of the longest kernel entry so far (0 in kernels
         /// built without `check`).
         Statistics = 39, argc 2;
+        /// physical address of a slot of this core, 0 for the start: the capability behind it in database order. Results: x1 =
+        /// the physical address of its slot (0: there is none), x2..x4 = the capability as CapIdentify shows it, but of a Mapping
+        /// with its table entry, x5 = [`CapFacts`](super::CapFacts). CAP_NOT_FOUND: no live slot is there (any more); begin again.
+        NextCap = 40, argc 3;
+    }
+}
+
+/// What [`KernelCommand::NextCap`] says beside the capability: owner 7:0, flags of the first copy 15:8, of this entry 23:16
+/// (bits: 0 locked, 1 being deleted, 2 copies, 3 ancestors, 4 descendants on other cores, 5 held by a kernel object, 6 half made).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct CapFacts(pub u64);
+
+impl CapFacts {
+    /// Packs the word.
+    #[inline]
+    pub const fn new(owner: u8, shared: u8, own: u8) -> Self {
+        Self(owner as u64 | (shared as u64) << 8 | (own as u64) << 16)
+    }
+
+    /// Core that owns the capability.
+    #[inline]
+    pub const fn owner(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// An operation across cores is under way.
+    #[inline]
+    pub const fn is_locked(self) -> bool {
+        self.0 & 1 << 8 != 0
+    }
+
+    /// It is being deleted in steps.
+    #[inline]
+    pub const fn is_in_delete(self) -> bool {
+        self.0 & 1 << 9 != 0
+    }
+
+    /// The slot lies inside a kernel object that uses the capability.
+    #[inline]
+    pub const fn is_held(self) -> bool {
+        self.0 & 1 << 21 != 0
+    }
+
+    /// A retype that makes it has not finished.
+    #[inline]
+    pub const fn is_half_made(self) -> bool {
+        self.0 & 1 << 22 != 0
     }
 }
 
@@ -401,5 +449,14 @@ mod tests {
             .map(|c| c.argc())
             .chain(VNodeCommand::ALL.iter().map(|c| c.argc()));
         assert!(all.into_iter().all(|argc| (2..=12).contains(&argc)));
+    }
+
+    #[test]
+    fn facts_unpack() {
+        let facts = CapFacts::new(7, 2, 32);
+        assert_eq!(facts.owner(), 7);
+        assert!(facts.is_in_delete() && facts.is_held());
+        assert!(!facts.is_locked() && !facts.is_half_made());
+        assert!(CapFacts::new(0, 1, 64).is_locked() && CapFacts::new(0, 1, 64).is_half_made());
     }
 }

@@ -3,7 +3,8 @@
 //! `svc #0` with up to 12 words in x0..x11; x0 is packed as below and x1 names the invoked capability. On return x0 is the
 //! error (0 = OK, else a stacked error value of the `errors` crate) and x1..x3 are results. All other registers keep their
 //! values, except those results. **Barreleye**: results may take three words, so that identifying a capability needs no
-//! user buffer.
+//! user buffer. The one command that answers in five words, x1..x5, is
+//! [`KernelCommand::NextCap`](crate::invocation::KernelCommand::NextCap).
 //!
 //! | Bits of x0 | Meaning |
 //! |---|---|

@@ -12,6 +12,7 @@
 //! | [`shell`] | the prompt |
 //! | [`commands`] | the commands |
 //! | [`mutate`] | the test command `elfmutate` |
+//! | [`walk`] | the test command `walktest` |
 //!
 //! Policy: what a user types and what a child does never ends init. Every list that they can make longer has a limit with a
 //! message.
@@ -33,6 +34,7 @@ mod outcome;
 mod records;
 mod shell;
 mod timeline;
+mod walk;
 
 use aos::boot::Boot;
 use aos::{Args, Error, println};

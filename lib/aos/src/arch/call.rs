@@ -43,3 +43,22 @@ pub(crate) fn call(words: [u64; 12]) -> Results {
         values: [v1, v2, v3],
     }
 }
+
+/// Makes an invocation that answers in five words, with these words in x0 to x2.
+pub(crate) fn call_long([w0, w1, w2]: [u64; 3]) -> (u64, [u64; 5]) {
+    let (error, v1, v2, v3, v4, v5);
+    // SAFETY: as `call`; the kernel changes x0 to x5.
+    unsafe {
+        asm!(
+            "svc #0",
+            inlateout("x0") w0 => error,
+            inlateout("x1") w1 => v1,
+            inlateout("x2") w2 => v2,
+            lateout("x3") v3,
+            lateout("x4") v4,
+            lateout("x5") v5,
+            options(nostack),
+        );
+    }
+    (error, [v1, v2, v3, v4, v5])
+}

@@ -1,10 +1,13 @@
 //! The Kernel capability: what the monitor, and until it exists init, may ask of this core's kernel.
 
 use super::{CapRef, invoke};
-use crate::error::Error;
-use kpi::addr::CapLevel;
-use kpi::invocation::KernelCommand;
+use crate::arch::call::call_long;
+use crate::error::{self, Error, ErrorCode};
+use kpi::addr::{CapLevel, PhysAddr};
+use kpi::cap::Capability;
+use kpi::invocation::{CapFacts, KernelCommand};
 use kpi::slots::task;
+use kpi::syscall::CallWord;
 
 fn kernel(command: KernelCommand, args: &[u64]) -> Result<[u64; 3], Error> {
     let cap = CapRef::task(task::KERNELCAP);
@@ -74,7 +77,7 @@ pub fn reboot() -> Error {
 fn refusal(result: Result<[u64; 3], Error>) -> Error {
     match result {
         Err(error) => error,
-        Ok(_) => Error::new(crate::ErrorCode::LibShouldNotGetHere),
+        Ok(_) => Error::new(ErrorCode::LibShouldNotGetHere),
     }
 }
 
@@ -117,4 +120,44 @@ pub fn check_invariants() -> Result<u64, Error> {
         }
         cursor = next;
     }
+}
+
+/// A capability of this core, where it lies, and what goes with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// Physical address of the slot.
+    pub slot: PhysAddr,
+    /// The capability, as [`cap_direct_identify`](super::cap_direct_identify) shows it, but of a Mapping with its table entry.
+    pub cap: Capability,
+    /// Owner and flags.
+    pub facts: CapFacts,
+}
+
+/// The capability behind the one in the slot at `cursor`, in the order of the kernel's database; the first one for `None`. `None`
+/// at the end.
+///
+/// # Errors
+/// `SYS_ERR_CAP_NOT_FOUND`: the slot at `cursor` is (or has become) empty: begin again. `SYS_ERR_IDENTIFY_LOOKUP`: this library
+/// does not know the capability's type. The lookup's, without a Kernel capability.
+pub fn next_cap(cursor: Option<PhysAddr>) -> Result<Option<Seen>, Error> {
+    let cap = CapRef::task(task::KERNELCAP);
+    let command = KernelCommand::NextCap;
+    let word = CallWord::invoke(command as u8, cap.level() as u8, command.argc());
+    let words = [
+        word.0,
+        u64::from(cap.addr().0),
+        cursor.map_or(0, |cursor| cursor.0),
+    ];
+    let (error, [slot, first, second, third, facts]) = call_long(words);
+    error::check(error)?;
+    if slot == 0 {
+        return Ok(None);
+    }
+    let cap = Capability::from_words([first, second, third])
+        .ok_or(Error::new(ErrorCode::SysIdentifyLookup))?;
+    Ok(Some(Seen {
+        slot: PhysAddr(slot),
+        cap,
+        facts: CapFacts(facts),
+    }))
 }

@@ -18,6 +18,7 @@ mod retype;
 mod revoke;
 mod revoke_mark;
 mod unmap;
+mod visit;
 
 pub use map::MapArgs;
 pub(crate) use pending::Pending;

@@ -5,7 +5,7 @@ mod lists;
 mod run;
 
 use crate::children::Children;
-use crate::mutate;
+use crate::{mutate, walk};
 use alloc::string::String;
 use alloc::vec::Vec;
 use aos::boot::Boot;
@@ -80,6 +80,11 @@ const HIDDEN: &[Command] = &[
         "invariants",
         "checks the kernel's capability database",
         lists::invariants,
+    ),
+    plain(
+        "walktest",
+        "walks over every capability of the core",
+        walk::walktest,
     ),
 ];
 
