@@ -49,7 +49,7 @@ pub fn act(random: &mut fastrand::Rng, tally: &Tally) {
         K::CreateCap => {
             let token = aos::kpi::cap::Capability::new_id(
                 aos::kpi::cap::Id {
-                    core: 9,
+                    coreid: 9,
                     core_local_id: random.u32(..),
                 },
                 aos::kpi::rights::CapRights::ALL,

@@ -12,7 +12,7 @@ use aos::kpi::cap::ObjType;
 use aos::kpi::layout::DISPATCHER_FRAME_BYTES;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::{ROOTCN, task};
+use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::paging::MappedFrame;
 use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
@@ -69,7 +69,7 @@ fn tally() -> Result<(CapRef, Tally), Error> {
 pub fn run(calls: u64, seed: u64) -> Result<bool, Error> {
     ram::add_system_memory()?;
     for l1 in arena::FIRST..arena::FIRST + arena::CNODES {
-        ram::cnode_create_foreign_l2(ROOTCN, l1)?;
+        ram::cnode_create_foreign_l2(CapRef::OWN_ROOT, l1)?;
     }
     let seat = || {
         let (frame, tally) = tally()?;
