@@ -22,6 +22,9 @@ macro_rules! commands {
             /// Every command.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// Every command: number, words of the call, name.
+            pub const TABLE: &'static [(u8, u8, &'static str)] = &[$(($number, $argc, stringify!($variant))),*];
+
             /// The command with that number.
             #[inline]
             pub const fn from_u8(number: u8) -> Option<Self> {
