@@ -15,16 +15,20 @@ pub enum Step {
     Again,
 }
 
-/// Instructions one call may use for work that is charged; fixed costs (entry, lookup, checks) come on top.
-const PER_CALL: u32 = 9_000;
+/// Instructions one call may use for work that is charged; fixed costs (entry, lookup, checks, a search or two) come on top.
+const PER_CALL: u32 = 16_000;
 
-/// A piece of work. The costs were measured (x86-64 instructions, release build, examples/count.rs) and rounded up.
+/// A piece of work. The costs are those of the worst case, in instructions of the AArch64 kernel.
 #[derive(Clone, Copy)]
 pub(crate) enum Work {
-    /// Put an entry into the database and fill its slot.
+    /// Put an entry into the database, having looked for its place, and fill its slot.
     Insert,
+    /// Make one of a run of neighbours.
+    InsertOfRun,
     /// Take an entry out and empty its slot.
     Remove,
+    /// Take out the last of a run of neighbours.
+    RemoveOfRun,
     /// Look for an entry.
     Visit,
     /// Zero a page, or a smaller object.
@@ -56,11 +60,13 @@ impl Budget {
     #[inline]
     pub(crate) fn cost(&self, work: Work) -> u32 {
         match work {
-            Work::Insert => 300 + 25 * self.height,
-            Work::Remove => 350 + 20 * self.height,
+            Work::Insert => 350 + 40 * self.height,
+            Work::InsertOfRun => 250 + 15 * self.height,
+            Work::Remove => 250 + 35 * self.height,
+            Work::RemoveOfRun => 120 + 12 * self.height,
             Work::Visit => 50 + 20 * self.height,
-            Work::ZeroPage => 500,
-            Work::TableEntries(count) => count.saturating_mul(5),
+            Work::ZeroPage => 300,
+            Work::TableEntries(count) => count.saturating_mul(10),
             Work::Finish(count) => count.saturating_mul(30),
         }
     }

@@ -198,75 +198,73 @@ impl Links {
     }
 }
 
-/// What else the database knows of a node, in one byte: which side is higher, and whether its neighbours are copies. 0: not in
-/// the database.
+/// The entry's place in the database, in one byte. 0: it is not there.
+///
+/// Of copies only the first is a node of the tree and has a rank (stored plus 1: what is missing counts as -1); the others follow it in
+/// a ring.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct Shape(u8);
 
 impl Shape {
     pub(crate) const NONE: Self = Self(0);
-    /// The left side is one level higher.
-    pub(crate) const LEFT: Self = Self(1);
-    /// Both sides are equally high.
-    pub(crate) const EVEN: Self = Self(2);
-    /// The right side is one level higher.
-    pub(crate) const RIGHT: Self = Self(3);
-    /// The entry before it in order is a copy.
-    pub(crate) const COPY_BEFORE: u8 = 4;
-    /// The entry behind it is a copy.
-    pub(crate) const COPY_BEHIND: u8 = 8;
-    const BALANCE: u8 = 3;
-    const COPIES: u8 = 12;
+    /// A node without children and copies: rank 0.
+    pub(crate) const LEAF: Self = Self(1);
+    /// Not the first of several copies: no node.
+    pub(crate) const FOLLOWER: Self = Self(Self::RING | Self::RANK);
+    const RANK: u8 = 127;
+    const RING: u8 = 128;
 
     #[inline(always)]
-    pub(crate) fn in_tree(self) -> bool {
+    pub(crate) fn in_database(self) -> bool {
         self.0 != 0
     }
 
-    /// [`Self::LEFT`], [`Self::EVEN`] or [`Self::RIGHT`].
+    /// It has copies.
     #[inline(always)]
-    pub(crate) fn balance(self) -> Self {
-        Self(self.0 & Self::BALANCE)
+    pub(crate) fn has_copies(self) -> bool {
+        self.0 & Self::RING != 0
     }
 
-    /// The side that is higher.
+    /// A copy comes before it.
     #[inline(always)]
-    pub(crate) fn towards(right: bool) -> Self {
-        if right { Self::RIGHT } else { Self::LEFT }
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_balance(&mut self, balance: Self) {
-        self.0 = self.0 & !Self::BALANCE | balance.0;
+    pub(crate) fn is_follower(self) -> bool {
+        self == Self::FOLLOWER
     }
 
     #[inline(always)]
-    pub(crate) fn copy_before(self) -> bool {
-        self.0 & Self::COPY_BEFORE != 0
+    pub(crate) fn set_copies(&mut self, has: bool) {
+        self.0 = self.0 & Self::RANK | if has { Self::RING } else { 0 };
     }
 
+    /// The rank plus 1.
     #[inline(always)]
-    pub(crate) fn copy_behind(self) -> bool {
-        self.0 & Self::COPY_BEHIND != 0
+    pub(crate) fn level(self) -> u8 {
+        self.0 & Self::RANK
     }
 
-    /// Whether copies come before or behind: those bits.
+    /// One rank higher. Ranks stay below 1.45 log2 of all insertions there ever were.
     #[inline(always)]
-    pub(crate) fn copies(self) -> u8 {
-        self.0 & Self::COPIES
+    pub(crate) fn promote(&mut self) {
+        self.0 = self.0.wrapping_add(1);
     }
 
+    /// One rank lower; it is not the lowest.
     #[inline(always)]
-    pub(crate) fn add_copies(&mut self, bits: u8) {
-        self.0 |= bits;
+    pub(crate) fn demote(&mut self) {
+        self.0 = self.0.wrapping_sub(1);
     }
 
+    /// Takes the rank of that node.
     #[inline(always)]
-    pub(crate) fn remove_copies(&mut self, bits: u8) {
-        self.0 &= !bits;
+    pub(crate) fn set_level_of(&mut self, other: Self) {
+        self.0 = self.0 & Self::RING | other.0 & Self::RANK;
     }
 }
+
+/// Bits of an address in a ring.
+const RING_BITS: u32 = 48;
+const RING_MASK: u64 = (1 << RING_BITS) - 1;
 
 /// A slot. All zeroes: empty.
 #[derive(Debug)]
@@ -274,17 +272,19 @@ impl Shape {
 pub struct Cte {
     pub(crate) cap: Capability,
     pub(crate) links: Links,
-    /// Largest end address in the subtree, of what has an address.
+    /// Largest end address in the subtree, of what has an address; of a node only, as `links` and `root`.
     pub(crate) max_end: u64,
-    /// Balance and copies; 0: not in the tree.
+    /// Rank and copies; 0: not in the database.
     pub(crate) shape: Shape,
     pub(crate) flags: Flags,
     pub(crate) owner: CoreId,
-    /// Type root of the capability, while it is in the tree: the first sort key, at hand.
+    /// Type root of the capability: the first sort key, at hand.
     pub(crate) root: u8,
-    /// Progress of a stepped operation on this entry, with `link`.
+    /// Progress of a stepped operation on this entry, with `link`; of several copies: the ring, with `link`.
     pub(crate) page: u32,
-    /// Progress of a stepped operation on this entry; what it counts is the operation's affair.
+    /// Progress of a stepped operation on this entry, which then has no copies; what it counts is the operation's affair. Of
+    /// several copies: from the lowest bit up, the next copy's address (48 bits), the upper 10 bits of the previous one's, of
+    /// which `page` has the lower 32 (without the zeroes at its end). The first comes behind the last.
     pub(crate) link: u64,
 }
 
@@ -358,6 +358,50 @@ impl Cte {
             .with(state.flags.only(Flags::SHARED));
     }
 
+    /// The next copy; behind the last the first. `None`: there are none.
+    #[inline(always)]
+    pub(crate) fn next_copy(&self) -> Option<CteRef> {
+        if self.shape.has_copies() {
+            NonZeroU64::new(self.link & RING_MASK).map(CteRef)
+        } else {
+            None
+        }
+    }
+
+    /// The previous copy; before the first the last. `None`: there are none.
+    #[inline(always)]
+    pub(crate) fn previous_copy(&self) -> Option<CteRef> {
+        if self.shape.has_copies() {
+            let upper = self.link >> RING_BITS << 38;
+            NonZeroU64::new(upper | u64::from(self.page) << 6).map(CteRef)
+        } else {
+            None
+        }
+    }
+
+    /// Sets the next copy, and that there are some.
+    #[inline(always)]
+    pub(crate) fn set_next_copy(&mut self, at: CteRef) {
+        self.shape.set_copies(true);
+        self.link = self.link & !RING_MASK | at.0.get();
+    }
+
+    /// Sets the previous copy, and that there are some.
+    #[inline(always)]
+    pub(crate) fn set_previous_copy(&mut self, at: CteRef) {
+        self.shape.set_copies(true);
+        self.link = self.link & RING_MASK | at.0.get() >> 38 << RING_BITS;
+        self.page = (at.0.get() >> 6) as u32;
+    }
+
+    /// There are no copies any more.
+    #[inline(always)]
+    pub(crate) fn leave_ring(&mut self) {
+        self.shape.set_copies(false);
+        self.link = 0;
+        self.page = 0;
+    }
+
     /// Whether the entry waits for the steps of its deletion: a last copy of what holds entries itself.
     #[inline]
     pub(crate) fn is_staged(&self) -> bool {
@@ -386,6 +430,25 @@ impl Cte {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_keeps_two_addresses_apart() {
+        let addresses = [64, 0xffff_ffff_ffc0, 0x1234_5678_9ac0, 0x8000_0000_0000];
+        let entry = |address| CteRef(NonZeroU64::new(address).unwrap());
+        for next in addresses {
+            for previous in addresses {
+                let mut cte = Cte::EMPTY;
+                cte.shape = Shape::LEAF;
+                assert_eq!((cte.next_copy(), cte.previous_copy()), (None, None));
+                cte.set_next_copy(entry(next));
+                cte.set_previous_copy(entry(previous));
+                cte.set_next_copy(entry(next));
+                assert_eq!(cte.next_copy(), Some(entry(next)));
+                assert_eq!(cte.previous_copy(), Some(entry(previous)));
+                assert_eq!(cte.shape.level(), 1);
+            }
+        }
+    }
 
     #[test]
     fn links_keep_three_addresses_apart() {

@@ -82,16 +82,8 @@ pub(crate) const fn base_alignment(objtype: ObjType) -> u64 {
     }
 }
 
-/// Bytes of one object: `asked` where the type leaves a choice.
-#[inline]
-pub(crate) fn object_bytes(objtype: ObjType, asked: u64) -> u64 {
-    match objtype.fixed_size() {
-        Some(bytes) if bytes > 0 => bytes,
-        _ => asked,
-    }
-}
-
 /// A capability for a new object of `bytes` at `base`. `None` for types that have no place in memory.
+#[inline]
 pub(crate) fn object(
     objtype: ObjType,
     base: u64,
@@ -99,6 +91,15 @@ pub(crate) fn object(
     rights: CapRights,
 ) -> Option<Capability> {
     let all = CapRights::ALL;
+    let memory = Memory {
+        base,
+        bytes,
+        pasid: 0,
+    };
+    // Most are memory.
+    if let Some(cap) = Capability::new_memory(objtype, memory, rights) {
+        return Some(cap);
+    }
     Some(match objtype {
         ObjType::L1CNode => Capability::new_l1_cnode(
             L1CNode {
@@ -137,15 +138,7 @@ pub(crate) fn object(
             },
             rights,
         ),
-        _ if objtype.is_vnode() => Capability::new_vnode(objtype, VNode { base }, rights)?,
-        _ => {
-            let memory = Memory {
-                base,
-                bytes,
-                pasid: 0,
-            };
-            Capability::new_memory(objtype, memory, rights)?
-        }
+        _ => return Capability::new_vnode(objtype, VNode { base }, rights),
     })
 }
 

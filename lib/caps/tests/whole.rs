@@ -85,6 +85,24 @@ fn a_cnode_goes_with_everything_in_it() {
 }
 
 #[test]
+fn a_copy_elsewhere_keeps_a_cnode_that_also_lies_in_itself() {
+    let mut world = World::new();
+    make(&mut world, ObjType::L2CNode, 16384, 0, 0);
+    let (first, elsewhere, inside) = (at(1, 0), slot(1, 1), within((1, 0), 5));
+    world.copy(inside, first).unwrap();
+    // In order: the first, the one elsewhere, the one inside.
+    world.copy(elsewhere, first).unwrap();
+    world.repeat(|db, env| db.delete_last(env, first)).unwrap();
+    audit(&world);
+    assert!(
+        !world.env.cte(at(1, 1)).is_empty(),
+        "it was somebody else's"
+    );
+    world.delete_whole(at(1, 1)).unwrap();
+    ram_is_free(&mut world);
+}
+
+#[test]
 fn the_last_root_takes_its_tree_along_step_by_step() {
     let mut world = World::new();
     space(&mut world);

@@ -5,8 +5,8 @@ use core::cmp::Ordering;
 use kpi::cap::{Capability, ObjType};
 
 use super::tree::copies;
-use super::{Database, Key, MAX_DEPTH, range_end};
-use crate::cte::{CteRef, Flags, Shape, SharedState};
+use super::{Database, Key, range_end};
+use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
 
 /// Where a check goes on. The database may change between two calls: the check then goes on behind the copies of the last entry,
@@ -31,9 +31,9 @@ pub struct CheckReport {
 impl Database {
     /// Checks up to `limit` entries from the cursor on, and moves it.
     ///
-    /// Per entry: it holds a capability; it comes before the next one; its children are on the right sides and know it as their
-    /// parent; its sides are as high as it says; what it says about copies is true; the largest end is right; shared state is in the first copy only; nothing crosses the range of
-    /// its successor.
+    /// Per entry: it holds a capability; it comes before the next one; copies are in its ring, and only they; shared state is in the first copy
+    /// only; nothing crosses the range of its successor. Per node: its children are on the right sides, know it as their parent and have lower
+    /// ranks; the largest end is right.
     pub fn check_invariants<S: Store>(
         &self,
         store: &S,
@@ -69,48 +69,24 @@ impl Database {
         let mut expect = |holds: bool| violations += u64::from(!holds);
 
         expect(node.cap.objtype() != ObjType::Null);
-        expect(node.root == key.root);
-        let mut max_end = range_end(&node.cap);
-        let mut heights = [0, 0];
-        let children = [
-            (node.links.left(), Ordering::Less),
-            (node.links.right(), Ordering::Greater),
-        ];
-        for ((child, wrong), height) in children.into_iter().zip(&mut heights) {
-            if let Some(child) = child {
-                let child_node = store.cte(child);
-                expect(child_node.links.parent() == Some(at));
-                expect(key.order_slowly(child_node) != wrong);
-                max_end = max_end.max(child_node.max_end);
-                *height = height_of(store, child);
-            }
-        }
-        let [left, right] = heights;
-        let balance = match right.checked_sub(left) {
-            None => Shape::LEFT,
-            Some(0) => Shape::EVEN,
-            Some(_) => Shape::RIGHT,
-        };
-        expect(node.shape.balance() == balance);
-        expect(left.abs_diff(right) <= 1);
-        expect(left.max(right) < MAX_DEPTH);
-        expect(node.max_end == max_end);
-        match node.links.parent() {
-            None => expect(self.root == Some(at)),
-            Some(parent) => {
-                let links = store.cte(parent).links;
-                expect(links.left() == Some(at) || links.right() == Some(at));
-            }
-        }
-
-        let previous = self.predecessor(store, at);
-        expect(node.shape.copy_before() == copies(store, previous, at));
-        expect(node.shape.copy_behind() == copies(store, successor, at));
-        if node.shape.copy_before() {
+        if node.shape.is_follower() {
             expect(node.shared() == SharedState::default());
-        } else if node.shape.copy_behind() {
-            // What is half deleted is the last copy.
-            expect(!node.flags.has(Flags::IN_DELETE));
+        } else {
+            violations += self.check_node(store, at);
+        }
+        let mut expect = |holds: bool| violations += u64::from(!holds);
+        let previous = self.predecessor(store, at);
+        let behind = copies(store, successor, at);
+        expect(node.shape.is_follower() == copies(store, previous, at));
+        expect(node.shape.has_copies() == (behind || node.shape.is_follower()));
+        if node.shape.has_copies() {
+            // What is half made or half deleted is alone.
+            expect(!node.flags.has(Flags::UNUSABLE));
+        }
+        if let (Some(next), Some(previous)) = (node.next_copy(), node.previous_copy()) {
+            expect(store.cte(next).previous_copy() == Some(at));
+            expect(store.cte(previous).next_copy() == Some(at));
+            expect(store.cte(next).shape.is_follower() == behind);
         }
         if let Some(successor) = successor {
             let next = &store.cte(successor).cap;
@@ -121,18 +97,37 @@ impl Database {
         }
         violations
     }
-}
 
-/// Height of a subtree in which every node knows rightly which side is higher.
-fn height_of<S: Store>(store: &S, top: CteRef) -> usize {
-    let mut next = Some(top);
-    let mut height = 0;
-    while let Some(at) = next
-        && height < MAX_DEPTH
-    {
+    /// What only nodes of the tree have.
+    fn check_node<S: Store>(&self, store: &S, at: CteRef) -> u64 {
         let node = store.cte(at);
-        next = node.links.child(node.shape.balance() != Shape::LEFT);
-        height += 1;
+        let key = Key::of(&node.cap);
+        let mut violations = 0;
+        let mut expect = |holds: bool| violations += u64::from(!holds);
+        expect(node.root == key.root);
+        expect(node.shape.level() > 0);
+        let mut max_end = range_end(&node.cap);
+        let children = [
+            (node.links.left(), Ordering::Less),
+            (node.links.right(), Ordering::Greater),
+        ];
+        for (child, wrong) in children {
+            if let Some(child) = child {
+                let child_node = store.cte(child);
+                expect(child_node.links.parent() == Some(at));
+                expect(key.order_slowly(child_node) == wrong.reverse());
+                expect(child_node.shape.level() < node.shape.level());
+                max_end = max_end.max(child_node.max_end);
+            }
+        }
+        expect(node.max_end == max_end);
+        match node.links.parent() {
+            None => expect(self.root == Some(at)),
+            Some(parent) => {
+                let links = store.cte(parent).links;
+                expect(links.left() == Some(at) || links.right() == Some(at));
+            }
+        }
+        violations
     }
-    height
 }

@@ -1,4 +1,4 @@
-//! Bounds and neighbours. In searches all copies count as equal.
+//! Bounds and neighbours. In searches all copies count as equal: the tree has the first of them.
 
 use core::cmp::Ordering;
 
@@ -8,12 +8,12 @@ use super::{Database, Key};
 use crate::cte::CteRef;
 use crate::env::Store;
 
-/// Where copies of a capability begin.
+/// A place between capabilities. Of copies it names the first.
 #[derive(Clone, Copy)]
 pub(crate) struct Bound {
-    /// First entry that is not less.
+    /// What comes behind it.
     pub(crate) first: Option<CteRef>,
-    /// The entry before it.
+    /// What comes before it.
     pub(crate) before: Option<CteRef>,
 }
 
@@ -39,13 +39,13 @@ impl Database {
         bound
     }
 
-    /// The first entry not less than `cap`, and the last one less.
+    /// In front of everything not less than `cap`.
     #[inline]
     pub(crate) fn lower_bound<S: Store>(&self, store: &S, cap: &Capability) -> Bound {
         self.split(store, &Key::of(cap), false)
     }
 
-    /// The first entry greater than `cap`, and the last one not greater.
+    /// Behind everything not greater than `cap`.
     #[inline]
     pub(crate) fn upper_bound<S: Store>(&self, store: &S, cap: &Capability) -> Bound {
         self.split(store, &Key::of(cap), true)
@@ -65,11 +65,12 @@ impl Database {
         cap: &Capability,
         equal_ok: bool,
     ) -> Option<CteRef> {
-        if equal_ok {
-            self.upper_bound(store, cap).before
+        let bound = if equal_ok {
+            self.upper_bound(store, cap)
         } else {
-            self.lower_bound(store, cap).before
-        }
+            self.lower_bound(store, cap)
+        };
+        bound.before.map(|first| last_copy(store, first))
     }
 
     /// The least entry greater than `cap`, or equal to it if `equal_ok`.
@@ -94,19 +95,33 @@ impl Database {
     /// The entry before this one, which is in the database.
     #[inline]
     pub fn predecessor<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        neighbour(store, at, false)
+        let entry = store.cte(at);
+        if entry.shape.is_follower() {
+            return entry.previous_copy();
+        }
+        neighbour(store, at, false).map(|first| last_copy(store, first))
     }
 
     /// The entry behind this one, which is in the database.
     #[inline]
     pub fn successor<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        neighbour(store, at, true)
+        match store.cte(at).next_copy() {
+            None => neighbour(store, at, true),
+            Some(next) if store.cte(next).shape.is_follower() => Some(next),
+            Some(first) => neighbour(store, first, true),
+        }
     }
 }
 
-/// The next entry in order (`behind`), or the one before.
+/// The last of the copies that begin with `first`, perhaps itself.
 #[inline]
-pub(super) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option<CteRef> {
+pub(super) fn last_copy<S: Store>(store: &S, first: CteRef) -> CteRef {
+    store.cte(first).previous_copy().unwrap_or(first)
+}
+
+/// The next node in order (`behind`), or the one before.
+#[inline]
+pub(crate) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option<CteRef> {
     let links = store.cte(at).links;
     if let Some(child) = links.child(behind) {
         return Some(utmost(store, child, !behind));
@@ -123,7 +138,7 @@ pub(super) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option
     None
 }
 
-/// The last entry of a subtree, or (not `last`) the first.
+/// The last node of a subtree, or (not `last`) the first.
 #[inline]
 pub(super) fn utmost<S: Store>(store: &S, top: CteRef, last: bool) -> CteRef {
     let mut at = top;

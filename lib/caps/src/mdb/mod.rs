@@ -1,17 +1,19 @@
 //! The mapping database: every capability of this core, ordered so that relatives are neighbours.
 //!
 //! Order: type root, address, size (larger first), type number, `eq` fields. So a capability precedes everything
-//! made from it, its copies are neighbours, and what lies inside a range is one run. Among copies the place in the tree is
-//! the order: a copy comes directly behind the entry it was made from, where it is attached without any search.
+//! made from it, its copies are neighbours, and what lies inside a range is one run. Among copies a new one comes directly behind the
+//! entry it was made from.
 //!
-//! The nodes lie in the entries themselves, in an AVL tree with parent links, each augmented with the largest end
-//! address below it (of what has an address: one type root only). Each also knows whether its neighbours are copies of it. Every
-//! query and change visits O(log n) nodes, removal and copies mostly a constant number; nothing allocates and nothing recurses.
+//! Nothing but the entries themselves is used. **The first of several copies** is a node of a search tree with parent links; the others follow
+//! it in a ring, so that copying and deleting copies touch two neighbours and no tree; if the first goes, the next takes its place. Each node has
+//! the largest end address below it (of what has an address: one type root only). **The tree** is balanced by ranks when it
+//! grows and never when it shrinks (`balance`): its height stays below 1.45 log2 of the insertions so far. Every query
+//! visits O(log n) nodes, a change mostly a constant number; nothing allocates and nothing recurses.
 //!
 //! | File | What |
 //! |---|---|
 //! | `tree` | insert and remove |
-//! | `balance` | heights and largest ends after a change |
+//! | `balance` | ranks and largest ends after a change |
 //! | `find` | neighbours, bounds |
 //! | `range` | what overlaps a range of bytes |
 //! | `relations` | copies, ancestors, descendants, shared state |
@@ -30,8 +32,10 @@ mod relations;
 mod tree;
 
 pub use check::{CheckCursor, CheckReport};
+pub(crate) use find::neighbour;
 pub use range::Range;
-pub(crate) use tree::{Place, Spot};
+pub(crate) use range::begins_before;
+pub(crate) use tree::Spot;
 
 use core::cmp::Ordering;
 
@@ -39,12 +43,9 @@ use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
+use crate::env::Store;
 use crate::facts::{size, type_root};
 use crate::ops::Pending;
-
-/// Longest path from the root. An AVL tree of n nodes is less than 1.45 log2(n + 2) high. Physical addresses have 48 bits and an
-/// entry takes 64 bytes, so n is less than 2^42 and the height at most 61: a longer path cannot be.
-pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Type root of everything that has an address.
 pub(crate) const MEMORY_ROOT: u8 = ObjType::PhysAddr.type_root();
@@ -87,11 +88,10 @@ impl Database {
         self.core
     }
 
-    /// What the height of the tree cannot exceed, from the number of its nodes: 1.45 log2(n + 2), rounded up.
+    /// What the height of the tree cannot exceed: the rank of its root, plus 1.
     #[inline]
-    pub(crate) fn height_bound(&self) -> u8 {
-        let bits = (self.count + 2).checked_ilog2().unwrap_or(0) + 1;
-        (bits * 3 / 2) as u8
+    pub(crate) fn height_bound<S: Store>(&self, store: &S) -> u8 {
+        self.root.map_or(0, |root| store.cte(root).shape.level())
     }
 
     /// Number of live capabilities.

@@ -5,6 +5,7 @@
 //! begin before and reach into the range enclose each other: the last of them in order is the innermost, and if that one
 //! ends inside the range it cuts its edge.
 
+use super::find::{last_copy, neighbour};
 use super::tree::Spot;
 use super::{Database, MEMORY_ROOT, first_word, range_bytes, range_end};
 use crate::cte::{Cte, CteRef};
@@ -49,32 +50,32 @@ impl Database {
         size: u64,
         limit: Range,
     ) -> (Range, Option<CteRef>) {
-        let (range, found, _) = self.classify(store, address, size, limit);
-        (range, found)
+        match self.classify(store, address, size, limit) {
+            (Range::Surrounding, Some(first)) => {
+                (Range::Surrounding, Some(last_copy(store, first)))
+            }
+            other => other,
+        }
     }
 
-    /// [`Self::find_range`], and the spot where the search ended: if nothing lies inside the range and its length is not 0, that
-    /// is where an entry for (the first part of) the range belongs, if its type is numbered behind those of the same range.
-    #[inline]
-    pub(crate) fn classify<S: Store>(
+    /// [`Self::find_range`], of copies always the first.
+    fn classify<S: Store>(
         &self,
         store: &S,
         address: PhysAddr,
         size: u64,
         limit: Range,
-    ) -> (Range, Option<CteRef>, Spot) {
+    ) -> (Range, Option<CteRef>) {
         let start = address.0;
         let end = start.saturating_add(size);
         let mut cover = Cover::None;
         let mut inside = None;
-        let mut spot = Spot::ROOT;
         let mut next = self.root;
         // The run of what begins inside and does not equal the range starts behind everything at `start` that is at least as
         // long. Walk there; on the way remember what is greatest among all before it and reaches over `start`.
         while let Some(at) = next {
             let node = store.cte(at);
             if !precedes(node, start, size) {
-                spot = Spot::left_of(at);
                 inside = next;
                 next = node.links.left();
                 continue;
@@ -88,7 +89,6 @@ impl Database {
                     cover = Cover::Below(left);
                 }
             }
-            spot = Spot::right_of(at);
             next = node.links.right();
         }
         let cover = match cover {
@@ -96,12 +96,12 @@ impl Database {
             Cover::Entry(at) => Some(at),
             Cover::Below(top) => Some(last_reaching(store, top, start)),
         };
-        let mut found = (Range::NotFound, None, spot);
+        let mut found = (Range::NotFound, None);
         if let Some(at) = cover {
             if range_end(&store.cte(at).cap) < end {
-                return (Range::Partial, cover, spot);
+                return (Range::Partial, cover);
             }
-            found = (Range::Surrounding, cover, spot);
+            found = (Range::Surrounding, cover);
             if found.0 > limit {
                 return found;
             }
@@ -110,14 +110,82 @@ impl Database {
             return found;
         };
         if range_end(&store.cte(at).cap) > end {
-            return (Range::Partial, inside, spot);
+            return (Range::Partial, inside);
         }
         if limit >= Range::Inner
             && let Some(cut) = self.first_cutting(store, start, end)
         {
-            return (Range::Partial, Some(cut), spot);
+            return (Range::Partial, Some(cut));
         }
-        (Range::Inner, inside, spot)
+        (Range::Inner, inside)
+    }
+
+    /// Where in the database a part of `source` belongs that begins at `start` and is `bytes` long, if nothing else was made from that part;
+    /// `None` if something was. `source` is the first of its copies.
+    ///
+    /// A part that equals the source belongs there if its type is numbered behind the source's, as what can be made from it is.
+    #[inline]
+    pub(crate) fn free_part<S: Store>(
+        &self,
+        store: &S,
+        source: CteRef,
+        start: u64,
+        bytes: u64,
+    ) -> Option<Spot> {
+        let end = start.wrapping_add(bytes);
+        let is_behind =
+            |next: Option<CteRef>| next.is_none_or(|next| !begins_before(store.cte(next), end));
+        // Nothing between the source and the part's end: the source is the innermost that encloses the part.
+        if is_behind(neighbour(store, source, true)) {
+            return Some(Spot::behind(store, source));
+        }
+        self.free_part_by_search(store, source, start, bytes)
+    }
+
+    /// [`Self::free_part`], if other things were made from the source.
+    fn free_part_by_search<S: Store>(
+        &self,
+        store: &S,
+        source: CteRef,
+        start: u64,
+        bytes: u64,
+    ) -> Option<Spot> {
+        let end = start.wrapping_add(bytes);
+        let source_start = first_word(&store.cte(source).cap);
+        let mut cover = Cover::None;
+        let mut behind = None;
+        let mut spot = Spot::ROOT;
+        let mut next = self.root;
+        while let Some(at) = next {
+            let node = store.cte(at);
+            let address = first_word(&node.cap);
+            if !precedes(node, start, bytes) {
+                behind = next;
+                spot = Spot::left_of(at);
+                next = node.links.left();
+                continue;
+            }
+            spot = Spot::right_of(at);
+            next = node.links.right();
+            // What begins before the source encloses it or ends before it.
+            if node.root == MEMORY_ROOT && address >= source_start {
+                if address.saturating_add(range_bytes(&node.cap)) > start {
+                    cover = Cover::Entry(at);
+                } else if let Some(left) = node.links.left()
+                    && store.cte(left).max_end > start
+                {
+                    cover = Cover::Below(left);
+                }
+            }
+        }
+        let cover = match cover {
+            Cover::None => None,
+            Cover::Entry(at) => Some(at),
+            Cover::Below(top) => Some(last_reaching(store, top, start)),
+        };
+        let is_free = cover == Some(source)
+            && behind.is_none_or(|behind| !begins_before(store.cte(behind), end));
+        is_free.then_some(spot)
     }
 
     /// The first entry that begins in `(start, end)` and ends behind `end`.
@@ -160,7 +228,7 @@ impl Database {
 
 /// Whether the node's root precedes that of memory, or it begins before `address`.
 #[inline]
-pub(super) fn begins_before(node: &Cte, address: u64) -> bool {
+pub(crate) fn begins_before(node: &Cte, address: u64) -> bool {
     let root = node.root;
     root < MEMORY_ROOT || (root == MEMORY_ROOT && first_word(&node.cap) < address)
 }

@@ -5,7 +5,6 @@ use core::cmp::Ordering;
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::{Capability, compare};
 
-use super::find::neighbour;
 use super::{Database, MEMORY_ROOT, Range, first_word, range_end};
 use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::Store;
@@ -15,13 +14,24 @@ const COPIES_WALKED: u32 = 3;
 
 impl Database {
     /// The first copy in database order of the capability in this entry (perhaps itself): it holds the shared state.
+    #[inline]
     pub(crate) fn first_copy<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
+        if store.cte(at).shape.is_follower() {
+            self.first_before(store, at)
+        } else {
+            at
+        }
+    }
+
+    /// [`Self::first_copy`], if it is another one.
+    #[inline(never)]
+    fn first_before<S: Store>(&self, store: &S, at: CteRef) -> CteRef {
         let mut first = at;
         for _ in 0..COPIES_WALKED {
-            if !store.cte(first).shape.copy_before() {
+            first = store.cte(first).previous_copy().unwrap_or(at);
+            if !store.cte(first).shape.is_follower() {
                 return first;
             }
-            first = neighbour(store, first, false).unwrap_or(at);
         }
         self.lower_bound(store, &store.cte(at).cap)
             .first
@@ -78,17 +88,13 @@ impl Database {
 
     /// Whether the database holds another copy of the capability in this entry.
     pub fn has_copies<S: Store>(&self, store: &S, at: CteRef) -> bool {
-        store.cte(at).shape.copies() != 0
+        store.cte(at).shape.has_copies()
     }
 
     /// Another copy of the capability in this entry, if there is one.
     #[inline]
     pub(crate) fn other_copy<S: Store>(&self, store: &S, at: CteRef) -> Option<CteRef> {
-        let shape = store.cte(at).shape;
-        if shape.copies() == 0 {
-            return None;
-        }
-        neighbour(store, at, shape.copy_behind())
+        store.cte(at).next_copy()
     }
 
     /// Whether the database holds something made from what `cap` stands for.

@@ -1,6 +1,7 @@
 //! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
-use super::find::{neighbour, utmost};
+use super::balance::{lower_max, settle_max};
+use super::find::{last_copy, utmost};
 use super::range::begins_before;
 use super::{Database, Key, is_copy, range_end};
 use crate::code;
@@ -40,7 +41,7 @@ impl Spot {
         }
     }
 
-    /// Directly behind an entry.
+    /// Directly behind a node.
     #[inline]
     pub(crate) fn behind<S: Store>(store: &S, at: CteRef) -> Self {
         match store.cte(at).links.right() {
@@ -48,30 +49,32 @@ impl Spot {
             Some(right) => Self::left_of(utmost(store, right, false)),
         }
     }
-}
 
-/// What is known of an entry's neighbours.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    shape: Shape,
-}
-
-impl Place {
-    /// Whether a copy of the capability in `at`, whose place this is, comes before it.
+    /// Directly behind the node `before` and in front of the node `behind`, between which there is none; `None`: unknown, not both.
     #[inline]
-    pub(crate) fn copy_before<S: Store>(&self, _: &S, _: CteRef) -> bool {
-        self.shape.copy_before()
-    }
-
-    /// Whether a copy comes behind it.
-    #[inline]
-    pub(crate) fn copy_behind<S: Store>(&self, _: &S, _: CteRef) -> bool {
-        self.shape.copy_behind()
+    pub(crate) fn between<S: Store>(
+        store: &S,
+        before: Option<CteRef>,
+        behind: Option<CteRef>,
+    ) -> Self {
+        match (before, behind) {
+            // Of two neighbours one is above the other.
+            (Some(before), Some(behind)) => match store.cte(before).links.right() {
+                None => Self::right_of(before),
+                Some(_) => Self::left_of(behind),
+            },
+            (Some(before), None) => Self::behind(store, before),
+            (None, Some(behind)) => match store.cte(behind).links.left() {
+                None => Self::left_of(behind),
+                Some(left) => Self::right_of(utmost(store, left, true)),
+            },
+            (None, None) => Self::ROOT,
+        }
     }
 }
 
 impl Database {
-    /// Puts the entry, which holds a capability and is in no tree, into the database, behind its copies.
+    /// Puts the entry, which holds a capability and is not in the database, into it, behind its copies.
     ///
     /// If it has copies it takes part in their shared state (its own is dropped); else its own becomes the shared state.
     ///
@@ -79,7 +82,7 @@ impl Database {
     /// `CAPS_ERR_MDB_DUPLICATE_ENTRY`: it is there already.
     pub(crate) fn insert<S: Store>(&mut self, store: &mut S, new: CteRef) -> Result<(), ErrorCode> {
         let entry = store.cte(new);
-        if entry.shape.in_tree() {
+        if entry.shape.in_database() {
             return Err(code::MDB_DUPLICATE_ENTRY);
         }
         let key = Key::of(&entry.cap);
@@ -97,72 +100,49 @@ impl Database {
                 next = node.links.right();
             }
         }
-        let previous = previous.filter(|at| is_copy(&store.cte(*at).cap, &key.cap));
-        self.attach(store, new, spot, key.root);
-        if let Some(previous) = previous {
-            store.cte_mut(previous).shape.add_copies(Shape::COPY_BEHIND);
-            let entry = store.cte_mut(new);
-            entry.shape.add_copies(Shape::COPY_BEFORE);
-            entry.set_shared(SharedState::default());
+        match previous.filter(|at| is_copy(&store.cte(*at).cap, &key.cap)) {
+            Some(first) => self.follow(store, new, last_copy(store, first)),
+            None => {
+                let end = range_end(&key.cap);
+                self.attach(store, new, spot, key.root, end);
+            }
         }
         Ok(())
     }
 
-    /// Puts the entry, which holds a copy of the capability in `source`, into the database, directly behind it.
-    ///
-    /// # Errors
-    /// As [`Self::insert`].
+    /// Puts the entry, which holds a copy of the capability in `source` and is not in the database, into it, directly behind that.
     #[inline]
-    pub(crate) fn insert_copy<S: Store>(
-        &mut self,
-        store: &mut S,
-        new: CteRef,
-        source: CteRef,
-    ) -> Result<(), ErrorCode> {
-        if store.cte(new).shape.in_tree() {
-            return Err(code::MDB_DUPLICATE_ENTRY);
-        }
-        let spot = Spot::behind(store, source);
+    pub(crate) fn follow<S: Store>(&mut self, store: &mut S, new: CteRef, source: CteRef) {
+        self.count += 1;
+        self.changes = self.changes.wrapping_add(1);
         let original = store.cte_mut(source);
-        let root = original.root;
-        let behind = original.shape.copies() & Shape::COPY_BEHIND;
-        original.shape.add_copies(Shape::COPY_BEHIND);
-        self.attach(store, new, spot, root);
+        let next = original.next_copy().unwrap_or(source);
+        original.set_next_copy(new);
+        store.cte_mut(next).set_previous_copy(new);
         let entry = store.cte_mut(new);
-        entry.shape.add_copies(Shape::COPY_BEFORE | behind);
+        entry.shape = Shape::FOLLOWER;
+        entry.set_next_copy(next);
+        entry.set_previous_copy(source);
         entry.set_shared(SharedState::default());
-        Ok(())
     }
 
-    /// Puts the entry, which holds a capability without copies, into the database where it belongs.
-    ///
-    /// # Errors
-    /// As [`Self::insert`].
+    /// Puts the entry, which holds a capability without copies and is not in the database, into it, where it belongs; `root` is its
+    /// type root, and `end` what [`range_end`] says.
     #[inline]
-    pub(crate) fn insert_at<S: Store>(
+    pub(crate) fn attach<S: Store>(
         &mut self,
         store: &mut S,
         new: CteRef,
         spot: Spot,
-    ) -> Result<(), ErrorCode> {
-        let entry = store.cte(new);
-        if entry.shape.in_tree() {
-            return Err(code::MDB_DUPLICATE_ENTRY);
-        }
-        let root = Key::of(&entry.cap).root;
-        self.attach(store, new, spot, root);
-        Ok(())
-    }
-
-    /// Makes the entry a leaf.
-    #[inline]
-    fn attach<S: Store>(&mut self, store: &mut S, new: CteRef, spot: Spot, root: u8) {
+        root: u8,
+        end: u64,
+    ) {
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(new);
-        let end = range_end(&node.cap);
+        debug_assert_eq!(end, range_end(&node.cap));
         node.links = Links::leaf(spot.parent);
-        node.shape = Shape::EVEN;
+        node.shape = Shape::LEAF;
         node.root = root;
         node.max_end = end;
         match spot.parent {
@@ -170,38 +150,20 @@ impl Database {
             Some(parent) => {
                 let node = store.cte_mut(parent);
                 node.links.set_child(spot.right, Some(new));
-                self.grown(store, parent, spot.right, end);
+                self.grown(store, parent, new, spot.right, end);
             }
         }
     }
 
-    /// The entry's place, for [`Self::remove_at`].
-    ///
-    /// # Errors
-    /// `CAPS_ERR_MDB_ENTRY_NOTFOUND`: the entry is not in the database.
+    /// The first copy of the last capability with an address before `address`.
     #[inline]
-    pub(crate) fn place<S: Store>(&self, store: &S, at: CteRef) -> Result<Place, ErrorCode> {
-        let shape = store.cte(at).shape;
-        if shape.in_tree() {
-            Ok(Place { shape })
-        } else {
-            Err(code::MDB_ENTRY_NOTFOUND)
-        }
-    }
-
-    /// The last entry with an address before `address`, and its place.
-    #[inline]
-    pub(crate) fn place_of_last_before<S: Store>(
-        &self,
-        store: &S,
-        address: u64,
-    ) -> Option<(CteRef, Place)> {
+    pub(crate) fn last_before<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
         let mut found = None;
         let mut next = self.root;
         while let Some(at) = next {
             let node = store.cte(at);
             if begins_before(node, address) {
-                found = Some((at, Place { shape: node.shape }));
+                found = Some(at);
                 next = node.links.right();
             } else {
                 next = node.links.left();
@@ -210,79 +172,127 @@ impl Database {
         found
     }
 
-    /// Takes out the entry whose place this is; its shared state goes on to the next copy. The slot still holds the capability.
+    /// Takes out an entry of the database; if it is the first of several copies, its shared state goes on to the next. The slot still
+    /// holds the capability.
     #[inline]
-    pub(crate) fn remove_at<S: Store>(&mut self, store: &mut S, at: CteRef, _: Place) {
-        leave_copies(store, at);
+    pub(crate) fn remove<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        self.remove_with::<S, true>(store, at);
+    }
+
+    /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which
+    /// [`Self::settle_gap`] is called. Until then nobody asks for ranges.
+    #[inline]
+    pub(crate) fn remove_of_run<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        self.remove_with::<S, false>(store, at);
+    }
+
+    /// Corrects largest ends after a run of entries behind the node `at` was removed, that all ended at `end` or before.
+    pub(crate) fn settle_gap<S: Store>(&self, store: &mut S, at: CteRef, end: u64) {
+        // What they lay below is above the gap that they left, and that is below the lower one of its two neighbours.
+        let lower = match store.cte(at).links.right() {
+            None => at,
+            Some(right) => utmost(store, right, false),
+        };
+        lower_max(store, lower, end);
+    }
+
+    #[inline(always)]
+    fn remove_with<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
         self.count = self.count.saturating_sub(1);
         self.changes = self.changes.wrapping_add(1);
-        let node = store.cte_mut(at);
-        let (links, max_end, shape) = (node.links, node.max_end, node.shape);
-        node.links = Links::NONE;
-        node.shape = Shape::NONE;
+        let entry = store.cte_mut(at);
+        match (entry.next_copy(), entry.previous_copy()) {
+            (Some(next), Some(previous)) => {
+                if !entry.shape.is_follower() {
+                    self.succeed(store, at, next);
+                }
+                if next == previous {
+                    store.cte_mut(next).leave_ring();
+                } else {
+                    store.cte_mut(next).set_previous_copy(previous);
+                    store.cte_mut(previous).set_next_copy(next);
+                }
+            }
+            _ => self.detach::<S, SETTLE>(store, at),
+        }
+        store.cte_mut(at).shape = Shape::NONE;
+    }
+
+    /// The next copy becomes the first, in its place in the tree.
+    fn succeed<S: Store>(&mut self, store: &mut S, first: CteRef, next: CteRef) {
+        let entry = store.cte(first);
+        let (links, max_end, shape, root) = (entry.links, entry.max_end, entry.shape, entry.root);
+        let state = entry.shared();
+        let entry = store.cte_mut(next);
+        entry.links = links;
+        entry.max_end = max_end;
+        entry.shape = shape;
+        entry.root = root;
+        entry.set_shared(state);
+        self.replace_child(store, links.parent(), first, Some(next));
+        for child in [links.left(), links.right()].into_iter().flatten() {
+            store.cte_mut(child).links.set_parent(Some(next));
+        }
+    }
+
+    /// Takes a node out of the tree. Ranks stay as they are (see `balance`).
+    #[inline(always)]
+    fn detach<S: Store, const SETTLE: bool>(&mut self, store: &mut S, at: CteRef) {
+        let node = store.cte(at);
+        let (links, max_end) = (node.links, node.max_end);
         let parent = links.parent();
         match (links.left(), links.right()) {
             (Some(left), Some(right)) => {
-                let right_side = shape.balance() == Shape::RIGHT;
-                let (near, far) = if right_side {
-                    (right, left)
-                } else {
-                    (left, right)
-                };
-                let heir = self.take_heir(store, near, right_side);
-                let node = store.cte_mut(heir.at);
-                node.links.set_child(!right_side, Some(far));
-                if heir.moved {
-                    node.links.set_child(right_side, Some(near));
-                    store.cte_mut(near).links.set_parent(Some(heir.at));
-                }
-                let node = store.cte_mut(heir.at);
-                node.links.set_parent(parent);
-                node.shape.set_balance(shape.balance());
-                node.max_end = max_end;
-                store.cte_mut(far).links.set_parent(Some(heir.at));
-                self.replace_child(store, parent, at, Some(heir.at));
-                if heir.moved {
-                    super::balance::settle_max(store, heir.parent, heir.max_end);
-                    super::balance::settle_max(store, heir.at, max_end);
-                    self.shrunk(store, heir.parent, !right_side);
-                } else {
-                    super::balance::settle_max(store, heir.at, max_end);
-                    self.shrunk(store, heir.at, right_side);
-                }
+                self.replace_by_neighbour(store, at, (left, right), SETTLE);
             }
             (child, None) | (None, child) => {
                 if let Some(child) = child {
                     store.cte_mut(child).links.set_parent(parent);
                 }
-                let right = self.replace_child(store, parent, at, child);
-                if let Some(parent) = parent {
-                    super::balance::settle_max(store, parent, max_end);
-                    self.shrunk(store, parent, right);
+                self.replace_child(store, parent, at, child);
+                if SETTLE && let Some(parent) = parent {
+                    settle_max(store, parent, max_end);
                 }
             }
         }
     }
 
-    /// Takes the neighbour of a node with two children out of its place: the first or last below the child `near`.
-    fn take_heir<S: Store>(&mut self, store: &mut S, near: CteRef, right_side: bool) -> Heir {
-        let at = utmost(store, near, !right_side);
+    /// [`Self::detach`] of a node with two children: one of its neighbours takes its place.
+    #[inline(never)]
+    fn replace_by_neighbour<S: Store>(
+        &mut self,
+        store: &mut S,
+        at: CteRef,
+        (left, right): (CteRef, CteRef),
+        settle: bool,
+    ) {
         let node = store.cte(at);
-        let (links, max_end) = (node.links, node.max_end);
-        let parent = links.parent().unwrap_or(at);
-        let moved = at != near;
-        if moved {
-            let child = links.child(right_side);
-            if let Some(child) = child {
-                store.cte_mut(child).links.set_parent(Some(parent));
-            }
-            store.cte_mut(parent).links.set_child(!right_side, child);
+        let (parent, max_end, shape) = (node.links.parent(), node.max_end, node.shape);
+        // Of a run that goes from its end, the one before is next: it stays where it is.
+        let right_side = !settle || store.cte(right).shape.level() > store.cte(left).shape.level();
+        let (near, far) = if right_side {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        let heir = take_heir(store, near, right_side);
+        let node = store.cte_mut(heir.at);
+        node.links.set_child(!right_side, Some(far));
+        if heir.moved {
+            node.links.set_child(right_side, Some(near));
+            store.cte_mut(near).links.set_parent(Some(heir.at));
         }
-        Heir {
-            at,
-            parent,
-            max_end,
-            moved,
+        let node = store.cte_mut(heir.at);
+        node.links.set_parent(parent);
+        node.shape.set_level_of(shape);
+        node.max_end = max_end;
+        store.cte_mut(far).links.set_parent(Some(heir.at));
+        self.replace_child(store, parent, at, Some(heir.at));
+        if heir.moved {
+            settle_max(store, heir.parent, heir.max_end);
+        }
+        if settle {
+            settle_max(store, heir.at, max_end);
         }
     }
 
@@ -310,6 +320,28 @@ impl Database {
     }
 }
 
+/// Takes the neighbour of a node with two children out of its place: the first or last below the child `near`.
+fn take_heir<S: Store>(store: &mut S, near: CteRef, right_side: bool) -> Heir {
+    let at = utmost(store, near, !right_side);
+    let node = store.cte(at);
+    let (links, max_end) = (node.links, node.max_end);
+    let parent = links.parent().unwrap_or(at);
+    let moved = at != near;
+    if moved {
+        let child = links.child(right_side);
+        if let Some(child) = child {
+            store.cte_mut(child).links.set_parent(Some(parent));
+        }
+        store.cte_mut(parent).links.set_child(!right_side, child);
+    }
+    Heir {
+        at,
+        parent,
+        max_end,
+        moved,
+    }
+}
+
 /// The neighbour that takes a node's place.
 struct Heir {
     at: CteRef,
@@ -319,29 +351,6 @@ struct Heir {
     max_end: u64,
     /// It was not the node's own child.
     moved: bool,
-}
-
-/// Shared state, and what neighbours know of copies, when an entry goes.
-#[inline]
-fn leave_copies<S: Store>(store: &mut S, old: CteRef) {
-    let entry = store.cte(old);
-    let (shape, state) = (entry.shape, entry.shared());
-    match (shape.copy_before(), shape.copy_behind()) {
-        (true, false) => {
-            if let Some(previous) = neighbour(store, old, false) {
-                let shape = &mut store.cte_mut(previous).shape;
-                shape.remove_copies(Shape::COPY_BEHIND);
-            }
-        }
-        (false, true) => {
-            if let Some(next) = neighbour(store, old, true) {
-                let next = store.cte_mut(next);
-                next.shape.remove_copies(Shape::COPY_BEFORE);
-                next.set_shared(state);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Whether `neighbour` is there and a copy.

@@ -40,7 +40,7 @@ impl Database {
     ) -> Result<CteRef, ErrorCode> {
         let cap = usable(store, source)?.cap;
         let slot = empty_slot(store, dest, cap.objtype())?;
-        self.fill_copy(store, slot, source, cap, Flags::NONE)?;
+        self.fill_copy(store, slot, source, cap, Flags::NONE);
         Ok(slot)
     }
 
@@ -59,6 +59,7 @@ impl Database {
         if !store.cte(dest).is_empty() {
             return Err(code::SLOT_IN_USE);
         }
-        self.fill_copy(store, dest, source, cap, Flags::HELD)
+        self.fill_copy(store, dest, source, cap, Flags::HELD);
+        Ok(())
     }
 }

@@ -7,8 +7,8 @@ use super::mappings::clear_entries;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
-use crate::env::{Env, Store};
-use crate::mdb::{Database, Key, Place};
+use crate::env::Env;
+use crate::mdb::{Database, Key};
 use crate::objects::{holds_entries, is_mappable};
 
 impl Database {
@@ -59,34 +59,27 @@ impl Database {
         at: CteRef,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
-        let place = self.place(env, at)?;
-        let state = self.state_at(env, at, &place);
-        self.delete_placed(env, at, place, state, budget)
-    }
-
-    /// State shared by the copies of the capability in `at`, whose place this is.
-    #[inline]
-    pub(super) fn state_at<S: Store>(&self, store: &S, at: CteRef, place: &Place) -> SharedState {
-        if place.copy_before(store, at) {
-            self.state_of(store, at)
-        } else {
-            store.cte(at).shared()
+        let entry = env.cte(at);
+        if !entry.shape.in_database() {
+            return Err(code::MDB_ENTRY_NOTFOUND);
         }
+        let state = self.state_of(env, at);
+        self.delete_with_state(env, at, state, budget)
     }
 
+    /// Deletes what has that shared state.
     #[inline]
-    pub(super) fn delete_placed<E: Env>(
+    pub(super) fn delete_with_state<E: Env>(
         &mut self,
         env: &mut E,
         at: CteRef,
-        place: Place,
         state: SharedState,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
         let entry = env.cte(at);
         if entry.flags.has(Flags::CREATING) {
             let cap = entry.cap;
-            self.take_out_at(env, at, place);
+            self.take_out(env, at);
             if holds_entries(cap.objtype()) {
                 env.retire(PhysAddr(cap.address()), cap.size());
             }
@@ -99,8 +92,8 @@ impl Database {
             // It is on a list: only the steps may take it out.
             return Err(code::RETRY_THROUGH_MONITOR);
         }
-        if place.copy_before(env, at) || place.copy_behind(env, at) {
-            self.take_out_at(env, at, place);
+        if env.cte(at).shape.has_copies() {
+            self.take_out(env, at);
             return Ok(Step::Done);
         }
         if state.owner != self.core() {
@@ -112,7 +105,7 @@ impl Database {
         {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
-        self.end_object(env, at, place, budget)
+        self.end_object(env, at, budget)
     }
 
     /// The end of an object without copies.
@@ -120,7 +113,6 @@ impl Database {
         &mut self,
         env: &mut E,
         at: CteRef,
-        place: Place,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
         let entry = env.cte(at);
@@ -131,11 +123,11 @@ impl Database {
                 return Ok(Step::Again);
             }
             clear_entries(env, &cap);
-            self.take_out_at(env, at, place);
+            self.take_out(env, at);
             return Ok(Step::Done);
         }
         if !objtype.is_vnode() && !is_mappable(objtype) {
-            self.take_out_at(env, at, place);
+            self.take_out(env, at);
             return Ok(Step::Done);
         }
         let end = cap.end();
@@ -149,11 +141,7 @@ impl Database {
             entry.flags = entry.flags.with(Flags::IN_DELETE);
             return Ok(Step::Again);
         }
-        if has_descendants || objtype.is_vnode() {
-            self.take_out(env, at);
-        } else {
-            self.take_out_at(env, at, place);
-        }
+        self.take_out(env, at);
         Ok(Step::Done)
     }
 
@@ -166,20 +154,16 @@ impl Database {
     }
 
     /// Empties an entry. A kernel object that holds it is told before.
-    pub(super) fn take_out<E: Env>(&mut self, env: &mut E, at: CteRef) {
-        if let Ok(place) = self.place(env, at) {
-            self.take_out_at(env, at, place);
-        }
-    }
-
     #[inline]
-    fn take_out_at<E: Env>(&mut self, env: &mut E, at: CteRef, place: Place) {
+    pub(super) fn take_out<E: Env>(&mut self, env: &mut E, at: CteRef) {
         let entry = env.cte(at);
         if entry.flags.has(Flags::HELD) {
             let cap = entry.cap;
             env.object_lost(at, &cap);
         }
-        self.remove_at(env, at, place);
+        if env.cte(at).shape.in_database() {
+            self.remove(env, at);
+        }
         env.cte_mut(at).clear();
     }
 }

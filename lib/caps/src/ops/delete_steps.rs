@@ -78,13 +78,17 @@ impl Database {
             return false;
         }
         let inside = cap.address()..cap.end();
-        // Copies are in the order of their entries' addresses, so the outermost two decide.
-        let first = self.lower_bound(env, cap).first;
-        let last = self.upper_bound(env, cap).before;
-        [first, last]
-            .into_iter()
-            .flatten()
-            .all(|copy| copy == at || inside.contains(&copy.address().0))
+        // A CNode has only so many slots, and few when its type may lie in it at all; the first copy elsewhere decides.
+        let mut next = env.cte(at).next_copy();
+        while let Some(copy) = next
+            && copy != at
+        {
+            if !inside.contains(&copy.address().0) {
+                return false;
+            }
+            next = env.cte(copy).next_copy();
+        }
+        true
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.
@@ -213,10 +217,9 @@ impl Database {
         from: CteRef,
         to: CteRef,
     ) -> Result<(), ErrorCode> {
-        let place = self.place(env, from)?;
         let entry = env.cte(from);
         let (cap, flags, state) = (entry.cap, entry.flags, entry.shared());
-        self.remove_at(env, from, place);
+        self.remove(env, from);
         env.cte_mut(from).clear();
         self.fill(env, to, cap, flags, state)
     }

@@ -40,21 +40,37 @@ impl Database {
     ) -> Result<CteRef, ErrorCode> {
         let cap = usable(store, source)?.cap;
         let slot = empty_slot(store, dest, cap.objtype())?;
-        let minted = parametrise(&cap, param1, param2)?;
+        let mut minted = cap;
+        parametrise(&mut minted, param1, param2)?;
         if cap.objtype() == ObjType::EndPointLmp {
             // Not a copy of its source, so it does not find its state among copies.
             let mut state = self.local();
             state.owner = self.state_of(store, source).owner;
             self.fill(store, slot, minted, Flags::NONE, state)?;
         } else {
-            self.fill_copy(store, slot, source, minted, Flags::NONE)?;
+            self.fill_copy(store, slot, source, minted, Flags::NONE);
         }
         Ok(slot)
     }
 }
 
-/// The capability with parameters applied.
-fn parametrise(cap: &Capability, param1: u64, param2: u64) -> Result<Capability, ErrorCode> {
+/// Applies parameters to the capability.
+#[inline]
+fn parametrise(cap: &mut Capability, param1: u64, param2: u64) -> Result<(), ErrorCode> {
+    match cap.objtype() {
+        ObjType::EndPointLmp | ObjType::EndPointUmp => {
+            return parametrise_endpoint(cap, param1, param2);
+        }
+        _ => {
+            let kept = CapRights((param1 & 0xff) as u8);
+            *cap = cap.with_rights(cap.rights().intersection(kept));
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn parametrise_endpoint(cap: &mut Capability, param1: u64, param2: u64) -> Result<(), ErrorCode> {
     if let Some(mut endpoint) = cap.as_end_point_lmp() {
         if endpoint.epbuflen != 0 {
             return Err(code::INVALID_SOURCE_TYPE);
@@ -70,12 +86,10 @@ fn parametrise(cap: &Capability, param1: u64, param2: u64) -> Result<Capability,
         endpoint.epoffset = param1;
         endpoint.epbuflen = words as u32;
         endpoint.iftype = (param2 >> 16) as u16;
-        return Ok(Capability::new_end_point_lmp(endpoint, cap.rights()));
-    }
-    if let Some(mut endpoint) = cap.as_end_point_ump() {
+        *cap = Capability::new_end_point_lmp(endpoint, cap.rights());
+    } else if let Some(mut endpoint) = cap.as_end_point_ump() {
         endpoint.iftype = param1 as u16;
-        return Ok(Capability::new_end_point_ump(endpoint, cap.rights()));
+        *cap = Capability::new_end_point_ump(endpoint, cap.rights());
     }
-    let kept = CapRights((param1 & 0xff) as u8);
-    Ok(cap.with_rights(cap.rights().intersection(kept)))
+    Ok(())
 }

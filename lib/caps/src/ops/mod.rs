@@ -30,7 +30,7 @@ use kpi::cap::Capability;
 use crate::budget::Budget;
 use crate::cte::{Cte, CteRef, Flags, SharedState};
 use crate::env::Store;
-use crate::mdb::{Database, Spot};
+use crate::mdb::{Database, MEMORY_ROOT, Spot};
 
 impl Database {
     /// Fills an empty slot and puts it into the database. If copies exist, `state` is dropped for theirs.
@@ -45,10 +45,13 @@ impl Database {
     ) -> Result<(), ErrorCode> {
         write(store, slot, cap, own, state);
         let inserted = self.insert(store, slot);
-        emptied_on_error(store, slot, inserted)
+        if inserted.is_err() {
+            *store.cte_mut(slot) = Cte::EMPTY;
+        }
+        inserted
     }
 
-    /// As [`Self::fill`], with a copy of the capability in `source`.
+    /// Fills an empty slot with a copy of the capability in `source`.
     #[inline]
     pub(crate) fn fill_copy<S: Store>(
         &mut self,
@@ -57,13 +60,12 @@ impl Database {
         source: CteRef,
         cap: Capability,
         own: Flags,
-    ) -> Result<(), ErrorCode> {
+    ) {
         write(store, slot, cap, own, SharedState::default());
-        let inserted = self.insert_copy(store, slot, source);
-        emptied_on_error(store, slot, inserted)
+        self.follow(store, slot, source);
     }
 
-    /// As [`Self::fill`], with a capability that has no copies and belongs at the spot.
+    /// Fills an empty slot with a capability that has an address and no copies, ends at `end` and belongs at the spot.
     #[inline]
     pub(crate) fn fill_at<S: Store>(
         &mut self,
@@ -71,17 +73,17 @@ impl Database {
         slot: CteRef,
         spot: Spot,
         cap: Capability,
-        state: SharedState,
-    ) -> Result<(), ErrorCode> {
-        write(store, slot, cap, Flags::NONE, state);
-        let inserted = self.insert_at(store, slot, spot);
-        emptied_on_error(store, slot, inserted)
+        end: u64,
+        own: Flags,
+    ) {
+        write(store, slot, cap, own, self.local());
+        self.attach(store, slot, spot, MEMORY_ROOT, end);
     }
 
     /// What one call may do.
     #[inline]
-    pub(crate) fn budget<S: Store>(&self, _: &S) -> Budget {
-        Budget::new(self.height_bound())
+    pub(crate) fn budget<S: Store>(&self, store: &S) -> Budget {
+        Budget::new(self.height_bound(store))
     }
 
     /// Shared state of something new that belongs to this core.
@@ -103,16 +105,4 @@ fn write<S: Store>(store: &mut S, slot: CteRef, cap: Capability, own: Flags, sta
     entry.owner = state.owner;
     entry.link = 0;
     entry.page = 0;
-}
-
-#[inline]
-fn emptied_on_error<S: Store>(
-    store: &mut S,
-    slot: CteRef,
-    inserted: Result<(), ErrorCode>,
-) -> Result<(), ErrorCode> {
-    if inserted.is_err() {
-        *store.cte_mut(slot) = Cte::EMPTY;
-    }
-    inserted
 }

@@ -12,9 +12,9 @@
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
-use kpi::cap::{Capability, Domain, IrqSrc, ObjType, is_well_founded};
+use kpi::cap::{Capability, Domain, IrqSrc, ObjType};
 use kpi::invocation::RETYPE_MAX;
-use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
+use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::CapRights;
 
 use super::copy::usable;
@@ -22,9 +22,12 @@ use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
+use crate::facts::{
+    is_mapping, is_well_founded, may_have_bytes, object_bytes, size, type_root, zeroes,
+};
 use crate::lookup::{DestSlot, destination};
-use crate::mdb::{Database, MEMORY_ROOT, Range, Spot, is_copy};
-use crate::objects::{base_alignment, has_chosen_size, is_zeroed, object, object_bytes};
+use crate::mdb::{Database, MEMORY_ROOT, Spot, first_word};
+use crate::objects::{base_alignment, object};
 
 /// Most bytes zeroed in one call.
 const ZERO_MAX: u64 = 64 << 10;
@@ -52,7 +55,10 @@ pub struct RetypeArgs {
 
 /// A request that was found legal, apart from what it would overlap and overwrite.
 struct Plan {
-    source: Capability,
+    /// First of the copies of what the results are made from.
+    source: CteRef,
+    /// Results take their own parts of the source.
+    carves: bool,
     objtype: ObjType,
     rights: CapRights,
     /// Address of the first result; 0 if they have none.
@@ -60,33 +66,27 @@ struct Plan {
     /// Bytes of each result; 0 if they have none.
     bytes: u64,
     count: u64,
-    zero: bool,
+    /// Bytes to be zeroed in each result.
+    zero_bytes: u64,
     first_vector: u64,
     last_vector: u64,
 }
 
 impl Plan {
-    /// Whether results take their own parts of the source.
-    fn carves(&self) -> bool {
-        self.bytes > 0
-    }
-
+    #[inline]
     fn base_of(&self, index: u64) -> u64 {
         self.base.wrapping_add(index.wrapping_mul(self.bytes))
     }
+}
 
-    /// Bytes to be zeroed in each result.
-    fn zero_bytes(&self) -> u64 {
-        if self.zero { self.bytes } else { 0 }
-    }
-
-    /// Work for all of it.
-    fn cost(&self, budget: &Budget) -> u64 {
-        let pages = self.zero_bytes().div_ceil(BASE_PAGE_SIZE);
-        let zero = pages.saturating_mul(u64::from(budget.cost(Work::ZeroPage)));
-        let each = zero.saturating_add(u64::from(budget.cost(Work::Insert)));
-        each.saturating_mul(self.count)
-    }
+/// Results that are made in one call, next to each other.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u64,
+    count: u64,
+    /// Where the first one belongs.
+    spot: Spot,
+    flags: Flags,
 }
 
 impl Database {
@@ -112,8 +112,8 @@ impl Database {
         let plan = self.plan(env, &args)?;
         let first = u64::from(args.dest.index);
         let cnode = destination(env, args.dest.cnode, first, plan.count, plan.objtype)?;
-        let mut budget = self.budget(env);
-        let resumes = self.is_half_made(env, env.slot(cnode, args.dest.index), &plan, 0);
+        let first = env.slot(cnode, args.dest.index);
+        let resumes = !env.cte(first).is_empty() && self.is_half_made(env, first, &plan, 0);
         if !resumes {
             let spot = self.check_range(env, &plan, 0)?;
             for index in 0..plan.count {
@@ -121,35 +121,39 @@ impl Database {
                     return Err(code::SLOTS_IN_USE);
                 }
             }
-            let whole =
-                u32::try_from(plan.cost(&budget)).is_ok_and(|cost| budget.spend_instructions(cost));
-            if whole && plan.zero_bytes().saturating_mul(plan.count) <= ZERO_MAX {
+            let mut budget = self.budget(env);
+            if fits_at_once(&plan, &mut budget) {
                 return self.make_at_once(env, &plan, cnode, &args, spot);
             }
-            budget = self.budget(env);
         }
-        self.make_in_steps(env, &plan, cnode, &args, !resumes, &mut budget)
+        let mut budget = self.budget(env);
+        self.make_in_steps(env, &plan, cnode, &args, &mut budget)
     }
 
     /// Tests that need no look at what exists already.
-    fn plan<E: Env>(&self, store: &E, args: &RetypeArgs) -> Result<Plan, ErrorCode> {
-        let source = usable(store, args.source)?.cap;
+    #[inline]
+    fn plan<E: Env>(&self, env: &E, args: &RetypeArgs) -> Result<Plan, ErrorCode> {
+        let source = usable(env, args.source)?.cap;
+        let from = source.objtype();
         let objtype = ObjType::from_u8(args.objtype)
             .filter(|objtype| *objtype != ObjType::Null)
             .ok_or(code::INVALID_RETYPE)?;
-        let vectors = source.as_irq_src();
-        if vectors.is_none() && !args.offset.is_multiple_of(base_alignment(objtype)) {
+        let of_vectors = from == ObjType::IrqSrc;
+        if !of_vectors && !args.offset.is_multiple_of(base_alignment(objtype)) {
             return Err(code::RETYPE_INVALID_OFFSET);
         }
-        check_object_bytes(objtype, args.bytes)?;
-        if objtype.is_mapping() {
+        if !may_have_bytes(objtype, args.bytes) {
+            return Err(code::INVALID_SIZE);
+        }
+        if is_mapping(objtype) {
             return Err(code::RETYPE_MAPPING_EXPLICIT);
         }
         // A DeviceID needs more than a number: it has an invocation of its own.
-        if !is_well_founded(source.objtype(), objtype) || objtype == ObjType::DeviceId {
+        if !is_well_founded(from, objtype) || objtype == ObjType::DeviceId {
             return Err(code::INVALID_RETYPE);
         }
-        let state = self.state_of(store, args.source);
+        let first = self.first_copy(env, args.source);
+        let state = env.cte(first).shared();
         if state.flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
@@ -160,39 +164,41 @@ impl Database {
             return Err(code::RETRY_THROUGH_MONITOR);
         }
 
-        let carves = objtype.type_root() == MEMORY_ROOT && objtype != ObjType::EndPointLmp;
-        let bytes = if carves {
-            object_bytes(objtype, args.bytes)
-        } else {
-            0
+        let carves = type_root(objtype) == MEMORY_ROOT && objtype != ObjType::EndPointLmp;
+        let zero = zeroes(objtype) && from != objtype;
+        let mut plan = Plan {
+            source: first,
+            carves,
+            objtype,
+            rights: source.rights(),
+            base: 0,
+            bytes: 0,
+            count: args.count,
+            zero_bytes: 0,
+            first_vector: args.offset,
+            last_vector: args.bytes,
         };
+        if carves {
+            let bytes = object_bytes(objtype, args.bytes);
+            let (base, all) = part_of(&source, bytes, args)?;
+            // What is made of RAM the kernel zeroes and uses: a device's registers must not become it.
+            let may_be_device = objtype == ObjType::Ram && from == ObjType::PhysAddr;
+            if may_be_device && !env.is_ram(PhysAddr(base), all) {
+                return Err(code::INVALID_RETYPE);
+            }
+            plan.base = base;
+            plan.bytes = bytes;
+            plan.zero_bytes = if zero { bytes } else { 0 };
+            return Ok(plan);
+        }
         let most = match objtype {
-            _ if carves => source.size().checked_div(bytes).unwrap_or(0),
             ObjType::Domain => RETYPE_MAX,
             _ => 1,
         };
-        if most == 0 {
-            return Err(code::INVALID_SIZE);
-        }
-        if args.count == 0 || args.count > most.min(RETYPE_MAX) {
+        if args.count == 0 || args.count > most {
             return Err(code::RETYPE_INVALID_COUNT);
         }
-        if carves {
-            // No overflow: count objects fit into the source.
-            let all = args.count * bytes;
-            if args.offset > source.size() - all {
-                return Err(code::RETYPE_INVALID_OFFSET);
-            }
-            // What is made of RAM the kernel zeroes and uses: a device's registers must not become it.
-            let base = PhysAddr(source.address() + args.offset);
-            if objtype == ObjType::Ram
-                && source.objtype() == ObjType::PhysAddr
-                && !store.is_ram(base, all)
-            {
-                return Err(code::INVALID_RETYPE);
-            }
-        }
-        if let Some(vectors) = vectors {
+        if let Some(vectors) = source.as_irq_src() {
             let inside = vectors.vec_start..=vectors.vec_end;
             if args.offset > args.bytes || !inside.contains(&args.offset) {
                 return Err(code::RETYPE_INVALID_OFFSET);
@@ -201,39 +207,26 @@ impl Database {
                 return Err(code::RETYPE_INVALID_OBJSIZE);
             }
         }
-        let offset = if carves { args.offset } else { 0 };
-        Ok(Plan {
-            source,
-            objtype,
-            rights: source.rights(),
-            base: source.address().wrapping_add(offset),
-            bytes,
-            count: args.count,
-            zero: is_zeroed(objtype) && source.objtype() != objtype,
-            first_vector: args.offset,
-            last_vector: args.bytes,
-        })
+        plan.base = source.address();
+        Ok(plan)
     }
 
     /// Makes sure that everything from result `index` on is free: what encloses it is the source or its copies, and nothing is
     /// inside. Returns the spot in the database for that result, if results take their parts of the source.
+    #[inline]
     fn check_range<S: Store>(
         &self,
         store: &S,
         plan: &Plan,
         index: u64,
     ) -> Result<Option<Spot>, ErrorCode> {
-        if !plan.carves() {
+        if !plan.carves {
             return Ok(None);
         }
-        let start = PhysAddr(plan.base_of(index));
         let bytes = (plan.count - index) * plan.bytes;
-        match self.classify(store, start, bytes, Range::Surrounding) {
-            (Range::NotFound, _, spot) => Ok(Some(spot)),
-            (Range::Surrounding, Some(at), spot) if is_copy(&store.cte(at).cap, &plan.source) => {
-                Ok(Some(spot))
-            }
-            _ => Err(code::REVOKE_FIRST),
+        match self.free_part(store, plan.source, plan.base_of(index), bytes) {
+            None => Err(code::REVOKE_FIRST),
+            found => Ok(found),
         }
     }
 
@@ -265,35 +258,123 @@ impl Database {
     }
 
     /// All of it in this call: nobody sees it half made.
+    #[inline]
     fn make_at_once<E: Env>(
         &mut self,
         env: &mut E,
         plan: &Plan,
         cnode: PhysAddr,
         args: &RetypeArgs,
-        mut spot: Option<Spot>,
+        spot: Option<Spot>,
     ) -> Result<Step, ErrorCode> {
-        let all = plan.zero_bytes() * plan.count;
+        // Not more than ZERO_MAX.
+        let all = plan.zero_bytes.wrapping_mul(plan.count);
         if all > 0 {
             env.zero(PhysAddr(plan.base), all);
         }
-        let state = self.local();
-        for index in 0..plan.count {
-            let cap = self.result(plan, index)?;
-            let at = slot(env, cnode, args, index);
-            match spot {
-                // All of the source as the same type again: a copy.
-                Some(_) if is_copy(&cap, &plan.source) => {
-                    self.fill_copy(env, at, args.source, cap, Flags::NONE)?;
-                }
-                Some(place) => {
-                    self.fill_at(env, at, place, cap, state)?;
-                    spot = Some(Spot::behind(env, at));
-                }
-                None => self.fill(env, at, cap, Flags::NONE, state)?,
+        let Some(spot) = spot else {
+            for index in 0..plan.count {
+                let cap = self.result(plan, index)?;
+                let at = slot(env, cnode, args, index);
+                self.fill(env, at, cap, Flags::NONE, self.local())?;
             }
+            return Ok(Step::Done);
+        };
+        let source = &env.cte(args.source).cap;
+        if plan.objtype == source.objtype() && plan.bytes == source.size() {
+            // All of the source as the same type again: a copy.
+            let (cap, at) = (*source, slot(env, cnode, args, 0));
+            self.fill_copy(env, at, args.source, cap, Flags::NONE);
+            return Ok(Step::Done);
+        }
+        if plan.count == 1 {
+            let cap = object(plan.objtype, plan.base, plan.bytes, plan.rights)
+                .ok_or(code::INVALID_RETYPE)?;
+            let at = slot(env, cnode, args, 0);
+            self.fill_at(env, at, spot, cap, plan.base_of(1), Flags::NONE);
+            return Ok(Step::Done);
+        }
+        let run = Run {
+            first: 0,
+            count: plan.count,
+            spot,
+            flags: Flags::NONE,
+        };
+        self.make_run(env, plan, cnode, args, run)
+    }
+
+    /// Makes results that carve, in such an order that the tree has hardly to be repaired: the one in the middle, those in the
+    /// middle of both halves, and so on. Each lies between two that are there already.
+    #[inline(never)]
+    fn make_run<E: Env>(
+        &mut self,
+        env: &mut E,
+        plan: &Plan,
+        cnode: PhysAddr,
+        args: &RetypeArgs,
+        run: Run,
+    ) -> Result<Step, ErrorCode> {
+        // Places are counted from 1: those of one round are the odd multiples of `stride`.
+        let mut stride = (run.count + 1).next_power_of_two() / 2;
+        while stride > 0 {
+            let mut place = stride;
+            while place <= run.count {
+                let index = run.first + place - 1;
+                let before =
+                    (place > stride).then(|| slot(env, cnode, args, index.wrapping_sub(stride)));
+                let behind = (place + stride <= run.count)
+                    .then(|| slot(env, cnode, args, index.wrapping_add(stride)));
+                let spot = match (before, behind) {
+                    (None, None) => run.spot,
+                    _ => Spot::between(env, before, behind),
+                };
+                let cap = object(plan.objtype, plan.base_of(index), plan.bytes, plan.rights)
+                    .ok_or(code::INVALID_RETYPE)?;
+                let at = slot(env, cnode, args, index);
+                self.fill_at(env, at, spot, cap, plan.base_of(index + 1), run.flags);
+                place += 2 * stride;
+            }
+            stride /= 2;
         }
         Ok(Step::Done)
+    }
+
+    /// Makes results from `index` on, as many as fit and have empty slots, half made. [`Step::Again`]: none fits.
+    fn make_some<E: Env>(
+        &mut self,
+        env: &mut E,
+        plan: &Plan,
+        cnode: PhysAddr,
+        args: &RetypeArgs,
+        index: u64,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        let Some(spot) = self.check_range(env, plan, index)? else {
+            if !budget.spend(Work::Insert) {
+                return Ok(Step::Again);
+            }
+            let cap = self.result(plan, index)?;
+            let at = slot(env, cnode, args, index);
+            self.fill(env, at, cap, Flags::CREATING, self.local())?;
+            return Ok(Step::Done);
+        };
+        let mut count = 0;
+        while index + count < plan.count
+            && env.cte(slot(env, cnode, args, index + count)).is_empty()
+            && budget.spend(Work::InsertOfRun)
+        {
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(Step::Again);
+        }
+        let run = Run {
+            first: index,
+            count,
+            spot,
+            flags: Flags::CREATING,
+        };
+        self.make_run(env, plan, cnode, args, run)
     }
 
     /// As much as fits into one call.
@@ -303,7 +384,6 @@ impl Database {
         plan: &Plan,
         cnode: PhysAddr,
         args: &RetypeArgs,
-        mut range_is_free: bool,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
         let first = env.slot(cnode, args.dest.index);
@@ -312,16 +392,9 @@ impl Database {
         while index < plan.count {
             let at = slot(env, cnode, args, index);
             if env.cte(at).is_empty() {
-                if !range_is_free {
-                    self.check_range(env, plan, index)?;
-                    range_is_free = true;
-                }
-                if !budget.spend(Work::Insert) {
+                if self.make_some(env, plan, cnode, args, index, budget)? == Step::Again {
                     return Ok(Step::Again);
                 }
-                let cap = self.result(plan, index)?;
-                let state = self.local();
-                self.fill(env, at, cap, Flags::CREATING, state)?;
             } else if !self.is_half_made(env, at, plan, index) {
                 return Err(code::SLOTS_IN_USE);
             }
@@ -334,10 +407,20 @@ impl Database {
         if !budget.spend(Work::Finish(plan.count as u32)) {
             return Ok(Step::Again);
         }
+        if !self.is_half_made(env, first, plan, 0) {
+            return Err(code::SLOTS_IN_USE);
+        }
+        // What was carved is alike but for the address; the rest has type and rights in common.
+        let [_, size, kind] = env.cte(first).cap.to_words();
         for index in 0..plan.count {
-            let at = slot(env, cnode, args, index);
-            let complete = env.cte(at).link & COMPLETE != 0;
-            if !complete || !self.is_half_made(env, at, plan, index) {
+            let entry = env.cte(slot(env, cnode, args, index));
+            let [address, own_size, own_kind] = entry.cap.to_words();
+            let alike = if plan.carves {
+                own_kind == kind && own_size == size && address == plan.base_of(index)
+            } else {
+                own_kind >> 48 == kind >> 48
+            };
+            if !alike || entry.link & COMPLETE == 0 || !entry.flags.has(Flags::CREATING) {
                 return Err(code::SLOTS_IN_USE);
             }
         }
@@ -356,8 +439,7 @@ impl Database {
         entry.flags.has(Flags::CREATING)
             && cap.objtype() == plan.objtype
             && cap.rights() == plan.rights
-            && (!plan.carves()
-                || (cap.address() == plan.base_of(index) && cap.size() == plan.bytes))
+            && (!plan.carves || (cap.address() == plan.base_of(index) && cap.size() == plan.bytes))
     }
 }
 
@@ -365,6 +447,50 @@ impl Database {
 #[inline]
 fn slot<S: Store>(store: &S, cnode: PhysAddr, args: &RetypeArgs, index: u64) -> CteRef {
     store.slot(cnode, args.dest.index.wrapping_add(index as u32))
+}
+
+/// The address of the part of the source that the results are made from, and its bytes.
+#[inline(always)]
+fn part_of(source: &Capability, bytes: u64, args: &RetypeArgs) -> Result<(u64, u64), ErrorCode> {
+    let size = size(source);
+    if bytes == 0 || bytes > size {
+        return Err(code::INVALID_SIZE);
+    }
+    if args.count == 0 || args.count > RETYPE_MAX {
+        return Err(code::RETYPE_INVALID_COUNT);
+    }
+    // No overflow, sizes and offsets being words: a product that is too large for one is larger than the source.
+    let all = args
+        .count
+        .checked_mul(bytes)
+        .filter(|all| *all <= size)
+        .ok_or(code::RETYPE_INVALID_COUNT)?;
+    if args.offset > size - all {
+        return Err(code::RETYPE_INVALID_OFFSET);
+    }
+    Ok((first_word(source).wrapping_add(args.offset), all))
+}
+
+/// Whether all of it fits into one call. Counts are at most [`RETYPE_MAX`].
+#[inline]
+fn fits_at_once(plan: &Plan, budget: &mut Budget) -> bool {
+    let count = plan.count as u32;
+    let insert = if plan.carves {
+        Work::InsertOfRun
+    } else {
+        Work::Insert
+    };
+    let mut all = count.saturating_mul(budget.cost(insert));
+    if plan.zero_bytes > 0 {
+        // All of them fit into the source.
+        if plan.zero_bytes.wrapping_mul(plan.count) > ZERO_MAX {
+            return false;
+        }
+        let pages = plan.zero_bytes.div_ceil(BASE_PAGE_SIZE) as u32;
+        let zero = pages.saturating_mul(budget.cost(Work::ZeroPage));
+        all = all.saturating_add(count.saturating_mul(zero));
+    }
+    budget.spend_instructions(all)
 }
 
 /// How many results are complete, by the first one's `link`.
@@ -389,8 +515,8 @@ fn zero_some<E: Env>(
     if zeroed & COMPLETE != 0 {
         return true;
     }
-    while zeroed < plan.zero_bytes() {
-        let chunk = (plan.zero_bytes() - zeroed).min(BASE_PAGE_SIZE);
+    while zeroed < plan.zero_bytes {
+        let chunk = (plan.zero_bytes - zeroed).min(BASE_PAGE_SIZE);
         if chunk > *zero_left || !budget.spend(Work::ZeroPage) {
             return false;
         }
@@ -401,19 +527,4 @@ fn zero_some<E: Env>(
     }
     env.cte_mut(at).link = COMPLETE;
     true
-}
-
-/// The object size asked for, by itself.
-fn check_object_bytes(objtype: ObjType, bytes: u64) -> Result<(), ErrorCode> {
-    let legal = match objtype {
-        ObjType::L1CNode => bytes.is_multiple_of(L2CNODE_BYTES),
-        ObjType::L2CNode => bytes == L2CNODE_BYTES,
-        _ if has_chosen_size(objtype) || objtype.is_vnode() => bytes.is_multiple_of(BASE_PAGE_SIZE),
-        _ => true,
-    };
-    if legal {
-        Ok(())
-    } else {
-        Err(code::INVALID_SIZE)
-    }
 }

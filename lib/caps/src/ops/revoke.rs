@@ -3,11 +3,12 @@
 use errors::ErrorCode;
 
 use super::copy::usable;
-use crate::budget::{Step, Work};
+use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
-use crate::env::Env;
-use crate::mdb::Database;
+use crate::env::{Env, Store};
+use crate::facts::{is_mapping, is_plain, size, type_root};
+use crate::mdb::{Database, MEMORY_ROOT, begins_before, neighbour};
 use crate::objects::holds_entries;
 
 impl Database {
@@ -31,35 +32,89 @@ impl Database {
             }
             self.take_out(env, other);
         }
-        let end = if cap.objtype().is_mapping() {
-            0
-        } else {
-            cap.end()
-        };
-        // Whatever has an address before the end and comes behind this entry was made from it.
-        while end > cap.address()
-            && let Some((last, place)) = self.place_of_last_before(env, end)
-            && last != at
-        {
+        let objtype = cap.objtype();
+        if is_mapping(objtype) || type_root(objtype) != MEMORY_ROOT || size(&cap) == 0 {
+            return Ok(Step::Done);
+        }
+        self.revoke_descendants(env, at, cap.end(), &mut budget)
+    }
+
+    /// Removes everything behind the entry, which has no copies, that begins before `end`: all of it was made from it.
+    #[inline]
+    fn revoke_descendants<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        end: u64,
+        budget: &mut Budget,
+    ) -> Result<Step, ErrorCode> {
+        let mut first = self.last_descendant(env, at, end);
+        // Something behind `first` went that is still counted.
+        let mut unsettled = false;
+        let result = loop {
+            if first == at {
+                break Ok(Step::Done);
+            }
+            if !budget.spend(Work::RemoveOfRun) {
+                break Ok(Step::Again);
+            }
+            let entry = env.cte(first);
+            if let Err(error) = self.may_revoke(entry.shared()) {
+                break Err(error);
+            }
+            if let Some(last) = entry.previous_copy() {
+                self.take_out(env, last);
+                continue;
+            }
+            let objtype = entry.cap.objtype();
+            let flags = entry.flags;
+            let before = neighbour(env, first, false).unwrap_or(at);
+            if is_plain(objtype) && !flags.has(Flags::HELD) {
+                // The only one leaves everything settled.
+                if before == at && !unsettled {
+                    self.take_out(env, first);
+                } else {
+                    self.remove_of_run(env, first);
+                    env.cte_mut(first).clear();
+                    unsettled = true;
+                }
+                first = before;
+                continue;
+            }
+            if holds_entries(objtype) && !flags.has(Flags::CREATING) {
+                break Err(code::RETRY_THROUGH_MONITOR);
+            }
             if !budget.spend(Work::Remove) {
-                return Ok(Step::Again);
+                break Ok(Step::Again);
             }
-            let state = self.state_at(env, last, &place);
-            self.may_revoke(state)?;
-            let entry = env.cte(last);
-            let is_last_copy = !place.copy_before(env, last) && !place.copy_behind(env, last);
-            if is_last_copy
-                && holds_entries(entry.cap.objtype())
-                && !entry.flags.has(Flags::CREATING)
-            {
-                return Err(code::RETRY_THROUGH_MONITOR);
+            match self.delete_within(env, first, budget) {
+                Ok(Step::Done) => {}
+                other => break other,
             }
-            if self.delete_placed(env, last, place, state, &mut budget)? == Step::Again {
-                return Ok(Step::Again);
+            first = if objtype.is_vnode() {
+                // Mappings went with it, which may have been anywhere.
+                self.last_before(env, end).unwrap_or(at)
+            } else {
+                before
+            };
+        };
+        if unsettled {
+            self.settle_gap(env, first, end);
+        }
+        result
+    }
+
+    /// The last entry that begins before `end`, or `at`, behind which it is. Looks at the next few first.
+    #[inline]
+    fn last_descendant<S: Store>(&self, store: &S, at: CteRef, end: u64) -> CteRef {
+        let mut last = at;
+        for _ in 0..2 {
+            match neighbour(store, last, true) {
+                Some(next) if begins_before(store.cte(next), end) => last = next,
+                _ => return last,
             }
         }
-        debug_assert!(!self.has_descendants(env, &cap));
-        Ok(Step::Done)
+        self.last_before(store, end).unwrap_or(at)
     }
 
     /// Whether this core may remove copies of a capability with that state on its own.
