@@ -149,6 +149,10 @@ struct Reader {
 impl Reader {
     fn line(&mut self, line: &str) {
         let text = line.trim();
+        // trybuild colours lines of its own that look like a test's.
+        if text.contains('\u{1b}') {
+            return;
+        }
         if let Some(rest) = text.strip_prefix("Running ") {
             // `Running unittests src/lib.rs (build/host/debug/deps/menu-0123456789abcdef)`
             let file = rest
@@ -222,7 +226,7 @@ mod tests {
     fn cargo_test_is_understood() {
         let cases = read(
             "   Compiling menu v0.1.0 (/x)\n     Running unittests src/lib.rs (build/host/debug/deps/menu-0123)\n\n\
-             running 3 tests\ntest tests::a ... ok\ntest tests::b - should panic ... FAILED\ntest tests::c ... ignored\n\n\
+             running 3 tests\ntest \u{1b}[1mtests/ui/x.rs\u{1b}[0m ... \u{1b}[32mok\ntest tests::a ... ok\ntest tests::b - should panic ... FAILED\ntest tests::c ... ignored\n\n\
              failures:\n\n---- tests::b stdout ----\n\nthread panicked\nleft: 1\n\nfailures:\n    tests::b\n\n\
              test result: FAILED. 1 passed; 1 failed\n   Doc-tests menu\ntest lib/menu/src/lib.rs - x (line 3) ... ok\n",
             false,
