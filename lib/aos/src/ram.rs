@@ -263,14 +263,6 @@ pub fn frame_create(dest: CapRef, bytes: u64) -> Result<u64, Error> {
     Ok(bytes.next_multiple_of(BASE_PAGE_SIZE))
 }
 
-/// A RAM capability of `bytes` bytes, rounded up to pages: [`mm_alloc`] by Barrelfish's name.
-///
-/// # Errors
-/// As [`object_alloc`].
-pub fn ram_alloc(bytes: u64) -> Result<CapRef, Error> {
-    mm_alloc(bytes)
-}
-
 /// A dispatcher that has no CSpace, VSpace and frame yet.
 ///
 /// # Errors

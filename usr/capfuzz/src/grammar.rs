@@ -100,7 +100,9 @@ impl Grammar {
         let class = self.one_of(&Class::ALL).unwrap_or(Class::CNode);
         let (command, argc, _) = self.one_of(class.commands()).unwrap_or_default();
         let slot = belief
-            .pick(&mut self.random, |cap| Class::of(cap.objtype()) == Some(class))
+            .pick(&mut self.random, |cap| {
+                Class::of(cap.objtype()) == Some(class)
+            })
             .map(|(slot, _)| slot);
         let target = slot.unwrap_or_else(|| self.random.usize(..arena::SLOTS));
         let mut words = [0; 12];
@@ -170,7 +172,8 @@ impl Grammar {
             12..17 => self.mint(belief)?,
             17..36 => self.retype(belief)?,
             36..52 => {
-                let (slot, _) = belief.pick(&mut self.random, |cap| cap.objtype() != ObjType::PhysAddr)?;
+                let (slot, _) =
+                    belief.pick(&mut self.random, |cap| cap.objtype() != ObjType::PhysAddr)?;
                 let args = [arena::address(slot), L2];
                 let call = Self::on_root(CNodeCommand::Delete, &args);
                 call.about(slot, None).does(Effect::Empties(slot))
@@ -245,7 +248,9 @@ impl Grammar {
         let dest = belief.empty(&mut self.random, 1)?;
         let (first, second) = match cap.objtype() {
             ObjType::EndPointLmp => {
-                let offset = self.random.u64(DISPATCHER_FRAME_BYTES / 2..DISPATCHER_FRAME_BYTES);
+                let offset = self
+                    .random
+                    .u64(DISPATCHER_FRAME_BYTES / 2..DISPATCHER_FRAME_BYTES);
                 (offset & !15, self.random.u64(2..64))
             }
             // READ and WRITE mostly stay, or else everything becomes useless soon.
@@ -370,7 +375,10 @@ impl Grammar {
             None => {
                 let pages = (cap.size() / BASE_PAGE_SIZE).max(1);
                 let first = self.random.u64(..pages);
-                (first * BASE_PAGE_SIZE, self.random.u64(1..=(pages - first).min(16)))
+                (
+                    first * BASE_PAGE_SIZE,
+                    self.random.u64(1..=(pages - first).min(16)),
+                )
             }
         };
         let slot = belief.empty(&mut self.random, 1)?;
@@ -407,7 +415,10 @@ impl Grammar {
         let args = [arena::address(mapping), L2];
         let target = arena::address(table);
         let call = invoke(Class::VNode, command as u8, command.argc(), target, &args);
-        Some(call.about(mapping, Some(table)).does(Effect::Empties(mapping)))
+        Some(
+            call.about(mapping, Some(table))
+                .does(Effect::Empties(mapping)),
+        )
     }
 
     fn mapping(&mut self, belief: &Belief) -> Option<Call> {
@@ -452,13 +463,20 @@ impl Grammar {
                 args
             }
         };
-        let call = invoke(Class::Dispatcher, command as u8, command.argc(), target, &args);
+        let call = invoke(
+            Class::Dispatcher,
+            command as u8,
+            command.argc(),
+            target,
+            &args,
+        );
         Some(call.about(slot, None))
     }
 
     fn send(&mut self, belief: &Belief) -> Option<Call> {
         let (slot, _) = belief.pick(&mut self.random, |cap| {
-            cap.as_end_point_lmp().is_some_and(|endpoint| endpoint.epbuflen > 0)
+            cap.as_end_point_lmp()
+                .is_some_and(|endpoint| endpoint.epbuflen > 0)
         })?;
         let words = self.random.u8(..10);
         let flags = SendFlags(self.random.u8(..8));
@@ -486,7 +504,9 @@ impl Grammar {
             Class::Ipi,
             Class::PerfMon,
         ])?;
-        let (slot, _) = belief.pick(&mut self.random, |cap| Class::of(cap.objtype()) == Some(class))?;
+        let (slot, _) = belief.pick(&mut self.random, |cap| {
+            Class::of(cap.objtype()) == Some(class)
+        })?;
         let (command, argc, _) = self.one_of(class.commands())?;
         let mut args = [0; 10];
         for arg in &mut args {

@@ -23,10 +23,14 @@ pub fn act(random: &mut fastrand::Rng, tally: &Tally) {
     let there = [ROOT, L2, address, L2];
     use KernelCommand as K;
     let succeeded = match command {
-        K::IdentifyCap | K::NullifyCap | K::DeleteForeigns => call(command, &[address, L2]).is_some(),
-        K::IdentifyDomainsCap | K::GetCapOwner | K::DeleteLast | K::RevokeMarkTarget | K::UnlockCap => {
-            call(command, &there).is_some()
+        K::IdentifyCap | K::NullifyCap | K::DeleteForeigns => {
+            call(command, &[address, L2]).is_some()
         }
+        K::IdentifyDomainsCap
+        | K::GetCapOwner
+        | K::DeleteLast
+        | K::RevokeMarkTarget
+        | K::UnlockCap => call(command, &there).is_some(),
         K::LockCap => {
             let locked = call(command, &there).is_some();
             call(K::UnlockCap, &there);

@@ -6,6 +6,7 @@ use crate::tally::{self, Class, Tally};
 use crate::{CHILDREN, EPOCH};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use aos::account::Account;
 use aos::boot::Boot;
 use aos::cap::{CNodeRef, CapRef, cap_copy, cap_delete, cap_retype, cap_revoke, kernel};
 use aos::kpi::cap::ObjType;
@@ -39,7 +40,6 @@ struct Seat {
     endpoint: Endpoint,
     frame: CapRef,
     tally: Tally,
-    memory: CapRef,
 }
 
 struct Parent {
@@ -77,7 +77,6 @@ pub fn run(calls: u64, seed: u64) -> Result<bool, Error> {
             endpoint: endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?,
             frame,
             tally,
-            memory: ram::mm_alloc(CHILD_BYTES)?,
         })
     };
     let module = Boot::of_trusted()?.module("capfuzz")?;
@@ -85,7 +84,9 @@ pub fn run(calls: u64, seed: u64) -> Result<bool, Error> {
         elf: module.map()?,
         elf_bytes: module.file_bytes() as usize,
         arena: ram::mm_alloc(ARENA_BYTES)?,
-        seats: (0..CHILDREN).map(|_| seat()).collect::<Result<_, Error>>()?,
+        seats: (0..CHILDREN)
+            .map(|_| seat())
+            .collect::<Result<_, Error>>()?,
         own: tally()?.1,
         random: fastrand::Rng::with_seed(seed),
         before: 0,
@@ -120,7 +121,6 @@ impl Parent {
         self.epochs += 1;
         for seat in &self.seats {
             self.calls += seat.tally.done();
-            cap_revoke(seat.memory)?;
         }
         let live = self.check()?;
         self.most = self.most.max(live);
@@ -141,7 +141,13 @@ impl Parent {
     fn furnish(&self) -> Result<(), Error> {
         let a = |slot: u32| CNodeRef::own(arena::FIRST).slot(slot);
         cap_copy(a(0), self.arena)?;
-        let authorities = [task::IRQ, task::PERF_MON, task::IPI, task::PROC_MNG, task::IO];
+        let authorities = [
+            task::IRQ,
+            task::PERF_MON,
+            task::IPI,
+            task::PROC_MNG,
+            task::IO,
+        ];
         for (slot, authority) in (1..).zip(authorities) {
             cap_copy(a(slot), CapRef::task(authority))?;
         }
@@ -154,7 +160,14 @@ impl Parent {
         let place = inside.slot(arena::VSPACE.into());
         cap_retype(place, ram, 32 << 10, ObjType::VNodeAarch64L0, 4 << 10, 1)?;
         let place = inside.slot(arena::FRAME.into());
-        cap_retype(place, ram, 512 << 10, ObjType::Frame, DISPATCHER_FRAME_BYTES, 1)
+        cap_retype(
+            place,
+            ram,
+            512 << 10,
+            ObjType::Frame,
+            DISPATCHER_FRAME_BYTES,
+            1,
+        )
     }
 
     /// Until all children are done or dead; in some epochs only until a random moment.
@@ -231,7 +244,8 @@ impl Parent {
         let percent = (100 * succeeded_all).checked_div(tried_all).unwrap_or(0);
         let sound = if self.sound { "sound" } else { "BROKEN" };
         println!(
-            "capfuzz: {} calls, seed {seed}, {percent} % succeeded, {missed} commands never tried, {} epochs ({} cut short), at              most {} capabilities, {sound}",
+            "capfuzz: {} calls, seed {seed}, {percent} % succeeded, {missed} commands never tried, {} epochs ({} cut short), \
+             at most {} capabilities, {sound}",
             self.calls, self.epochs, self.killed, self.most
         );
         self.sound && percent >= LEAST_SUCCESS && missed == 0
@@ -247,13 +261,14 @@ fn start(
 ) -> Result<Domain, SpawnError> {
     while seat.endpoint.receive().is_some() {}
     seat.tally.begin();
+    let account = Account::new();
     let mut grants = alloc::vec![
         Grant {
             cap: seat.frame,
             place: Place::Argument(0),
         },
         Grant {
-            cap: seat.memory,
+            cap: account.object(ObjType::Ram, CHILD_BYTES)?,
             place: Place::Task(task::SYSMEM),
         },
     ];
@@ -269,6 +284,8 @@ fn start(
         env: &[],
         pid: 100,
         report_to: Some(seat.endpoint.cap()),
+        served: false,
         grants: &grants,
+        account: &account,
     })
 }

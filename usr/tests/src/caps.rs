@@ -13,6 +13,7 @@ use aos::kpi::slots::task;
 use aos::paging::MappedFrame;
 use aos::ram::{
     cnode_create_l2, dispatcher_create, frame_alloc, frame_create, mm_alloc, mm_free, ram_alloc,
+    ram_free,
 };
 use aos::slot::{slot_alloc, slot_free};
 
@@ -217,7 +218,7 @@ fn objects() -> Outcome {
         frame_create(slot, BASE_PAGE_SIZE),
         ErrorCode::LibFrameCreate,
     )?;
-    let ram = ram_alloc(BASE_PAGE_SIZE)?;
+    let ram = ram_alloc(BASE_PAGE_SIZE, BASE_PAGE_SIZE)?;
     equal(cap_direct_identify(ram)?.objtype(), ObjType::Ram)?;
     let dispatcher = dispatcher_create()?;
     let found = cap_direct_identify(dispatcher)?;
@@ -230,7 +231,7 @@ fn objects() -> Outcome {
         cap_direct_identify(ram)?,
     )?;
     cap_delete(cnode.slot(255))?;
-    mm_free(ram)?;
+    ram_free(ram)?;
     mm_free(slot)?;
     Ok(())
 }

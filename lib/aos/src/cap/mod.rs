@@ -20,9 +20,9 @@ pub mod cores;
 pub mod dispatcher;
 pub mod irq;
 pub mod kernel;
-pub mod owned;
 pub mod monitor;
 pub mod objects;
+pub mod owned;
 pub mod vnode;
 
 pub use owned::{Cap, Derived, Mapped, Own, Owner, give, reap};

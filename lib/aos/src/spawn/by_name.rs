@@ -1,6 +1,7 @@
 //! New domains from boot modules.
 
 use super::{Domain, Program, SpawnError, spawn_load_with_caps};
+use crate::account::Account;
 use crate::boot::Boot;
 use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode, ResultExt};
@@ -30,7 +31,9 @@ pub fn spawn_load_argv(
         env: &[],
         pid,
         report_to,
+        served: false,
         grants: &[],
+        account: &Account::new(),
     });
     mapped.unmap().push_err(ErrorCode::SpawnUnmapModule)?;
     made
