@@ -32,11 +32,16 @@ fn the_listing_of_the_api_is_true() {
 fn module(listing: &mut String, path: &str, file: &Path, folder: &Path) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let parsed = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    items_of(listing, path, parsed.items, folder);
+}
+
+/// Appends the items of a module, then the public modules in it.
+fn items_of(listing: &mut String, path: &str, all: Vec<Item>, folder: &Path) {
     let mut below = Vec::new();
     let mut items = Vec::new();
-    for item in parsed.items {
+    for item in all {
         match item {
-            Item::Mod(item) if is_public(&item.vis) => below.push(item.ident.to_string()),
+            Item::Mod(item) if is_public(&item.vis) => below.push(item),
             item => items.extend(public(item)),
         }
     }
@@ -55,7 +60,17 @@ fn module(listing: &mut String, path: &str, file: &Path, folder: &Path) {
         listing.push_str(&line);
         listing.push('\n');
     }
-    for name in below {
+    for item in below {
+        let name = item.ident.to_string();
+        if let Some((_, items)) = item.content {
+            items_of(
+                listing,
+                &format!("{path}::{name}"),
+                items,
+                &folder.join(&name),
+            );
+            continue;
+        }
         let flat = folder.join(format!("{name}.rs"));
         let deep = folder.join(&name);
         let file: PathBuf = match flat.is_file() {

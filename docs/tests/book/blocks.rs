@@ -99,7 +99,7 @@ fn shell(words: &[&str]) -> Result<(), String> {
         }
         ["./hake.sh", ..] => hake(words),
         ["git", "clone", ..] | ["cd", "barreleye"] | ["printf", ..] => Ok(()),
-        ["cargo", "test", "-p", package, ..] => package_exists(package),
+        ["cargo", "test" | "bench" | "run", "-p", package, ..] => package_exists(package),
         ["mdbook", "build" | "serve", folder]
             if root().join(folder).join("book.toml").is_file() =>
         {

@@ -163,8 +163,9 @@ fn of_a_call_in_steps() {
             let args = World::from_ram(ObjType::Frame, 0x8000, 0x1_8000, World::home(9));
             world.db.retype(&mut world.env, args)
         }),
-        ("retype of a CNode in a CNode", |world| {
-            let args = World::from_ram(ObjType::L2CNode, 16384, 0x1_8000, inner(9));
+        ("retype of CNodes in a CNode", |world| {
+            let one = World::from_ram(ObjType::L2CNode, 16384, 0x1_8000, inner(9));
+            let args = RetypeArgs { count: 2, ..one };
             world.db.retype(&mut world.env, args)
         }),
         ("delete of a frame", |world| {

@@ -37,7 +37,7 @@ mod examples {
 
     #[test]
     fn type_numbers_and_names() {
-        assert_eq!(ObjType::COUNT, 33);
+        assert_eq!(ObjType::COUNT, 35);
         for (number, objtype) in ObjType::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(objtype as u8), number);
             assert_eq!(ObjType::from_u8(objtype as u8), Some(objtype));

@@ -4,7 +4,7 @@
 //! own dispatcher frame overwritten by messages, or tell init that it has ended. None of that is the kernel's fault, so:
 //!
 //! * the slots that this domain lives by (its root, task, page, segment and mapping CNodes, its dispatcher, its frames, the
-//!   endpoint to init) are no target, except that the root CNode is invoked and the L0 table is mapped into. Whatever the
+//!   endpoints to init) are no target, except that the root CNode is invoked and the L0 table is mapped into. Whatever the
 //!   invoked capability's type, the arguments are checked for every meaning that the command's number has;
 //! * nor are the boot information and the boot modules, which a trusted domain shares with init and may revoke;
 //! * endpoints are minted only for the upper half of the dispatcher frame, which nothing else uses;
@@ -39,6 +39,7 @@ fn is_vital(address: u64, level: u64) -> bool {
                     task_addr(task::BOOTINFO),
                     task_addr(task::ARGSPAGE),
                     task_addr(task::INITEP),
+                    task_addr(task::MONITOREP),
                 ];
                 vital.contains(&address)
             }

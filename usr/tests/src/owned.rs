@@ -12,7 +12,7 @@ use aos::kpi::slots::task;
 use aos::lmp::endpoint_create;
 use aos::ram::{mm_free, mm_usage};
 use aos::slot::{free_slots, slot_alloc, slot_free};
-use aos::{event, time};
+use aos::{Error, event, time};
 use core::time::Duration;
 
 const SUITE: &str = "owned";
@@ -37,6 +37,9 @@ pub fn run(harness: &mut Harness, world: &World) {
     });
     harness.test(SUITE, "an endpoint of a dispatcher", || unchanged(endpoint));
     harness.test(SUITE, "access while mapped", || unchanged(mapped));
+    harness.test(SUITE, "an error in the middle cleans up", || {
+        unchanged(fails_in_the_middle)
+    });
     harness.test(SUITE, "a slot has one owner", || unchanged(one_owner));
     harness.test(
         SUITE,
@@ -182,6 +185,23 @@ fn mapped() -> Outcome {
     that(view.read(PAGE as usize - 3, &mut bytes), "bytes")?;
     equal(&bytes, b"capability")?;
     that(!view.read(usize::MAX, &mut bytes), "no bytes there")
+}
+
+// ANCHOR: filled
+/// A new frame with these bytes from `offset` on.
+fn filled(frame_bytes: u64, offset: usize, bytes: &[u8]) -> Result<Cap<Frame>, Error> {
+    let frame = Cap::<Frame>::alloc(frame_bytes)?;
+    let mut mapped = frame.map(PageFlags::READ_WRITE)?;
+    if !mapped.view_mut().write(offset, bytes) {
+        return Err(Error::new(ErrorCode::ElfFilesz));
+    }
+    Ok(mapped.unmap()?)
+}
+// ANCHOR_END: filled
+
+fn fails_in_the_middle() -> Outcome {
+    drop(filled(PAGE, 0, b"capability")?);
+    refused(filled(PAGE, PAGE as usize, b"c"), ErrorCode::ElfFilesz)
 }
 
 fn one_owner() -> Outcome {

@@ -2803,6 +2803,24 @@ impl CapType for DeviceId {
     }
 }
 
+impl CapType for L1CNodeMapping {
+    const OBJTYPE: ObjType = ObjType::L1CNodeMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_l1_cnode_mapping()
+    }
+}
+
+impl CapType for L2CNodeMapping {
+    const OBJTYPE: ObjType = ObjType::L2CNodeMapping;
+
+    #[inline]
+    fn of(capability: &Capability) -> Option<Self> {
+        capability.as_l2_cnode_mapping()
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl RetypesTo<PhysAddr> for PhysAddr {}
 #[diagnostic::do_not_recommend]
@@ -2868,6 +2886,10 @@ impl Inherits<Mapping> for VNodeAarch64L2Mapping {}
 #[diagnostic::do_not_recommend]
 impl Inherits<Mapping> for VNodeAarch64L3Mapping {}
 #[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for L1CNodeMapping {}
+#[diagnostic::do_not_recommend]
+impl Inherits<Mapping> for L2CNodeMapping {}
+#[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L0 {}
 #[diagnostic::do_not_recommend]
 impl Inherits<VNode> for VNodeAarch64L1 {}
@@ -2879,6 +2901,14 @@ impl Inherits<VNode> for VNodeAarch64L3 {}
 impl Inherits<CNode> for L1CNode {}
 #[diagnostic::do_not_recommend]
 impl Inherits<CNode> for L2CNode {}
+
+impl MappedBy for L1CNode {
+    type Mapping = L1CNodeMapping;
+}
+
+impl MappedBy for L2CNode {
+    type Mapping = L2CNodeMapping;
+}
 
 impl MappedBy for Frame {
     type Mapping = FrameMapping;
