@@ -13,7 +13,7 @@ use aos::kpi::cap::ObjType;
 use aos::kpi::layout::DISPATCHER_FRAME_BYTES;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::task;
+use aos::kpi::slots::{root, task};
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::paging::MappedFrame;
 use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
@@ -141,15 +141,11 @@ impl Parent {
     fn furnish(&self) -> Result<(), Error> {
         let a = |slot: u32| CNodeRef::own(arena::FIRST).slot(slot);
         cap_copy(a(0), self.arena)?;
-        let authorities = [
-            task::IRQ,
-            task::PERF_MON,
-            task::IPI,
-            task::PROC_MNG,
-            task::IO,
-        ];
+        let devices = CNodeRef::own(root::PACN).slot(0);
+        let authorities = [task::IRQ, task::PERF_MON, task::IPI, task::PROC_MNG];
+        let authorities = authorities.map(CapRef::task).into_iter().chain([devices]);
         for (slot, authority) in (1..).zip(authorities) {
-            cap_copy(a(slot), CapRef::task(authority))?;
+            cap_copy(a(slot), authority)?;
         }
         // A CSpace that a dispatcher can be set up with.
         let (ram, l1, l2) = (a(0), a(8), a(9));
