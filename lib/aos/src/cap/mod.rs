@@ -219,8 +219,24 @@ pub fn cap_retype(
     objsize: u64,
     count: u64,
 ) -> Result<(), Error> {
+    let args = retype_args(dest, src, offset, objtype, objsize, count);
+    invoke_root(slots::ROOTCN, CNodeCommand::Retype, &args)
+        .map(|_| ())
+        .push_err(ErrorCode::LibCapRetype)
+}
+
+/// The arguments that a retype has, whoever asks for it.
+#[inline]
+fn retype_args(
+    dest: CapRef,
+    src: CapRef,
+    offset: u64,
+    objtype: ObjType,
+    objsize: u64,
+    count: u64,
+) -> [u64; 9] {
     let word = RetypeWord::new(objtype as u8, dest.cnode.level as u8, src.level() as u8);
-    let args = [
+    [
         u64::from(src.croot().0),
         u64::from(src.addr().0),
         offset,
@@ -230,10 +246,7 @@ pub fn cap_retype(
         u64::from(dest.croot().0),
         u64::from(dest.cnode.cnode.0),
         u64::from(dest.slot),
-    ];
-    invoke_root(slots::ROOTCN, CNodeCommand::Retype, &args)
-        .map(|_| ())
-        .push_err(ErrorCode::LibCapRetype)
+    ]
 }
 
 fn on_slot(cap: CapRef, command: CNodeCommand) -> Result<[u64; 3], Error> {

@@ -8,7 +8,7 @@ use super::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode};
 use kpi::addr::{CapLevel, CoreId};
 use kpi::cap::{Capability, ObjType};
-use kpi::invocation::{KernelCommand, RetypeWord};
+use kpi::invocation::KernelCommand;
 
 /// Relations to relatives of a capability, as bits.
 pub mod relation {
@@ -168,18 +168,7 @@ pub fn retype(
     objsize: u64,
     count: u64,
 ) -> Result<(), Error> {
-    let word = RetypeWord::new(objtype as u8, dest.cnode.level as u8, src.level() as u8);
-    let args = [
-        u64::from(src.croot().0),
-        u64::from(src.addr().0),
-        offset,
-        word.0,
-        objsize,
-        count,
-        u64::from(dest.croot().0),
-        u64::from(dest.cnode.cnode.0),
-        u64::from(dest.slot),
-    ];
+    let args = super::retype_args(dest, src, offset, objtype, objsize, count);
     kernel(KernelCommand::Retype, &args).map(|_| ())
 }
 
