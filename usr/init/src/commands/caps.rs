@@ -53,7 +53,7 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// `ROOT SLOT TYPE BASE BYTES RIGHTS OWNER` of one domain. A root slot itself has `-` for SLOT.
+/// `ROOT SLOT TYPE BASE BYTES RIGHTS OWNER` of one domain. A root slot itself has `-` for SLOT. What is alike is one row.
 fn one(context: &Context<'_>, pid: u32) -> u8 {
     let Some(domain) = context.children.domains().find(|domain| domain.pid == pid) else {
         println!("no program {pid} runs; `ps` lists those that do");
@@ -97,59 +97,145 @@ fn space(root: CapRef, pid: Option<u32>, json: bool) -> bool {
         return false;
     };
     let slots = capability.size() / SLOT_BYTES;
+    let mut rows = Rows::new(pid, json);
     for l1 in 0..u32::try_from(slots).unwrap_or(0) {
         let slot = CNodeRef::root_of(root.addr()).slot(l1);
         let Ok(capability) = cap_direct_identify(slot) else {
             continue;
         };
-        show(slot, &capability, pid, json);
+        rows.add(slot, capability);
         if capability.objtype() != ObjType::L2CNode {
             continue;
         }
         for l2 in 0..L2_SLOTS {
             let slot = CNodeRef::foreign(root.addr(), l1).slot(l2);
             if let Ok(capability) = cap_direct_identify(slot) {
-                show(slot, &capability, pid, json);
+                rows.add(slot, capability);
             }
         }
     }
+    rows.end_run();
     true
 }
 
-fn show(slot: CapRef, capability: &Capability, pid: Option<u32>, json: bool) {
-    let (l1, l2) = (slot.addr().l1(), slot.addr().l2());
-    let is_root_slot = slot.level() == CapLevel::L1;
-    let foreign = cap_state(slot).is_ok_and(|state| state.foreign);
-    let core = aos::core_id().0;
-    let (name, base, bytes, rights) = (
-        capability.objtype().name(),
-        capability.address(),
-        capability.size(),
-        capability.rights(),
-    );
-    if json {
-        let owner = if foreign { -1 } else { i32::from(core) };
-        let l2 = if is_root_slot { -1 } else { l2 as i32 };
-        if let Some(pid) = pid {
-            aos::print!("{{\"pid\":{pid},");
+/// One or more capabilities alike in slots one behind the other.
+#[derive(Clone, Copy)]
+struct Row {
+    first: CapRef,
+    capability: Capability,
+    foreign: bool,
+    /// How many more follow.
+    more: u32,
+    /// Base of the last.
+    last: u64,
+}
+
+impl Row {
+    /// Whether another capability belongs to this row.
+    fn goes_on(&self, slot: CapRef, capability: &Capability, foreign: bool) -> bool {
+        let is_next = slot.addr().0 == self.first.addr().0 + self.more + 1;
+        let same = &self.capability;
+        slot.level() == CapLevel::L2
+            && self.first.level() == CapLevel::L2
+            && is_next
+            && capability.objtype() == same.objtype()
+            && capability.size() == same.size()
+            && capability.rights() == same.rights()
+            && foreign == self.foreign
+    }
+}
+
+/// Prints slots; for people, those that are alike are one line.
+struct Rows {
+    pid: Option<u32>,
+    json: bool,
+    run: Option<Row>,
+}
+
+impl Rows {
+    const fn new(pid: Option<u32>, json: bool) -> Self {
+        Self {
+            pid,
+            json,
+            run: None,
+        }
+    }
+
+    fn add(&mut self, slot: CapRef, capability: Capability) {
+        let foreign = cap_state(slot).is_ok_and(|state| state.foreign);
+        if self.json {
+            self.print_json(slot, &capability, foreign);
+            return;
+        }
+        if let Some(row) = &mut self.run
+            && row.goes_on(slot, &capability, foreign)
+        {
+            row.more += 1;
+            row.last = capability.address();
+            return;
+        }
+        self.end_run();
+        self.run = Some(Row {
+            first: slot,
+            capability,
+            foreign,
+            more: 0,
+            last: 0,
+        });
+    }
+
+    fn end_run(&mut self) {
+        let Some(row) = self.run.take() else {
+            return;
+        };
+        let address = row.first.addr();
+        match row.first.level() {
+            CapLevel::L2 => aos::print!("{:>4} {:>4} ", address.l1(), address.l2()),
+            _ => aos::print!("{:>4}    - ", address.l1()),
+        }
+        let capability = row.capability;
+        aos::print!(
+            "{:24} {:>#14x} {:>12} {}  ",
+            capability.objtype().name(),
+            capability.address(),
+            capability.size(),
+            capability.rights()
+        );
+        if row.foreign {
+            aos::print!("other");
         } else {
-            aos::print!("{{");
+            aos::print!("{}", aos::core_id().0);
+        }
+        if row.more > 0 {
+            let (last, base) = (address.l2() + row.more, row.last);
+            aos::print!(" and {} like it, to slot {last} at {base:#x}", row.more);
+        }
+        println!();
+    }
+
+    fn print_json(&self, slot: CapRef, capability: &Capability, foreign: bool) {
+        let l1 = slot.addr().l1();
+        let l2 = match slot.level() {
+            CapLevel::L2 => slot.addr().l2() as i32,
+            _ => -1,
+        };
+        let owner = match foreign {
+            true => -1,
+            false => i32::from(aos::core_id().0),
+        };
+        let (name, base, bytes, rights) = (
+            capability.objtype().name(),
+            capability.address(),
+            capability.size(),
+            capability.rights(),
+        );
+        aos::print!("{{");
+        if let Some(pid) = self.pid {
+            aos::print!("\"pid\":{pid},");
         }
         println!(
             "\"root\":{l1},\"slot\":{l2},\"type\":\"{name}\",\"base\":{base},\"bytes\":{bytes},\
              \"rights\":\"{rights}\",\"owner\":{owner}}}"
         );
-        return;
-    }
-    if is_root_slot {
-        aos::print!("{l1:>4}    - ");
-    } else {
-        aos::print!("{l1:>4} {l2:>4} ");
-    }
-    aos::print!("{name:24} {base:>#14x} {bytes:>12} {rights}  ");
-    if foreign {
-        println!("other");
-    } else {
-        println!("{core}");
     }
 }
