@@ -118,7 +118,7 @@ fn space(root: CapRef, pid: Option<u32>, json: bool) -> bool {
     true
 }
 
-/// One or more capabilities alike in slots one behind the other.
+/// One or more capabilities alike, of objects one behind the other, in slots one behind the other.
 #[derive(Clone, Copy)]
 struct Row {
     first: CapRef,
@@ -138,6 +138,7 @@ impl Row {
         slot.level() == CapLevel::L2
             && self.first.level() == CapLevel::L2
             && is_next
+            && capability.address() == self.last.wrapping_add(same.size())
             && capability.objtype() == same.objtype()
             && capability.size() == same.size()
             && capability.rights() == same.rights()
@@ -180,7 +181,7 @@ impl Rows {
             capability,
             foreign,
             more: 0,
-            last: 0,
+            last: capability.address(),
         });
     }
 

@@ -50,7 +50,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "caps",
         args: caps::ARGS,
-        what: "capabilities: of init, of a program, of all; what was made of what; who can reach an address",
+        what: "slots; what was made of what; who can reach an address",
         list: false,
         run: caps::caps,
     },
@@ -206,17 +206,22 @@ fn take_json(context: &mut Context<'_>, command: &Command) -> bool {
 
 fn help(context: &mut Context<'_>) -> u8 {
     for command in COMMANDS {
-        println!("  {:10} {:9} {}", command.name, command.args, command.what);
+        let (name, args, what) = (command.name, command.args, command.what);
+        if args.len() < 10 {
+            println!("  {name:10} {args:9} {what}");
+        } else {
+            println!("  {name:10} {args}\n{:23}{what}", "");
+        }
     }
     println!(
-        "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & at the end: in the background):"
+        "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & runs it in the background):"
     );
     // init runs already.
     for module in context.boot.modules().filter(|m| m.name() != "init") {
         println!("  {}", module.name());
     }
     println!(
-        "keys: Ctrl-C abandons a line or kills the program, Ctrl-A Ctrl-E Ctrl-U Ctrl-K Ctrl-W and arrows edit"
+        "keys: Ctrl-C abandons a line or kills the program; arrows and Ctrl-A E U K W edit"
     );
     0
 }
