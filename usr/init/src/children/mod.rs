@@ -42,8 +42,8 @@ pub const MAX_CHILDREN: usize = 32;
 const ID_BASE: u64 = 1 << 30;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
-/// Memory of a trusted child.
-const TRUSTED_BYTES: u64 = 128 << 20;
+/// Memory of a trusted child, unless the boot menu says otherwise.
+pub const TRUSTED_BYTES: u64 = 128 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
 /// Ended children whose status is remembered.
@@ -112,6 +112,8 @@ pub struct Children {
     statuses: VecDeque<(u32, u8)>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
+    /// Memory of each trusted child that is started.
+    pub trusted_bytes: u64,
 }
 
 impl Children {
@@ -132,6 +134,7 @@ impl Children {
             ended: Vec::with_capacity(MAX_CHILDREN),
             statuses: VecDeque::with_capacity(REMEMBERED),
             balance: None,
+            trusted_bytes: TRUSTED_BYTES,
         })
     }
 
@@ -199,9 +202,9 @@ impl Children {
         let account = Account::new();
         let grants = match trust {
             Trust::Plain => Vec::new(),
-            Trust::Trusted => trusted_grants(&account)?.into(),
+            Trust::Trusted => trusted_grants(&account, self.trusted_bytes)?.into(),
             Trust::Kernel => {
-                let mut grants = Vec::from(trusted_grants(&account)?);
+                let mut grants = Vec::from(trusted_grants(&account, self.trusted_bytes)?);
                 grants.extend(KERNEL_GRANTS);
                 grants
             }
@@ -454,8 +457,8 @@ fn relay(json: Option<&str>) {
 }
 
 /// What a trusted child gets.
-fn trusted_grants(account: &Account) -> Result<[Grant; 3], Error> {
-    let memory = account.object(ObjType::Ram, TRUSTED_BYTES);
+fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
+    let memory = account.object(ObjType::Ram, bytes);
     let memory = memory.inspect_err(|_| {
         // The first error counts.
         let _ = account.release();
