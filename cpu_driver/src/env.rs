@@ -159,7 +159,7 @@ impl Machine for Env {
             return;
         }
         // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.
-        if dcb.state.get() != DcbState::Empty {
+        if !matches!(dcb.state.get(), DcbState::Empty | DcbState::Deleted) {
             self.stop(dcb, FaultKind::LostObject, [0; 3]);
         }
         match holder {
@@ -175,9 +175,9 @@ impl Machine for Env {
             return;
         };
         // One that was never set up is on no queue, and nobody knows it.
-        if dcb.state.get() != DcbState::Empty {
+        if !matches!(dcb.state.get(), DcbState::Empty | DcbState::Deleted) {
             self.take_off(dcb);
-            dcb.state.set(DcbState::Dead);
+            dcb.state.set(DcbState::Deleted);
             self.notes.push(Note::new(
                 KernelNote::Death,
                 [dcb.domain_id.get(), 0, 0, 0, 0],
