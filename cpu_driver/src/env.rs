@@ -178,6 +178,7 @@ impl Machine for Env {
         if !matches!(dcb.state.get(), DcbState::Empty | DcbState::Deleted) {
             self.take_off(dcb);
             dcb.state.set(DcbState::Deleted);
+            self.receivers.listener_deleted();
             self.notes.push(Note::new(
                 KernelNote::Death,
                 [dcb.domain_id.get(), 0, 0, 0, 0],
