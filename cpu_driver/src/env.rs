@@ -169,6 +169,10 @@ impl Machine for Env {
         }
     }
 
+    fn memory_free(&mut self, base: PhysAddr, bytes: u64) {
+        self.notes.push_free(base.0, bytes);
+    }
+
     fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
         // SAFETY: the address comes from the last capability of the dispatcher, which is still in the database.
         let Some(dcb) = (unsafe { DcbPtr::from_phys(dcb) }) else {

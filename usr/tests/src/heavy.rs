@@ -15,8 +15,11 @@ use aos::error::ErrorCode;
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::{BASE_PAGE_SIZE, HUGE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES};
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::root;
-use aos::ram::{mm_alloc, mm_alloc_aligned, mm_free, mm_usage, object_alloc, vnode_create};
+use aos::kpi::slots::{root, task};
+use aos::ram::{
+    cnode_create_foreign_l2, mm_alloc, mm_alloc_aligned, mm_free, mm_usage, object_alloc,
+    vnode_create,
+};
 use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, Status, ram};
 
@@ -51,6 +54,7 @@ pub fn run() -> Status {
     test("100,000 children are revoked", revoke);
     test("a space full of everything is deleted", full);
     test("a space full of everything is revoked", full_revoked);
+    test("256 names of domains, among many", names);
     test("a root of 65,536 slots becomes larger", resize);
     harness.end()
 }
@@ -277,6 +281,30 @@ fn full_revoked() -> Outcome {
     slot_free(full.root)?;
     mm_free(full.memory)?;
     equal(in_use()?, before)
+}
+
+/// What has no address is compared by its fields, which takes longer.
+fn names() -> Outcome {
+    const CNODES: u32 = 20;
+    let root = space()?;
+    let manager = CapRef::task(task::PROC_MNG);
+    let before = statistics()?.capabilities;
+    for l1 in 0..CNODES {
+        let cnode = cnode_create_foreign_l2(root, l1)?;
+        for first in (0..SLOTS as u32).step_by(16) {
+            cap_retype(cnode.slot(first), manager, 0, ObjType::Domain, 0, 16)?;
+        }
+        for slot in 0..SLOTS as u32 {
+            cap_delete(cnode.slot(slot))?;
+        }
+        cap_retype(cnode.slot(0), manager, 0, ObjType::Domain, 0, SLOTS)?;
+    }
+    equal(
+        statistics()?.capabilities,
+        before + u64::from(CNODES) * (SLOTS + 1),
+    )?;
+    mm_free(root)?;
+    equal(statistics()?.capabilities, before - 1)
 }
 
 fn resize() -> Outcome {

@@ -55,6 +55,10 @@ impl Database {
         if env.cte(at).is_staged() {
             return Ok(Step::Done);
         }
+        // For telling of its end.
+        if self.retains && !budget.spend(Work::Visit) {
+            return Ok(Step::Again);
+        }
         if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
             while let Some(other) = self.other_copy(env, at) {
                 if !budget.spend(Work::Remove) {
@@ -261,6 +265,7 @@ impl Database {
         let cap = env.cte(at).cap;
         self.take_out(env, at);
         env.retire(PhysAddr(cap.address()), cap.size());
+        self.announce_end(env, &cap);
         Ok(Step::Done)
     }
 }
