@@ -34,6 +34,8 @@ pub enum DcbState {
     Stopped = 2,
     /// Lost an object it needs, or cannot handle its faults. It never runs again.
     Dead = 3,
+    /// Its last capability is being deleted.
+    Deleted = 4,
 }
 
 /// A dispatcher control block. All zeroes is a valid, empty one.

@@ -159,7 +159,7 @@ impl Machine for Env {
             return;
         }
         // A dispatcher that is not set up yet loses what a failed set-up put there: nobody runs on it.
-        if dcb.state.get() != DcbState::Empty {
+        if !matches!(dcb.state.get(), DcbState::Empty | DcbState::Deleted) {
             self.stop(dcb, FaultKind::LostObject, [0; 3]);
         }
         match holder {
@@ -169,15 +169,20 @@ impl Machine for Env {
         }
     }
 
+    fn memory_free(&mut self, base: PhysAddr, bytes: u64) {
+        self.notes.push_free(base.0, bytes);
+    }
+
     fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
         // SAFETY: the address comes from the last capability of the dispatcher, which is still in the database.
         let Some(dcb) = (unsafe { DcbPtr::from_phys(dcb) }) else {
             return;
         };
         // One that was never set up is on no queue, and nobody knows it.
-        if dcb.state.get() != DcbState::Empty {
+        if !matches!(dcb.state.get(), DcbState::Empty | DcbState::Deleted) {
             self.take_off(dcb);
-            dcb.state.set(DcbState::Dead);
+            dcb.state.set(DcbState::Deleted);
+            self.receivers.listener_deleted();
             self.notes.push(Note::new(
                 KernelNote::Death,
                 [dcb.domain_id.get(), 0, 0, 0, 0],

@@ -2,7 +2,8 @@
 //!
 //! The table has one entry for each interrupt that the controller has, in memory taken at boot; an entry holds a copy of the
 //! receiver's endpoint, as part of the capability database. So whoever deletes or revokes the endpoint takes the interrupt away
-//! from it, and it is masked. A delivered interrupt is masked until the driver acknowledges it: nothing that a device or driver does
+//! from it, and it is masked. A dispatcher that is deleted leaves its endpoints behind; those that lie here are given up at the next step of
+//! deletion, so that they do not keep its memory in use. A delivered interrupt is masked until the driver acknowledges it: nothing that a device or driver does
 //! can keep the core here. (Barrelfish: 1024 entries in the kernel control block, never masked by the kernel.)
 
 use caps::{CteRef, Step, Store};
@@ -11,7 +12,7 @@ use hal::gic::InterruptId;
 use kpi::addr::PhysAddr;
 use kpi::layout::SLOT_BYTES;
 
-use crate::dcb::DcbPtr;
+use crate::dcb::{DcbPtr, DcbState};
 use crate::env::Env;
 use crate::kernel::Kernel;
 use crate::lmp::Transfer;
@@ -24,6 +25,8 @@ const FIRST: u32 = 16;
 pub struct Receivers {
     base: u64,
     count: u32,
+    /// A dispatcher was deleted since the last look for what it received.
+    orphaned: bool,
 }
 
 impl Receivers {
@@ -37,7 +40,13 @@ impl Receivers {
         Self {
             base: base.0,
             count,
+            orphaned: false,
         }
+    }
+
+    /// A dispatcher was deleted.
+    pub fn listener_deleted(&mut self) {
+        self.orphaned = true;
     }
 
     /// The vector whose entry this is.
@@ -96,6 +105,40 @@ impl Kernel {
                 None
             }
         }
+    }
+
+    /// Gives up the endpoints of deleted dispatchers that interrupts and notes go to. Answers whether there was a reason to look: then that
+    /// was enough for one kernel entry.
+    #[cold]
+    #[inline(never)]
+    #[optimize(size)]
+    pub fn release_orphans(&mut self) -> bool {
+        if !core::mem::take(&mut self.env.receivers.orphaned) {
+            return false;
+        }
+        for vector in FIRST..self.env.receivers.count {
+            if let Some((interrupt, entry)) = self.env.receiver_of(u64::from(vector))
+                && self.is_orphan(entry)
+            {
+                let _ = self.env.devices.gic.disable(interrupt);
+                let _ = self.db.release_from_object(&mut self.env, entry);
+            }
+        }
+        let notes = self.env.notes.endpoint_slot();
+        if self.is_orphan(notes) {
+            let _ = self.db.release_from_object(&mut self.env, notes);
+            self.env.notes.endpoint_lost();
+        }
+        true
+    }
+
+    /// Whether an entry holds the endpoint of a dispatcher that was deleted. Its memory is in use as long as the endpoint is there.
+    fn is_orphan(&self, entry: CteRef) -> bool {
+        let endpoint = self.env.cte(entry).cap().as_end_point_lmp();
+        // SAFETY: the address comes from an endpoint capability of the database.
+        let listener =
+            endpoint.and_then(|cap| unsafe { DcbPtr::from_phys(PhysAddr(cap.listener)) });
+        listener.is_some_and(|dcb| dcb.state.get() == DcbState::Deleted)
     }
 
     /// Makes an endpoint the receiver in an entry; a former one gives way.

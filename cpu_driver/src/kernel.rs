@@ -214,7 +214,7 @@ impl Kernel {
     fn system_call(&mut self, registers: &mut CallRegisters) -> *mut SaveArea {
         let words = &mut registers.words;
         let handled = self.dispatch_call(words);
-        if self.env.notes.front().is_some() {
+        if self.env.notes.any {
             self.deliver_notes();
         }
         if self.env.current.is_none() {

@@ -1,8 +1,9 @@
-//! Notes from the kernel to the monitor: a dispatcher died, a dispatcher was stopped.
+//! Notes from the kernel to the monitor: a dispatcher died, a dispatcher was stopped, memory has become free.
 //!
 //! A note is an LMP message without sender. If the monitor's endpoint is full, the note waits here, and is delivered at a later
 //! kernel entry. The queue is bounded: when it overflows, notes are counted instead and the count is said on the console; the
-//! monitor can still see every dispatcher's state by asking.
+//! monitor can still see every dispatcher's state by asking. Of free memory one range waits, which grows until it covers all of it: it is
+//! only a hint where to look, so it may be too large, and no delete ever fails for want of room.
 
 use core::cell::UnsafeCell;
 
@@ -47,6 +48,10 @@ pub struct Notes {
     waiting: [Note; WAITING],
     first: usize,
     length: usize,
+    /// Free memory that was not told yet: base and end.
+    free: Option<(u64, u64)>,
+    /// Whether something waits.
+    pub any: bool,
     /// Notes lost to a full queue since the last report.
     pub dropped: u64,
     registered: bool,
@@ -61,6 +66,8 @@ impl Notes {
             }; WAITING],
             first: 0,
             length: 0,
+            free: None,
+            any: false,
             dropped: 0,
             registered: false,
         }
@@ -100,18 +107,27 @@ impl Notes {
             Some(place) if self.length < WAITING => {
                 *place = note;
                 self.length += 1;
+                self.any = true;
             }
             _ => self.dropped += 1,
         }
     }
 
+    /// Notes that memory has become free.
+    pub fn push_free(&mut self, base: u64, bytes: u64) {
+        let end = base.saturating_add(bytes);
+        let (first, last) = self.free.unwrap_or((base, end));
+        self.free = Some((first.min(base), last.max(end)));
+        self.any = true;
+    }
+
     /// The oldest note.
     pub fn front(&self) -> Option<Note> {
-        if self.length == 0 {
-            None
-        } else {
-            self.waiting.get(self.first).copied()
+        if self.length > 0 {
+            return self.waiting.get(self.first).copied();
         }
+        let (base, end) = self.free?;
+        Some(Note::new(KernelNote::Free, [base, end - base, 0, 0, 0]))
     }
 
     /// Removes the oldest note.
@@ -119,6 +135,9 @@ impl Notes {
         if self.length > 0 {
             self.first = (self.first + 1) % WAITING;
             self.length -= 1;
+        } else {
+            self.free = None;
         }
+        self.any = self.length > 0 || self.free.is_some();
     }
 }

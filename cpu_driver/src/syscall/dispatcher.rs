@@ -48,7 +48,9 @@ impl Kernel {
                     Ok(Reply::OK)
                 }
                 DcbState::Stopped => Ok(Reply::OK),
-                DcbState::Empty | DcbState::Dead => Err(ErrorCode::SysDispNotRunnable.into()),
+                DcbState::Empty | DcbState::Dead | DcbState::Deleted => {
+                    Err(ErrorCode::SysDispNotRunnable.into())
+                }
             },
             DispatcherCommand::Resume => match target.state.get() {
                 DcbState::Ready | DcbState::Stopped => {
@@ -56,7 +58,9 @@ impl Kernel {
                     self.env.scheduler.make_runnable(target);
                     Ok(Reply::OK)
                 }
-                DcbState::Empty | DcbState::Dead => Err(ErrorCode::SysDispNotRunnable.into()),
+                DcbState::Empty | DcbState::Dead | DcbState::Deleted => {
+                    Err(ErrorCode::SysDispNotRunnable.into())
+                }
             },
         }
     }

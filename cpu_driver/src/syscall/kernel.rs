@@ -42,6 +42,7 @@ impl Kernel {
                 self.dcb_of(slot)?.domain_id.set(second);
                 Ok(Reply::OK)
             }
+            KernelCommand::DeleteStep if self.release_orphans() => Ok(Reply::Again),
             KernelCommand::DeleteStep => Ok(stepped(self.db.delete_step(&mut self.env)?)),
             KernelCommand::ClearStep => Ok(stepped(self.db.clear_step(&mut self.env)?)),
             KernelCommand::Shutdown => {

@@ -56,6 +56,7 @@ impl Kernel {
             KernelCommand::IdentifyCap
             | KernelCommand::CapHasRelations
             | KernelCommand::NullifyCap
+            | KernelCommand::Retain
             | KernelCommand::DeleteForeigns => {
                 let [address, level, rest, ..] = *invocation.args;
                 let slot = self.locate(invocation.caller.cspace(), address, level)?;
@@ -101,6 +102,10 @@ impl Kernel {
             }
             KernelCommand::UnlockCap => {
                 self.db.set_locked(&mut self.env, slot, false);
+                Ok(Reply::OK)
+            }
+            KernelCommand::Retain => {
+                self.db.retain(&mut self.env, slot)?;
                 Ok(Reply::OK)
             }
             KernelCommand::NullifyCap => Ok(stepped(self.db.nullify(&mut self.env, slot)?)),

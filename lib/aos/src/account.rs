@@ -8,6 +8,7 @@
 //!
 //! Barrelfish counterpart: none; the memory server there forgets whom it gave RAM to.
 
+use crate::cap::kernel::retain;
 use crate::cap::{CapRef, cap_delete, cap_direct_identify, cap_retype, cap_revoke};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::{self, EVERYWHERE, alignment_of, mm_alloc_aligned, mm_free};
@@ -31,6 +32,8 @@ struct State {
     chunks: Vec<CapRef>,
     books: Ram<CapRef>,
     slots: Vec<CapRef>,
+    /// Those of the chunks of which the kernel tells.
+    watched: Vec<CapRef>,
 }
 
 /// An account. Clones are the same account.
@@ -144,6 +147,23 @@ impl Account {
         cap_delete(probe).push_err(code)?;
         let freed = self.0.lock().books.free(base, bytes);
         freed.map_err(from_mm).push_err(code)
+    }
+
+    /// Has the kernel tell when what was made at `base` goes ([`KernelNote::Free`](kpi::lmp::KernelNote::Free)). Takes the Kernel capability.
+    ///
+    /// # Errors
+    /// `MM_ERR_NOT_FOUND`: not granted. The kernel's.
+    pub fn watch(&self, base: u64) -> Result<(), Error> {
+        let chunk = self.chunk_of(base)?;
+        if self.0.lock().watched.contains(&chunk) {
+            return Ok(());
+        }
+        retain(chunk)?;
+        let state = &mut *self.0.lock();
+        let reserved = state.watched.try_reserve(1);
+        reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
+        state.watched.push(chunk);
+        Ok(())
     }
 
     fn chunk_of(&self, base: u64) -> Result<CapRef, Error> {

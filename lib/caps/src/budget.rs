@@ -23,6 +23,8 @@ pub(crate) const PER_CALL: u32 = 16_000;
 pub(crate) enum Work {
     /// Put an entry into the database, having looked for its place, and fill its slot.
     Insert,
+    /// The same for what has no address: its place is found by comparing all fields.
+    InsertByFields,
     /// Make one of a run of neighbours.
     InsertOfRun,
     /// Take an entry out and empty its slot.
@@ -61,6 +63,7 @@ impl Budget {
     pub(crate) fn cost(&self, work: Work) -> u32 {
         match work {
             Work::Insert => 350 + 40 * self.height,
+            Work::InsertByFields => 400 + 110 * self.height,
             Work::InsertOfRun => 250 + 15 * self.height,
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,

@@ -75,11 +75,13 @@ impl Flags {
     pub const CREATING: Self = Self(32);
     /// Own: the entry lies inside a kernel object that uses the capability (a dispatcher's CSpace root, for example).
     pub const HELD: Self = Self(64);
+    /// Shared: the kernel is told when what was made from this RAM goes.
+    pub const RETAINED: Self = Self(128);
 
     /// All relations to other cores.
     pub const REMOTE: Self = Self(2 | 4 | 8);
     /// The flags that all copies share.
-    pub const SHARED: Self = Self(1 | 2 | 4 | 8 | 16);
+    pub const SHARED: Self = Self(1 | 2 | 4 | 8 | 16 | 128);
     /// The flags with which an entry must not be used: neighbours, so that one instruction tests for both.
     pub(crate) const UNUSABLE: Self = Self(16 | 32);
 

@@ -85,8 +85,12 @@ pub trait Machine {
     /// it returns. It must not change the database.
     fn object_lost(&mut self, holder: CteRef, cap: &Capability);
     /// The last capability of the dispatcher at `dcb` is being deleted. When this returns the kernel has taken it off every queue and
-    /// off the core, and keeps no reference to it: its memory is given back later. It must not change the database.
+    /// off the core, and keeps no reference to it: its memory is given back later. Called again for one that had to wait for others. It
+    /// must not change the database.
     fn dispatcher_deleted(&mut self, dcb: PhysAddr);
+    /// An object went whose memory was made from a retained capability ([`Database::retain`](crate::Database::retain)), and nothing lies there
+    /// any more. It must not change the database.
+    fn memory_free(&mut self, _base: PhysAddr, _bytes: u64) {}
     /// Instructions that one call may use for work in pieces, fixed costs apart. The kernel keeps this; tests choose less, so that
     /// what is small takes many calls too.
     #[inline]

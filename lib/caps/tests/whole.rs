@@ -296,3 +296,81 @@ fn a_cnode_full_of_copies_of_itself_is_deleted_in_steps() {
     world.drain(audit).unwrap();
     ram_is_free(&mut world);
 }
+
+/// CNode A holds a frame that is locked, CNode B a dispatcher; marked in this order.
+#[test]
+fn what_is_locked_keeps_no_other_from_its_turn() {
+    let mut world = World::new();
+    make(&mut world, ObjType::L2CNode, 16384, 0, 0);
+    make(&mut world, ObjType::L2CNode, 16384, 16384, 1);
+    let frame = from_ram(ObjType::Frame, 4096, 1, 1 << 20, within((1, 0), 7));
+    world.retype(frame).unwrap();
+    let dcb = from_ram(ObjType::Dispatcher, 1024, 1, 2 << 20, within((1, 1), 7));
+    world.retype(dcb).unwrap();
+    let frame = entry(RAM + 64 * 7);
+    let World { db, env } = &mut world;
+    db.lock(env, frame).unwrap();
+    for cnode in [at(1, 0), at(1, 1)] {
+        assert_eq!(db.delete_last(env, cnode), Ok(Step::Done));
+    }
+    let mut settled = 0;
+    let refused = loop {
+        match world.repeat(|db, env| db.delete_step(env)) {
+            Ok(_) => settled += 1,
+            Err(error) => break error,
+        }
+        audit(&world);
+        assert!(settled < 10, "for ever");
+    };
+    assert_eq!(refused, E::SysCapLocked);
+    assert_eq!(settled, 2, "CNode B and its dispatcher");
+    assert_eq!(world.env.deleted.len(), 1, "the dispatcher is stopped");
+    let World { db, env } = &mut world;
+    assert_eq!(db.clear_step(env), Err(E::SysCapLocked));
+    for _ in 0..3 {
+        let again = world.repeat(|db, env| db.delete_step(env));
+        assert_eq!(again, Err(E::SysCapLocked));
+    }
+    world.db.set_locked(&mut world.env, frame, false);
+    world.drain(audit).unwrap();
+    ram_is_free(&mut world);
+}
+
+/// Two that cannot go on, and one that can: the round ends, whichever comes first.
+#[test]
+fn several_that_are_locked_take_turns() {
+    let mut world = World::new();
+    for index in 0..3 {
+        let offset = u64::from(index) * 16384;
+        make(&mut world, ObjType::L2CNode, 16384, offset, index);
+        let frame = from_ram(
+            ObjType::Frame,
+            4096,
+            1,
+            (1 << 20) + offset,
+            within((1, index), 7),
+        );
+        world.retype(frame).unwrap();
+    }
+    let frames = [0, 2].map(|index| entry(RAM + 16384 * index + 64 * 7));
+    for frame in frames {
+        world.db.lock(&mut world.env, frame).unwrap();
+    }
+    for index in 0..3 {
+        world
+            .repeat(|db, env| db.delete_last(env, at(1, index)))
+            .unwrap();
+    }
+    assert_eq!(world.drain(audit), Err(E::SysCapLocked));
+    world.db.set_locked(&mut world.env, frames[0], false);
+    assert_eq!(world.drain(audit), Err(E::SysCapLocked));
+    let left = entries(&world);
+    let cnodes = left.iter().filter(|(_, cap)| {
+        cap.objtype() == ObjType::L2CNode && (RAM..RAM + RAM_BYTES).contains(&cap.address())
+    });
+    let staged = cnodes.count();
+    assert_eq!(staged, 3, "cleared only when nothing is marked");
+    world.db.set_locked(&mut world.env, frames[1], false);
+    world.drain(audit).unwrap();
+    ram_is_free(&mut world);
+}

@@ -330,6 +330,9 @@ commands! {
         /// with its table entry, x5 = [`CapFacts`](super::CapFacts). Errors: `CAP_NOT_FOUND` (no live slot is
         /// there, or no more: begin again).
         NextCap = 40, argc 3;
+        /// address, level, of a RAM capability: from now on a note `Free` tells when something goes that was made from it, and
+        /// not from something else that was. **Barreleye**. Errors: `CAP_LOCKED`, `INVALID_SOURCE_TYPE` (no RAM).
+        Retain = 41, argc 4;
     }
 }
 

@@ -62,6 +62,9 @@ pub enum KernelNote {
     Death = 1,
     /// A dispatcher was taken off the scheduler because it cannot handle its faults: {domain id, [`FaultKind`], ESR, FAR, PC}.
     Fault = 2,
+    /// Memory made from a retained capability has become free: {base, bytes}. A hint: the range may be larger, if several were
+    /// waiting, and in use again. A retype tells.
+    Free = 3,
 }
 
 /// Why a dispatcher was stopped.

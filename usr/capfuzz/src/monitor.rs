@@ -23,7 +23,7 @@ pub fn act(random: &mut fastrand::Rng, tally: &Tally) {
     let there = [ROOT, L2, address, L2];
     use KernelCommand as K;
     let succeeded = match command {
-        K::IdentifyCap | K::NullifyCap | K::DeleteForeigns => {
+        K::IdentifyCap | K::NullifyCap | K::DeleteForeigns | K::Retain => {
             call(command, &[address, L2]).is_some()
         }
         K::IdentifyDomainsCap

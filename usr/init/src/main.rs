@@ -58,6 +58,7 @@ fn main(args: Args) -> Result<(), Error> {
     let boot = Boot::of_init()?;
     let mut children = Children::new()?;
     let options = Options::parse(args);
+    children.trusted_bytes = options.trusted_bytes;
     let all_well = onboot::run(boot, &mut children);
     match options.at_end {
         AtEnd::Prompt => {}

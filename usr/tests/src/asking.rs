@@ -14,10 +14,12 @@ use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, ErrorCode, println, ram};
 
 const SUITE: &str = "monitor";
+/// A root slot that nothing else uses.
+const SCRATCH: u32 = 190;
 
 type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 8] = [
+const TESTS: [Test; 9] = [
     ("a CNode goes with all that lies in it", whole_delete),
     ("a revoke takes CNodes and dispatchers", whole_revoke),
     ("a CNode of another CSpace", foreign),
@@ -25,6 +27,7 @@ const TESTS: [Test; 8] = [
     ("a root that is no root CNode is refused", bad_roots),
     ("requests without their capability are refused", bare),
     ("memory comes and goes, up to a quota", memory),
+    ("memory comes back without being freed", comes_back),
     ("a flood of nonsense harms nobody", flood),
 ];
 
@@ -169,6 +172,64 @@ fn memory() -> Outcome {
     slot_free(piece)?;
     slot_free(slot)?;
     Ok(())
+}
+
+/// Many times the quota, without ever freeing any: the kernel tells the monitor what has become free.
+fn comes_back() -> Outcome {
+    const PIECE: u64 = 1 << 20;
+    let page = BASE_PAGE_SIZE;
+    let slots = [slot_alloc()?, slot_alloc()?, slot_alloc()?];
+    let [frame, other, cnode] = slots;
+    let take = || ram::ram_alloc(PIECE, page);
+    for round in 0..64 {
+        let piece = take()?;
+        match round % 4 {
+            // The RAM itself, or first the RAM and then what was made of it.
+            0 => cap_delete(piece)?,
+            1 => {
+                cap_retype(frame, piece, page, ObjType::Frame, page, 1)?;
+                cap_retype(other, piece, 4 * page, ObjType::VNodeAarch64L2, page, 1)?;
+                for cap in [piece, other, frame] {
+                    cap_delete(cap)?;
+                }
+            }
+            // A dispatcher, whose endpoint is left.
+            2 => {
+                cap_retype(frame, piece, 0, ObjType::Dispatcher, 1024, 1)?;
+                cap_retype(other, frame, 0, ObjType::EndPointLmp, 0, 1)?;
+                for cap in [piece, frame, other] {
+                    cap_delete(cap)?;
+                }
+            }
+            // In a CNode made of another piece, which goes first.
+            _ => {
+                let second = take()?;
+                cap_retype(cnode, second, 0, ObjType::L2CNode, L2CNODE_BYTES, 1)?;
+                cap_delete(second)?;
+                lay_into(cnode, piece)?;
+                cap_delete(cnode)?;
+            }
+        }
+        slot_free(piece)?;
+    }
+    // As much as before is to be had.
+    let all = [take()?, take()?, take()?, take()?];
+    for piece in all {
+        ram::ram_free(piece)?;
+    }
+    for slot in slots {
+        slot_free(slot)?;
+    }
+    Ok(())
+}
+
+/// Moves a capability into a CNode that hangs in root slot [`SCRATCH`] meanwhile.
+fn lay_into(cnode: CapRef, cap: CapRef) -> Result<(), Error> {
+    let hung = CNodeRef::ROOT.slot(SCRATCH);
+    cap_copy(hung, cnode)?;
+    cap_copy(CNodeRef::own(SCRATCH).slot(0), cap)?;
+    cap_delete(hung)?;
+    cap_delete(cap)
 }
 
 /// Capabilities that nobody asked for, one of them a last copy, and requests whose answers nobody reads.

@@ -34,6 +34,15 @@ pub fn set_domain_id(dispatcher: CapRef, id: u64) -> Result<(), Error> {
     .map(|_| ())
 }
 
+/// Has the kernel tell, by a note, when something goes that was made from this RAM.
+///
+/// # Errors
+/// `SYS_ERR_INVALID_SOURCE_TYPE`: no RAM. `SYS_ERR_CAP_LOCKED`.
+pub fn retain(ram: CapRef) -> Result<(), Error> {
+    let args = [u64::from(ram.addr().0), ram.level() as u64];
+    kernel(KernelCommand::Retain, &args).map(|_| ())
+}
+
 fn on_any_slot(command: KernelCommand, cap: CapRef) -> Result<(), Error> {
     let args = [
         u64::from(cap.croot().0),

@@ -72,6 +72,8 @@ pub struct Database {
     pub(crate) changes: u64,
     /// How far a resize has come.
     pub(crate) resizing: Option<Resizing>,
+    /// Some capability is or was retained.
+    pub(crate) retains: bool,
 }
 
 impl Database {
@@ -87,6 +89,7 @@ impl Database {
             reached: None,
             changes: 0,
             resizing: None,
+            retains: false,
         }
     }
 

@@ -83,6 +83,7 @@ impl Database {
             if holds_entries(cap.objtype()) {
                 env.retire(PhysAddr(cap.address()), cap.size());
             }
+            self.announce_end(env, &cap);
             return Ok(Step::Done);
         }
         if state.flags.has(Flags::LOCKED) {
@@ -136,6 +137,7 @@ impl Database {
         }
         if !objtype.is_vnode() && !is_mappable(objtype) {
             self.take_out(env, at);
+            self.announce_end(env, &cap);
             return Ok(Step::Done);
         }
         let end = cap.end();
@@ -150,6 +152,7 @@ impl Database {
             return Ok(Step::Again);
         }
         self.take_out(env, at);
+        self.announce_end(env, &cap);
         Ok(Step::Done)
     }
 

@@ -12,8 +12,9 @@
 //! an object is full of others that are marked, it waits for another turn at the end of the list. Each of those fills one entry
 //! only and has three or more itself, so at most a third of the list can be full, and every round settles the rest.
 //!
-//! A capability in which other cores have a say (locked, or with remote copies) stops the step with its error; the step goes on
-//! when it is repeated after that was mended.
+//! An object that holds a capability in which other cores have a say (locked, or with remote copies) goes to the end of the list: it
+//! keeps no other from its turn. A step fails only when a whole round has settled nothing; it goes on when it is repeated after that
+//! was mended.
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
@@ -53,6 +54,10 @@ impl Database {
     ) -> Result<Step, ErrorCode> {
         if env.cte(at).is_staged() {
             return Ok(Step::Done);
+        }
+        // For telling of its end.
+        if self.retains && !budget.spend(Work::Visit) {
+            return Ok(Step::Again);
         }
         if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
             while let Some(other) = self.other_copy(env, at) {
@@ -113,11 +118,11 @@ impl Database {
 
     /// Works on the first marked object: deletes or marks what lies in it, and puts it on the clear list.
     ///
-    /// [`Step::Again`]: that object is not finished. [`Step::Done`]: it is; there may be others.
+    /// [`Step::Again`]: that object is not finished, or has to wait for others. [`Step::Done`]: it is; there may be others.
     ///
     /// # Errors
-    /// `SYS_ERR_CAP_NOT_FOUND`: nothing is marked. `SYS_ERR_CAP_LOCKED`, `SYS_ERR_RETRY_THROUGH_MONITOR`: other cores have a say in
-    /// something that lies in it.
+    /// `SYS_ERR_CAP_NOT_FOUND`: nothing is marked. `SYS_ERR_CAP_LOCKED`, `SYS_ERR_RETRY_THROUGH_MONITOR`: all that is marked waits for
+    /// others, and other cores have a say in something that lies in one of them.
     pub fn delete_step<E: Env>(&mut self, env: &mut E) -> Result<Step, ErrorCode> {
         let at = match self.pending.working {
             Some(at) => at,
@@ -136,10 +141,29 @@ impl Database {
         if !self.drop_views(env, at, &mut budget) {
             return Ok(Step::Again);
         }
-        if self.mark_contents(env, at, &mut budget)? == Step::Again {
-            return Ok(Step::Again);
+        match self.mark_contents(env, at, &mut budget) {
+            Ok(Step::Done) => self.settle(env, at, &mut budget),
+            Ok(Step::Again) => Ok(Step::Again),
+            Err(error) => self.postpone(env, at, error),
         }
-        self.settle(env, at, &mut budget)
+    }
+
+    /// Lets the others go first. An error if all of them have had their turn since an object was settled.
+    #[cold]
+    fn postpone<E: Env>(
+        &mut self,
+        env: &mut E,
+        at: CteRef,
+        error: ErrorCode,
+    ) -> Result<Step, ErrorCode> {
+        self.pending.working = None;
+        self.pending.push(env, at);
+        if self.pending.stuck == Some(at) {
+            self.pending.stuck = None;
+            return Err(error);
+        }
+        self.pending.stuck.get_or_insert(at);
+        Ok(Step::Again)
     }
 
     /// Deletes or marks what lies in the object. `page` of its entry counts the entries looked at; `link` remembers an empty one, as its
@@ -210,6 +234,7 @@ impl Database {
             return Ok(Step::Done);
         };
         self.pending.working = None;
+        self.pending.stuck = None;
         self.pending.push_cleared(env, home);
         Ok(Step::Done)
     }
@@ -240,6 +265,7 @@ impl Database {
         let cap = env.cte(at).cap;
         self.take_out(env, at);
         env.retire(PhysAddr(cap.address()), cap.size());
+        self.announce_end(env, &cap);
         Ok(Step::Done)
     }
 }

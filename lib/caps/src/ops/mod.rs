@@ -20,6 +20,7 @@ mod pending;
 mod reach;
 mod relatives;
 mod resize;
+mod retained;
 mod retype;
 mod revoke;
 mod revoke_mark;

@@ -20,6 +20,8 @@ pub(crate) struct Pending {
     last: Option<CteRef>,
     /// Taken off the delete list; its contents are being marked.
     pub(super) working: Option<CteRef>,
+    /// The first that could not go on since the last one was settled.
+    pub(super) stuck: Option<CteRef>,
     /// First of the clear list: empty objects, each with its own capability in one of its own entries.
     cleared: Option<CteRef>,
     /// How far a revocation has come: its target, and the last capability that it left behind marked.
@@ -48,6 +50,7 @@ impl Pending {
         first: None,
         last: None,
         working: None,
+        stuck: None,
         cleared: None,
         revoking: None,
     };

@@ -48,6 +48,8 @@ pub struct Env {
     pub zeroed: u64,
     /// Ranges retired.
     pub retired: Vec<(PhysAddr, u64)>,
+    /// Ranges that have become free below retained capabilities.
+    pub free: Vec<(u64, u64)>,
 }
 
 impl Env {
@@ -65,6 +67,7 @@ impl Env {
             deleted: Vec::new(),
             zeroed: 0,
             retired: Vec::new(),
+            free: Vec::new(),
         }
     }
 
@@ -182,6 +185,10 @@ impl Machine for Env {
 
     fn dispatcher_deleted(&mut self, dcb: PhysAddr) {
         self.deleted.push(dcb);
+    }
+
+    fn memory_free(&mut self, base: PhysAddr, bytes: u64) {
+        self.free.push((base.0, bytes));
     }
 
     fn work_per_call(&self) -> u32 {

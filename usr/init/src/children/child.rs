@@ -67,6 +67,8 @@ pub struct Child {
     pub(super) outcome: Option<Outcome>,
     pub(super) job: Option<Job>,
     pub(super) pieces: Pieces,
+    /// Of which it has not said that it frees them.
+    pub(super) returned: Pieces,
     trust: Trust,
     assembler: Box<RecordAssembler>,
     complained: bool,
@@ -85,6 +87,7 @@ impl Child {
             outcome: None,
             job: None,
             pieces: Pieces::new(),
+            returned: Pieces::new(),
             trust,
             assembler: Box::default(),
             complained: false,

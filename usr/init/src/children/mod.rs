@@ -42,8 +42,8 @@ pub const MAX_CHILDREN: usize = 32;
 const ID_BASE: u64 = 1 << 30;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
-/// Memory of a trusted child.
-const TRUSTED_BYTES: u64 = 128 << 20;
+/// Memory of a trusted child, unless the boot menu says otherwise.
+pub const TRUSTED_BYTES: u64 = 128 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
 /// Ended children whose status is remembered.
@@ -112,6 +112,8 @@ pub struct Children {
     statuses: VecDeque<(u32, u8)>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
+    /// Memory of each trusted child that is started.
+    pub trusted_bytes: u64,
 }
 
 impl Children {
@@ -132,6 +134,7 @@ impl Children {
             ended: Vec::with_capacity(MAX_CHILDREN),
             statuses: VecDeque::with_capacity(REMEMBERED),
             balance: None,
+            trusted_bytes: TRUSTED_BYTES,
         })
     }
 
@@ -199,9 +202,9 @@ impl Children {
         let account = Account::new();
         let grants = match trust {
             Trust::Plain => Vec::new(),
-            Trust::Trusted => trusted_grants(&account)?.into(),
+            Trust::Trusted => trusted_grants(&account, self.trusted_bytes)?.into(),
             Trust::Kernel => {
-                let mut grants = Vec::from(trusted_grants(&account)?);
+                let mut grants = Vec::from(trusted_grants(&account, self.trusted_bytes)?);
                 grants.extend(KERNEL_GRANTS);
                 grants
             }
@@ -322,10 +325,13 @@ impl Children {
     /// Does what is to be done now, without waiting: messages, notes, some calls for children, taking apart those that have ended.
     /// Answers whether more is to be done.
     pub fn tend(&mut self) -> bool {
+        // Memory first: a request may ask for what has just become free. What children say of their end counts before what the
+        // kernel says.
+        let stopped = self.read_notes();
         for child in &mut self.running {
             child.listen();
         }
-        self.read_notes();
+        self.end_stopped(stopped);
         for _ in 0..CALLS_AT_ONCE {
             if !self.work() {
                 break;
@@ -389,13 +395,26 @@ impl Children {
         });
     }
 
-    /// Takes the kernel's notes. Those about a child that is gone already are nothing new.
-    fn read_notes(&mut self) {
+    /// Takes the kernel's notes: memory that is free; answers who stopped, and how.
+    fn read_notes(&mut self) -> Vec<(u64, Outcome)> {
+        let mut stopped = Vec::new();
         while let Some(note) = self.notes.receive() {
-            let Some((id, outcome)) = decode_note(note.words()) else {
-                println!("init: the kernel sent a note that is not known here");
-                continue;
-            };
+            match decode_note(note.words()) {
+                Some(Note::Free { base, bytes }) => {
+                    for child in &mut self.running {
+                        child.memory_free(base, bytes);
+                    }
+                }
+                Some(Note::Stopped(id, outcome)) => stopped.push((id, outcome)),
+                None => println!("init: the kernel sent a note that is not known here"),
+            }
+        }
+        stopped
+    }
+
+    /// Notes about a child that is gone already are nothing new.
+    fn end_stopped(&mut self, stopped: Vec<(u64, Outcome)>) {
+        for (id, outcome) in stopped {
             let pid = id ^ ID_BASE;
             let mut running = self.running.iter_mut();
             match running.find(|child| u64::from(child.pid) == pid) {
@@ -423,14 +442,27 @@ pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
     event::wait_until(snapshot, Some(until));
 }
 
-/// A note: whose, and what.
-fn decode_note(words: &[u64]) -> Option<(u64, Outcome)> {
+/// What the kernel tells.
+enum Note {
+    /// The dispatcher of this domain does not run any more.
+    Stopped(u64, Outcome),
+    /// Something went that lay in this memory.
+    Free { base: u64, bytes: u64 },
+}
+
+fn decode_note(words: &[u64]) -> Option<Note> {
     let (kind, rest) = words.split_first()?;
-    let (id, rest) = rest.split_first()?;
+    let (first, rest) = rest.split_first()?;
     if *kind == KernelNote::Death as u64 {
-        Some((*id, Outcome::Died))
+        Some(Note::Stopped(*first, Outcome::Died))
     } else if *kind == KernelNote::Fault as u64 {
-        Some((*id, outcome::from_note(rest)))
+        Some(Note::Stopped(*first, outcome::from_note(rest)))
+    } else if *kind == KernelNote::Free as u64 {
+        let bytes = *rest.first()?;
+        Some(Note::Free {
+            base: *first,
+            bytes,
+        })
     } else {
         None
     }
@@ -454,8 +486,8 @@ fn relay(json: Option<&str>) {
 }
 
 /// What a trusted child gets.
-fn trusted_grants(account: &Account) -> Result<[Grant; 3], Error> {
-    let memory = account.object(ObjType::Ram, TRUSTED_BYTES);
+fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
+    let memory = account.object(ObjType::Ram, bytes);
     let memory = memory.inspect_err(|_| {
         // The first error counts.
         let _ = account.release();

@@ -4,7 +4,8 @@
 //! request's root CNode lies in the child's receive slot meanwhile, and is dropped before the answer, so that no CSpace is kept alive by
 //! a request; when the child ends, its job ends with it. What such a job has marked by then is deleted by the steps that take the child apart.
 //!
-//! Memory is made in the child's account, up to [`QUOTA`] and [`ALLOCATIONS`], so that it comes back whatever the child does with it.
+//! Memory is made in the child's account, up to [`QUOTA`] and [`ALLOCATIONS`], and comes back in three ways: the child frees it; the account is
+//! released when the child ends; and when the child just deletes what it has, the kernel tells, and init tries whether it is free.
 //!
 //! Nothing that is asked for can harm init: requests are decoded before they are looked at, an address means something only in the CSpace whose
 //! root came along, and the kernel checks it there. **Bounds**: one job and one capability for each child, answers that the child has no
@@ -63,7 +64,7 @@ impl Job {
     }
 }
 
-/// Memory that a child has asked for: base and bytes.
+/// Memory that a child has asked for, or that came back without its saying so: base and bytes.
 pub type Pieces = Vec<(u64, u64)>;
 
 impl Child {
@@ -188,6 +189,8 @@ impl Child {
 
     /// A RAM capability in a slot of init's.
     fn make_memory(&mut self, bytes: u64, alignment: u64) -> Result<(CapRef, (u64, u64)), Error> {
+        // What has come back by itself would have been freed by now.
+        self.returned.clear();
         let refused = Error::new(ErrorCode::LibRamAlloc);
         let charged: u64 = self.pieces.iter().map(|(_, bytes)| bytes).sum();
         let bytes = bytes
@@ -204,6 +207,7 @@ impl Child {
         let made = account
             .object_at_aligned(slot, ObjType::Ram, bytes, alignment)
             .and_then(|()| cap_direct_identify(slot));
+        let made = made.and_then(|cap| account.watch(cap.address()).map(|()| cap));
         match made {
             Ok(cap) => Ok((slot, (cap.address(), bytes))),
             Err(error) => {
@@ -214,8 +218,34 @@ impl Child {
         }
     }
 
+    /// The kernel says that something went which lay there: takes back what is free now.
+    pub(super) fn memory_free(&mut self, base: u64, bytes: u64) {
+        let end = base.saturating_add(bytes);
+        let mut index = 0;
+        while let Some(&(at, length)) = self.pieces.get(index) {
+            let overlaps = at < end && base < at.saturating_add(length);
+            if overlaps
+                && self.returned.try_reserve(1).is_ok()
+                && self.take_memory(at, length).is_ok()
+            {
+                // Another one is in its place.
+                self.returned.push((at, length));
+            } else {
+                index += 1;
+            }
+        }
+    }
+
     fn take_memory(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
         let code = ErrorCode::MmMmFree;
+        let back = self
+            .returned
+            .iter()
+            .position(|piece| *piece == (base, bytes));
+        if let Some(index) = back {
+            self.returned.swap_remove(index);
+            return Ok(());
+        }
         let found = self.pieces.iter().position(|piece| *piece == (base, bytes));
         let index = found.ok_or(Error::new(ErrorCode::MmNotFound).push(code))?;
         let probe = slot_alloc().push_err(code)?;

@@ -2,18 +2,21 @@
 
 use super::devices::{Clock, VECTOR};
 use crate::harness::{Harness, Outcome, equal, refused, that};
+use aos::cap::dispatcher::{Setup, dispatcher_setup};
 use aos::cap::irq::{Trigger, irq_ack, irq_connect, irq_core, irq_dest_alloc, irq_vector};
-use aos::cap::{CapRef, cap_destroy, cap_mint, cap_revoke, invoke, monitor};
+use aos::cap::{
+    CapRef, cap_delete, cap_destroy, cap_mint, cap_retype, cap_revoke, invoke, monitor,
+};
 use aos::error::ErrorCode;
 use aos::kpi::addr::CoreId;
-use aos::kpi::cap::{Capability, IrqDest};
-use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::cap::{Capability, IrqDest, ObjType};
+use aos::kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::CapRights;
-use aos::kpi::slots::task;
+use aos::kpi::slots::{VROOT, task};
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::ram::{frame_alloc, mm_free};
-use aos::slot::slot_alloc;
+use aos::ram::{frame_alloc, mm_alloc, mm_free};
+use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, event, time};
 use core::time::Duration;
 
@@ -25,6 +28,11 @@ const QUIET: u64 = 100;
 pub fn run(harness: &mut Harness) {
     harness.test(SUITE, "an alarm is a message, once for each Ack", alarm);
     harness.test(SUITE, "a new receiver replaces the old one", replaced);
+    harness.test(
+        SUITE,
+        "a deleted receiver's memory comes back",
+        receiver_deleted,
+    );
     harness.test(SUITE, "no IRQDest for what is not there", alloc_refused);
     harness.test(
         SUITE,
@@ -110,6 +118,42 @@ fn replaced() -> Outcome {
     cap_revoke(second.cap())?;
     refused(irq_ack(irq), ErrorCode::SysIrqNoListener)?;
     cap_destroy(irq)?;
+    Ok(())
+}
+
+/// Deletes, and does not revoke, a dispatcher and its endpoint while an interrupt is connected with it.
+fn receiver_deleted() -> Outcome {
+    let memory = mm_alloc(BASE_PAGE_SIZE)?;
+    let [dispatcher, whole, endpoint] = [slot_alloc()?, slot_alloc()?, slot_alloc()?];
+    let irq = dest(QUIET)?;
+    for _ in 0..2 {
+        cap_retype(dispatcher, memory, 0, ObjType::Dispatcher, 1024, 1)?;
+        let setup = Setup {
+            cspace: CapRef::OWN_ROOT,
+            vspace: VROOT,
+            frame: CapRef::task(task::DISPFRAME).addr(),
+            run: false,
+        };
+        dispatcher_setup(dispatcher, &setup)?;
+        cap_retype(whole, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
+        let words = LMP_DEFAULT_BUFFER_WORDS as u64;
+        cap_mint(endpoint, whole, DISPATCHER_FRAME_BYTES - 4096, words)?;
+        irq_connect(irq, endpoint, Trigger::Edge)?;
+        irq_ack(irq)?;
+        for cap in [endpoint, whole, dispatcher] {
+            cap_delete(cap)?;
+        }
+        refused(irq_ack(irq), ErrorCode::SysIrqNoListener)?;
+    }
+    // Nothing is left in its memory.
+    cap_retype(whole, memory, 0, ObjType::Frame, BASE_PAGE_SIZE, 1)?;
+    for cap in [whole, irq] {
+        cap_destroy(cap)?;
+    }
+    for slot in [dispatcher, endpoint] {
+        slot_free(slot)?;
+    }
+    mm_free(memory)?;
     Ok(())
 }
 
