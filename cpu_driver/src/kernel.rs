@@ -71,8 +71,8 @@ pub struct EntryClock {
     started: u64,
     /// The longest entry so far.
     pub longest: u64,
-    /// First word of the system call that this entry is; 0 if it is none.
-    call: u64,
+    /// The words of the system call that this entry is; 0 if it is none.
+    call: [u64; 12],
 }
 
 #[cfg(feature = "check")]
@@ -81,7 +81,7 @@ impl EntryClock {
     const MOST: u64 = 20_000;
 
     fn start(&mut self) {
-        self.call = 0;
+        self.call = [0; 12];
         self.started = hal::cpu::cycles();
     }
 
@@ -203,7 +203,7 @@ impl Kernel {
             if took > EntryClock::MOST && took > longest {
                 crate::say!(
                     self.env.console,
-                    "an entry took {took} cycles; system call {:#x}",
+                    "an entry took {took} cycles; system call {:x?}",
                     self.clock.call
                 );
             }
@@ -232,8 +232,7 @@ impl Kernel {
         let words = &mut registers.words;
         #[cfg(feature = "check")]
         {
-            let [first, ..] = words;
-            self.clock.call = *first;
+            self.clock.call = *words;
         }
         let handled = self.dispatch_call(words);
         if self.env.notes.front().is_some() {
