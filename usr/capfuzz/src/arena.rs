@@ -179,7 +179,11 @@ impl Belief {
     pub fn revoked(&mut self, target: usize, cap: &Capability) {
         for slot in 0..ALL {
             let gone = self.get(slot).is_some_and(|other| {
-                other.address() >= cap.address() && other.end() <= cap.end() && slot != target
+                let below = match cap.objtype().has_address() {
+                    true => other.address() >= cap.address() && other.end() <= cap.end(),
+                    false => other == *cap,
+                };
+                below && slot != target
             });
             if gone {
                 self.set(slot, None);

@@ -47,7 +47,8 @@ pub const ARENA_ALIGNMENT: u64 = 2 << 20;
 /// Slots of the stock.
 const HALVES: u32 = 0;
 const AUTHORITIES: u32 = 2 * PLAIN as u32;
-const KIT_ROOT: u32 = AUTHORITIES + 8;
+/// The CSpace for dispatchers.
+pub const KIT_ROOT: u32 = AUTHORITIES + 8;
 const KIT_DISPATCHER: u32 = KIT_ROOT + 1;
 const KIT_ENDPOINT: u32 = KIT_ROOT + 2;
 /// The parent's own endpoint, for messages that are taken.

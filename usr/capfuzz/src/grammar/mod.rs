@@ -18,6 +18,8 @@ const L2: u64 = 2;
 const ROOT: u64 = ROOTCN.0 as u64;
 /// One call of so many is changed at random.
 const SPOILED: u32 = 16;
+/// Productions that are tried before a call is made of random words.
+const TRIES: u32 = 4;
 /// Filled slots of the arena beyond which deleting comes first.
 const FULL: usize = arena::SLOTS * 3 / 4;
 
@@ -71,7 +73,23 @@ impl Grammar {
         if self.random.u32(..256) == 0 {
             self.favourite = self.random.usize(..arena::SLOTS);
         }
-        let call = match self.random.u32(..100) {
+        let call = (0..TRIES).find_map(|_| self.production(belief));
+        let mut call = call.unwrap_or_else(|| self.noise(belief));
+        if self.random.u32(..SPOILED) == 0 {
+            let index = self.random.usize(2..12);
+            let value = self.value();
+            if let Some(word) = call.words.get_mut(index) {
+                *word = value;
+            }
+            // What it does now is not known: look at both ends afterwards.
+            call.effect = Effect::None;
+        }
+        call
+    }
+
+    /// A call that fits, if what it takes is there.
+    fn production(&mut self, belief: &Belief) -> Option<Call> {
+        match self.random.u32(..100) {
             0..38 if belief.filled() > FULL => self.delete(belief),
             0..9 => self.copy(belief),
             9..14 => self.mint(belief),
@@ -87,24 +105,16 @@ impl Grammar {
             83..89 => self.dispatcher(belief),
             89..94 => self.send(belief),
             94..98 => self.authority(belief),
-            _ => None,
-        };
-        let mut call = call.unwrap_or_else(|| self.noise(belief));
-        if self.random.u32(..SPOILED) == 0 {
-            let index = self.random.usize(2..12);
-            let value = self.value();
-            if let Some(word) = call.words.get_mut(index) {
-                *word = value;
-            }
-            // What it does now is not known: look at both ends afterwards.
-            call.effect = Effect::None;
+            _ => Some(self.noise(belief)),
         }
-        call
     }
 
-    /// A random slot of the arena, for looking.
+    /// A random slot, for looking.
     pub fn slot(&mut self) -> usize {
-        self.random.usize(..arena::SLOTS)
+        match self.random.u32(..8) {
+            0 => self.random.usize(arena::SLOTS..arena::ALL),
+            _ => self.random.usize(..arena::SLOTS),
+        }
     }
 
     /// A random number below a bound.
@@ -119,13 +129,16 @@ impl Grammar {
     /// Any command of any class with any arguments.
     fn noise(&mut self, belief: &Belief) -> Call {
         let class = self.one_of(&Class::ALL).unwrap_or(Class::CNode);
-        let (command, argc, _) = self.one_of(class.commands()).unwrap_or_default();
         let slot = belief
             .pick(&mut self.random, |cap| {
                 Class::of(cap.objtype()) == Some(class)
             })
             .map(|(slot, _)| slot);
         let target = slot.unwrap_or_else(|| self.random.usize(..arena::ALL));
+        // What is invoked instead of it has commands of its own.
+        let other = belief.get(target).and_then(|cap| Class::of(cap.objtype()));
+        let class = other.unwrap_or(class);
+        let (command, argc, _) = self.one_of(class.commands()).unwrap_or_default();
         let mut words = [0; 12];
         for word in words.iter_mut().skip(2) {
             *word = self.value();

@@ -2,6 +2,7 @@
 
 use super::{Call, Effect, Grammar, L2, invoke};
 use crate::arena::{self, Belief};
+use crate::supply::KIT_ROOT;
 use crate::tally::Class;
 use aos::kpi::addr::CapAddr;
 use aos::kpi::cap::{Capability, ObjType};
@@ -21,16 +22,24 @@ fn has_buffer(cap: &Capability) -> bool {
 
 impl Grammar {
     pub(super) fn dispatcher(&mut self, belief: &Belief) -> Option<Call> {
-        let (slot, _) = belief.of_type(&mut self.random, ObjType::Dispatcher)?;
         use DispatcherCommand as D;
         let command = match self.random.u32(..4) {
             0 => D::Setup,
             _ => self.one_of(D::ALL)?,
         };
+        let is_dispatcher = |cap: &Capability| cap.objtype() == ObjType::Dispatcher;
+        let (slot, _) = match command {
+            // The one in the stock is set up.
+            D::Setup => belief.pick_own(&mut self.random, is_dispatcher)?,
+            _ => belief.pick(&mut self.random, is_dispatcher)?,
+        };
         let mut args = [0; 6];
         match command {
             D::Setup => {
-                let (cspace, _) = belief.of_type(&mut self.random, ObjType::L1CNode)?;
+                let cspace = match self.random.u32(..4) {
+                    0 => belief.of_type(&mut self.random, ObjType::L1CNode)?.0,
+                    _ => arena::SLOTS + KIT_ROOT as usize,
+                };
                 let other = match self.random.u32(..4) {
                     0 => arena::address(slot),
                     _ => 0,
