@@ -55,6 +55,21 @@ struct Balance {
     free_slots: u32,
 }
 
+/// How many live capabilities there are of each type.
+type Census = [u32; ObjType::COUNT];
+
+fn census() -> Result<Census, Error> {
+    let mut census = [0; ObjType::COUNT];
+    let mut cursor = None;
+    while let Some(seen) = kernel::next_cap(cursor)? {
+        if let Some(count) = census.get_mut(seen.cap.objtype() as usize) {
+            *count += 1;
+        }
+        cursor = Some(seen.slot);
+    }
+    Ok(census)
+}
+
 struct Parent {
     elf: MappedFrame,
     elf_bytes: usize,
@@ -67,7 +82,7 @@ struct Parent {
     inbox: CapRef,
     random: fastrand::Rng,
     /// After the first epoch, in which some things are made that stay.
-    before: Option<Balance>,
+    before: Option<(Balance, Census)>,
     calls: u64,
     epochs: u64,
     killed: u64,
@@ -149,9 +164,18 @@ impl Parent {
             free_bytes: ram::mm_usage().free,
             free_slots: slot::free_slots(),
         };
-        let before = *self.before.get_or_insert(now);
+        let Some((before, types)) = self.before else {
+            self.before = Some((now, census()?));
+            return Ok(());
+        };
         if now != before {
             println!("capfuzz: {now:?} is left, not {before:?}");
+            for (objtype, (now, before)) in (0..).zip(census()?.into_iter().zip(types)) {
+                if now != before {
+                    let name = ObjType::from_u8(objtype).map_or("?", ObjType::name);
+                    println!("capfuzz: {now} of type {name}, not {before}");
+                }
+            }
             self.sound = false;
         }
         Ok(())
