@@ -142,6 +142,7 @@ impl Parent {
         let share = calls.div_ceil(CHILDREN as u64);
         let mut children = Vec::new();
         for seat in &self.seats {
+            seat.endpoint.renew()?;
             let seed = self.random.u32(..);
             children.push(start(&self.elf, self.elf_bytes, seat, share, seed)?);
         }
@@ -248,6 +249,8 @@ impl Parent {
     fn clear(&mut self) -> Result<(), Error> {
         self.post.disarm();
         self.receive();
+        // An interrupt may be connected with it.
+        self.post.renew()?;
         self.monitor.let_go();
         if let Err(error) = self.supply.clear() {
             println!("capfuzz: the arena's memory is not free again: {error}");
@@ -304,7 +307,6 @@ fn start(
     calls: u64,
     seed: u32,
 ) -> Result<Domain, SpawnError> {
-    while seat.endpoint.receive().is_some() {}
     seat.tally.begin();
     let account = Account::new();
     let mut grants = alloc::vec![
