@@ -71,17 +71,24 @@ pub struct EntryClock {
     started: u64,
     /// The longest entry so far.
     pub longest: u64,
+    /// The words of the system call that this entry is; 0 if it is none.
+    call: [u64; 12],
 }
 
 #[cfg(feature = "check")]
 impl EntryClock {
+    /// No entry may take longer. (Where a cycle is no instruction, nobody knows.)
+    const MOST: u64 = 20_000;
+
     fn start(&mut self) {
+        self.call = [0; 12];
         self.started = hal::cpu::cycles();
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self) -> u64 {
         let took = hal::cpu::cycles().wrapping_sub(self.started);
         self.longest = self.longest.max(took);
+        took
     }
 }
 
@@ -190,7 +197,17 @@ impl Kernel {
     fn timed_on<T>(&mut self, entry: impl FnOnce(&mut Self) -> T) -> T {
         let result = entry(self);
         #[cfg(feature = "check")]
-        self.clock.stop();
+        {
+            let longest = self.clock.longest;
+            let took = self.clock.stop();
+            if took > EntryClock::MOST && took > longest {
+                crate::say!(
+                    self.env.console,
+                    "an entry took {took} cycles; system call {:x?}",
+                    self.clock.call
+                );
+            }
+        }
         result
     }
 
@@ -213,6 +230,10 @@ impl Kernel {
     #[inline(always)]
     fn system_call(&mut self, registers: &mut CallRegisters) -> *mut SaveArea {
         let words = &mut registers.words;
+        #[cfg(feature = "check")]
+        {
+            self.clock.call = *words;
+        }
         let handled = self.dispatch_call(words);
         if self.env.notes.any {
             self.deliver_notes();
@@ -389,7 +410,7 @@ impl Kernel {
     fn idle(&mut self) {
         self.env.arm_timer_for_idle();
         #[cfg(feature = "check")]
-        self.clock.stop();
+        let _ = self.clock.stop();
         hal::cpu::wait_for_interrupt();
         #[cfg(feature = "check")]
         self.clock.start();

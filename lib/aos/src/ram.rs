@@ -173,10 +173,16 @@ fn make_own(
     alignment: u64,
     within: Span,
 ) -> Result<(), Error> {
-    let take = |bytes| RAM.lock().alloc_within(bytes, alignment, within);
-    let alloc = |bytes| match take(bytes) {
+    // RAM that is all of a region would be a copy of its root, which goes when somebody revokes it.
+    let is_ram = objtype == ObjType::Ram;
+    let take = |bytes| match is_ram {
+        true => RAM.lock().alloc_part(bytes, alignment, within),
+        false => RAM.lock().alloc_within(bytes, alignment, within),
+    };
+    let alloc = |bytes: u64| match take(bytes) {
         Err(mm::MmError::Exhausted) if monitor::is_there() => {
-            refill(bytes, alignment)?;
+            let more = if is_ram { BASE_PAGE_SIZE } else { 0 };
+            refill(bytes.saturating_add(more), alignment)?;
             take(bytes).map_err(from_mm)
         }
         found => found.map_err(from_mm),

@@ -23,8 +23,8 @@ pub(crate) const PER_CALL: u32 = 16_000;
 pub(crate) enum Work {
     /// Put an entry into the database, having looked for its place, and fill its slot.
     Insert,
-    /// The same for what has no address: its place is found by comparing all fields.
-    InsertByFields,
+    /// The same for a type without addresses: at each node on the way all sort keys are compared.
+    InsertByAllKeys,
     /// Make one of a run of neighbours.
     InsertOfRun,
     /// Take an entry out and empty its slot.
@@ -63,7 +63,7 @@ impl Budget {
     pub(crate) fn cost(&self, work: Work) -> u32 {
         match work {
             Work::Insert => 350 + 40 * self.height,
-            Work::InsertByFields => 400 + 110 * self.height,
+            Work::InsertByAllKeys => 400 + 110 * self.height,
             Work::InsertOfRun => 250 + 15 * self.height,
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,
@@ -92,5 +92,17 @@ impl Budget {
     #[must_use]
     pub(crate) fn spend(&mut self, work: Work) -> bool {
         self.spend_instructions(self.cost(work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As measured by `capfuzz`: 1,430 instructions for each of 14 Domains, in a tree of 11 levels.
+    #[test]
+    fn what_has_no_address_is_charged_for_all_its_comparisons() {
+        let budget = Budget::new(11, PER_CALL);
+        assert!(budget.cost(Work::InsertByAllKeys) >= 1_430);
     }
 }

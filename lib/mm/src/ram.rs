@@ -94,11 +94,38 @@ impl<C: Copy> Ram<C> {
         alignment: u64,
         within: Span,
     ) -> Result<Grant<C>, MmError> {
+        self.find(bytes, alignment, within, true)
+    }
+
+    /// As [`Ram::alloc_within`], but never a whole region: for what is to be of the root's own type. The kernel makes a *copy* of the root
+    /// of all of it, and who revokes a copy takes the root away.
+    ///
+    /// # Errors
+    /// As [`Ram::alloc_within`].
+    pub fn alloc_part(
+        &mut self,
+        bytes: u64,
+        alignment: u64,
+        within: Span,
+    ) -> Result<Grant<C>, MmError> {
+        self.find(bytes, alignment, within, false)
+    }
+
+    fn find(
+        &mut self,
+        bytes: u64,
+        alignment: u64,
+        within: Span,
+        may_be_whole: bool,
+    ) -> Result<Grant<C>, MmError> {
         let bytes = bytes
             .checked_next_multiple_of(PAGE)
             .ok_or(MmError::Invalid)?;
         let mut refusal = MmError::Exhausted;
         for region in &mut self.regions {
+            if !may_be_whole && region.span.bytes() == bytes {
+                continue;
+            }
             match region.free.take(bytes, alignment.max(PAGE), within) {
                 Ok(base) => {
                     return Ok(Grant {
@@ -170,6 +197,21 @@ mod tests {
             (usage.total, usage.free, usage.largest),
             (0x13000, 0x13000, 0x10000)
         );
+    }
+
+    #[test]
+    fn what_may_not_be_a_copy_of_the_root_is_smaller() {
+        let all = Span {
+            base: 0,
+            end: u64::MAX,
+        };
+        let mut ram = Ram::new();
+        ram.add('a', 0x4000_0000, 0x4000).unwrap();
+        assert_eq!(ram.alloc_part(0x4000, 1, all), Err(MmError::Exhausted));
+        ram.add('b', 0x8000_0000, 0x8000).unwrap();
+        assert_eq!(ram.alloc_part(0x4000, 1, all).unwrap().root, 'b');
+        assert_eq!(ram.alloc_part(0x3000, 1, all).unwrap().root, 'a');
+        assert_eq!(ram.alloc(0x4000, 1).unwrap().root, 'b');
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Domains that invoke shared objects at random: `capfuzz [CALLS [SEED]]`, from the boot menu: `module /sbin/capfuzz boot kernel`.
+//! Domains that invoke shared objects at random: `capfuzz [CALLS [SEED]]`, from the boot menu: `module /sbin/capfuzz kernel`.
 //!
 //! [`CHILDREN`] unprivileged domains share an [`arena`] of slots and the objects in it, and throw invocations at them that a
 //! [`grammar`] makes: unlike `fuzz`, most could succeed, and many do. The parent, which has the authority of a monitor, lets them
@@ -15,6 +15,7 @@ mod child;
 mod grammar;
 mod monitor;
 mod parent;
+mod supply;
 mod tally;
 
 use aos::{Args, Status, println};

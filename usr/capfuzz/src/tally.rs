@@ -109,6 +109,111 @@ impl Class {
     }
 }
 
+/// What never succeeds, and why.
+const NEVER: [(Class, u8, &str); 9] = [
+    (
+        Class::Dispatcher,
+        DispatcherCommand::PerfMon as u8,
+        "counters belong to cores",
+    ),
+    (
+        Class::Kcb,
+        KcbCommand::Clone as u8,
+        "not done on this architecture",
+    ),
+    (Class::Ipi, IpiCommand::SendStart as u8, "no core is off"),
+    (
+        Class::Ipi,
+        IpiCommand::SendInit as u8,
+        "not done on this architecture",
+    ),
+    (
+        Class::Kernel,
+        KernelCommand::SpawnCore as u8,
+        "no core is off",
+    ),
+    (Class::Kernel, KernelCommand::Register as u8, "init did"),
+    (
+        Class::Kernel,
+        KernelCommand::Shutdown as u8,
+        "made with a wrong number of words",
+    ),
+    (
+        Class::Kernel,
+        KernelCommand::Reboot as u8,
+        "made with a wrong number of words",
+    ),
+    (
+        Class::Kernel,
+        KernelCommand::Record as u8,
+        "made with a wrong address: nonsense would be believed",
+    ),
+];
+
+/// Commands that only tell something.
+const TELLING: [(Class, &[u8]); 8] = [
+    (
+        Class::CNode,
+        &[
+            CNodeCommand::GetState as u8,
+            CNodeCommand::GetSize as u8,
+            CNodeCommand::CapIdentify as u8,
+        ],
+    ),
+    (
+        Class::Dispatcher,
+        &[
+            DispatcherCommand::DumpPTables as u8,
+            DispatcherCommand::DumpCapabilities as u8,
+        ],
+    ),
+    (Class::Ram, &[RamCommand::Noop as u8]),
+    (Class::Id, &[IdCommand::Identify as u8]),
+    (Class::Kcb, &[KcbCommand::Identify as u8]),
+    (
+        Class::IrqDest,
+        &[
+            IrqDestCommand::GetVector as u8,
+            IrqDestCommand::GetCpu as u8,
+        ],
+    ),
+    (Class::PerfMon, &[PerfMonCommand::Read as u8]),
+    (
+        Class::Kernel,
+        &[
+            KernelCommand::IdentifyCap as u8,
+            KernelCommand::IdentifyDomainsCap as u8,
+            KernelCommand::CapHasRelations as u8,
+            KernelCommand::GetCoreId as u8,
+            KernelCommand::GetArchId as u8,
+            KernelCommand::GetCapOwner as u8,
+            KernelCommand::HasDescendants as u8,
+            KernelCommand::IsRetypeable as u8,
+            KernelCommand::GetPlatform as u8,
+            KernelCommand::CheckInvariants as u8,
+            KernelCommand::Statistics as u8,
+            KernelCommand::NextCap as u8,
+        ],
+    ),
+];
+
+impl Class {
+    /// Why a command never succeeds, if it is such a one.
+    pub fn never(self, command: u8) -> Option<&'static str> {
+        let known = NEVER
+            .iter()
+            .find(|(class, number, _)| (*class, *number) == (self, command));
+        known.map(|(_, _, why)| *why)
+    }
+
+    /// Whether a command changes anything.
+    pub fn changes(self, command: u8) -> bool {
+        !TELLING
+            .iter()
+            .any(|(class, commands)| *class == self && commands.contains(&command))
+    }
+}
+
 /// The shared frame.
 pub struct Tally(MappedFrame);
 

@@ -179,10 +179,11 @@ impl Key {
     /// Order relative to a node, by all keys.
     #[inline(never)]
     pub(crate) fn order_slowly(&self, node: &Cte) -> Ordering {
-        if is_identical(&self.cap, &node.cap) {
-            return Ordering::Equal;
+        match self.root.cmp(&type_root(node.cap.objtype())) {
+            Ordering::Equal if is_identical(&self.cap, &node.cap) => Ordering::Equal,
+            Ordering::Equal => compare(&self.cap, &node.cap),
+            order => order,
         }
-        compare(&self.cap, &node.cap)
     }
 
     /// Whether it has an address, before `end`.

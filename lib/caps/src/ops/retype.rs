@@ -355,7 +355,7 @@ impl Database {
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
         let Some(spot) = self.check_range(env, plan, index)? else {
-            if !budget.spend(Work::InsertByFields) {
+            if !budget.spend(Work::InsertByAllKeys) {
                 return Ok(Step::Again);
             }
             let cap = self.result(plan, index)?;
@@ -483,7 +483,7 @@ fn fits_at_once(plan: &Plan, budget: &mut Budget) -> bool {
     let insert = if plan.carves {
         Work::InsertOfRun
     } else {
-        Work::InsertByFields
+        Work::InsertByAllKeys
     };
     let mut all = count.saturating_mul(budget.cost(insert));
     if plan.zero_bytes > 0 {

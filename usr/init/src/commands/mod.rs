@@ -112,6 +112,13 @@ const HIDDEN: &[Command] = &[
         list: false,
         run: mutate::elfmutate,
     },
+    Command {
+        name: "authorized",
+        args: "",
+        what: "runs a program with authority over the kernel",
+        list: false,
+        run: run::authorized,
+    },
     list(
         "balance",
         "compares memory and capabilities with the first call",

@@ -11,6 +11,16 @@ use aos::println;
 /// Runs the program that the first word names.
 pub fn program(context: &mut Context<'_>) -> u8 {
     let words = core::mem::take(&mut context.words);
+    named(context, &words, Trust::Plain)
+}
+
+/// Runs the program that the second word names, as if the boot menu had said `kernel`.
+pub fn authorized(context: &mut Context<'_>) -> u8 {
+    let words = core::mem::take(&mut context.words);
+    named(context, words.get(1..).unwrap_or_default(), Trust::Kernel)
+}
+
+fn named(context: &mut Context<'_>, words: &[String], trust: Trust) -> u8 {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Some(name) = words.first().copied() else {
         return 0;
@@ -20,7 +30,7 @@ pub fn program(context: &mut Context<'_>) -> u8 {
         println!("{name}: no such command or program; `help` lists what there is");
         return STATUS_NOT_FOUND;
     };
-    match run(context, &module, &words) {
+    match run(context, &module, &words, trust) {
         Ok(status) => status,
         Err(error) => {
             println!("{name}: could not be started: {error}");
@@ -34,6 +44,7 @@ fn run(
     context: &mut Context<'_>,
     module: &Module<'_>,
     words: &[&str],
+    trust: Trust,
 ) -> Result<u8, aos::spawn::SpawnError> {
     let (words, background) = match words {
         [words @ .., "&"] => (words, true),
@@ -42,7 +53,7 @@ fn run(
     let mapped = module.map()?;
     let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
     let elf = elf.unwrap_or_default();
-    let started = context.children.start(elf, words, Trust::Plain, background);
+    let started = context.children.start(elf, words, trust, background);
     // What cannot be unmapped only costs addresses.
     let _ = mapped.unmap();
     let pid = started?;
