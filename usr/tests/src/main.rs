@@ -2,7 +2,8 @@
 //!
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
 //! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
-//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`.
+//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`; with `worst` it looks for long kernel
+//! entries, see [`worst`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -25,6 +26,7 @@ mod root;
 mod spawning;
 mod tables;
 mod world;
+mod worst;
 
 use aos::{Args, Status};
 use harness::Harness;
@@ -40,6 +42,7 @@ fn main(args: Args) -> Status {
             return parts::play(part, seed.unwrap_or(0));
         }
         Some("privileged") => return privileged::run(),
+        Some("worst") => return worst::run(),
         _ => {}
     }
     let mut harness = Harness::new();
