@@ -31,8 +31,12 @@ pub(crate) enum Work {
     Remove,
     /// Take out the last of a run of neighbours.
     RemoveOfRun,
-    /// Look for an entry.
+    /// Look for an entry among such as have different addresses.
     Visit,
+    /// Look for an entry where many may have the same address, as the mappings of one page have.
+    Search,
+    /// Look for an entry of a type without addresses: at each node on the way all sort keys are compared.
+    SearchByAllKeys,
     /// Zero a page, or a smaller object.
     ZeroPage,
     /// Read or write so many page-table entries.
@@ -68,6 +72,8 @@ impl Budget {
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,
             Work::Visit => 50 + 20 * self.height,
+            Work::Search => 100 + 60 * self.height,
+            Work::SearchByAllKeys => 100 + 110 * self.height,
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
             Work::Finish(count) => count.saturating_mul(30),

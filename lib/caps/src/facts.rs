@@ -114,6 +114,12 @@ pub(crate) fn size(cap: &Capability) -> u64 {
     }
 }
 
+/// Whether the size is in the second word.
+#[inline(always)]
+pub(crate) fn stores_size(objtype: ObjType) -> bool {
+    has(objtype, STORES_SIZE)
+}
+
 /// [`ObjType::is_mapping`].
 #[inline(always)]
 pub(crate) fn is_mapping(objtype: ObjType) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
 //! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
-//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy`, how long the kernel works
-//! at a time, see [`heavy`].
+//! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
+//! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -27,6 +27,7 @@ mod root;
 mod spawning;
 mod tables;
 mod world;
+mod worst;
 
 use aos::{Args, Status};
 use harness::Harness;
@@ -43,6 +44,7 @@ fn main(args: Args) -> Status {
         }
         Some("privileged") => return privileged::run(),
         Some("heavy") => return heavy::run(),
+        Some("worst") => return worst::run(),
         _ => {}
     }
     let mut harness = Harness::new();

@@ -45,7 +45,7 @@ use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
 use crate::env::Store;
-use crate::facts::{size, type_root};
+use crate::facts::{is_mapping, size, stores_size, type_root};
 use crate::ops::{Pending, Reached, Resizing};
 
 /// Type root of everything that has an address.
@@ -180,6 +180,7 @@ impl Key {
     #[inline(never)]
     pub(crate) fn order_slowly(&self, node: &Cte) -> Ordering {
         match self.root.cmp(&type_root(node.cap.objtype())) {
+            Ordering::Equal if self.root == MEMORY_ROOT => order_in_memory(&self.cap, &node.cap),
             Ordering::Equal if is_identical(&self.cap, &node.cap) => Ordering::Equal,
             Ordering::Equal => compare(&self.cap, &node.cap),
             order => order,
@@ -190,6 +191,29 @@ impl Key {
     #[inline]
     pub(crate) fn is_memory_before(&self, end: u64) -> bool {
         self.root == MEMORY_ROOT && self.address < end
+    }
+}
+
+/// [`compare`] of two that have addresses, in 30 instructions: many mappings of one page have one address, and a search for one of
+/// them comes to this at most nodes.
+#[inline]
+fn order_in_memory(a: &Capability, b: &Capability) -> Ordering {
+    let (kind, other) = (a.objtype(), b.objtype());
+    let ([address, word, _], [other_address, other_word, _]) = (a.to_words(), b.to_words());
+    if address != other_address {
+        return address.cmp(&other_address);
+    }
+    if kind != other {
+        // The larger one first.
+        return size(b).cmp(&size(a)).then_with(|| kind.cmp(&other));
+    }
+    if stores_size(kind) {
+        other_word.cmp(&word)
+    } else if kind == ObjType::EndPointLmp || is_mapping(kind) {
+        // Where the buffer is; the page-table entry.
+        word.cmp(&other_word)
+    } else {
+        Ordering::Equal
     }
 }
 
@@ -246,6 +270,26 @@ pub(crate) fn range_end(cap: &Capability) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_an_address_is_ordered_as_hamlet_says() {
+        let words = [0, 64, 0x1000, 0x4000];
+        let caps: Vec<_> = ObjType::ALL
+            .into_iter()
+            .filter(|objtype| objtype.has_address())
+            .flat_map(|objtype| words.map(|first| words.map(|second| (objtype, first, second))))
+            .flatten()
+            .filter_map(|(objtype, first, second)| {
+                Capability::from_words([first, second, (objtype as u64) << 48 | 0x7_0001])
+            })
+            .collect();
+        assert!(caps.len() > 200, "{}", caps.len());
+        for a in &caps {
+            for b in &caps {
+                assert_eq!(order_in_memory(a, b), compare(a, b), "{a:?} {b:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_type_of_the_memory_root_has_its_address_in_the_first_word() {

@@ -22,13 +22,25 @@ use kpi::cap::ObjType;
 
 use crate::budget::{Budget, Step, Work};
 use crate::code;
-use crate::cte::{CteRef, Flags};
+use crate::cte::{Cte, CteRef, Flags};
 use crate::env::Env;
-use crate::mdb::{Database, first_word};
+use crate::facts::type_root;
+use crate::mdb::{Database, MEMORY_ROOT, first_word};
 use crate::objects::{holds_entries, inner_entries};
 
 /// Instructions to look at an entry.
-const LOOK: u32 = 12;
+const LOOK: u32 = 16;
+
+/// The work of finding the first copy of what is in an entry: mostly there is nothing to do, at most a search.
+fn to_first_copy(entry: &Cte) -> Work {
+    if !entry.shape.is_follower() {
+        Work::Finish(0)
+    } else if type_root(entry.cap.objtype()) == MEMORY_ROOT {
+        Work::Search
+    } else {
+        Work::SearchByAllKeys
+    }
+}
 
 impl Database {
     /// Deletes a capability even if it is the last copy of what holds capabilities: that is marked, and the steps do the rest. Everything
@@ -59,7 +71,10 @@ impl Database {
         if self.retains && !budget.spend(Work::Visit) {
             return Ok(Step::Again);
         }
-        if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
+        let Some(alone) = self.is_kept_by_itself(env, at, budget) else {
+            return Ok(Step::Again);
+        };
+        if alone && self.may_stage(env, at) {
             while let Some(other) = self.other_copy(env, at) {
                 if !budget.spend(Work::Remove) {
                     return Ok(Step::Again);
@@ -76,11 +91,12 @@ impl Database {
         }
     }
 
-    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
-    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
+    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it. `None`: looking
+    /// does not fit into this call.
+    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef, budget: &mut Budget) -> Option<bool> {
         let cap = &env.cte(at).cap;
         if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
-            return false;
+            return Some(false);
         }
         let inside = cap.address()..cap.end();
         // A CNode has only so many slots, and few when its type may lie in it at all; the first copy elsewhere decides.
@@ -89,11 +105,14 @@ impl Database {
             && copy != at
         {
             if !inside.contains(&copy.address().0) {
-                return false;
+                return Some(false);
+            }
+            if !budget.spend_instructions(LOOK) {
+                return None;
             }
             next = env.cte(copy).next_copy();
         }
-        true
+        Some(true)
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.
@@ -188,7 +207,7 @@ impl Database {
             if found.is_empty() {
                 empty = u64::from(index) + 1;
             } else if !found.is_staged() {
-                if !budget.spend(Work::Remove) {
+                if !budget.spend(Work::Remove) || !budget.spend(to_first_copy(found)) {
                     result = Ok(Step::Again);
                     break;
                 }

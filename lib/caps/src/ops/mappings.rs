@@ -151,7 +151,7 @@ impl Database {
             && env.cte(next).cap.objtype() == objtype
             && env.cte(next).cap.address() < end
         {
-            if !budget.spend(Work::Visit) || !self.drop_mapping(env, next, budget) {
+            if !budget.spend(Work::Search) || !self.drop_mapping(env, next, budget) {
                 return false;
             }
         }
@@ -185,7 +185,7 @@ impl Database {
             else {
                 break true;
             };
-            if !budget.spend(Work::Visit) {
+            if !budget.spend(Work::Search) {
                 break false;
             }
             let found = &env.cte(next).cap;
@@ -254,7 +254,7 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
-        if !budget.spend_instructions(2 * budget.cost(Work::Visit)) {
+        if !budget.spend_instructions(2 * budget.cost(Work::Search)) {
             return false;
         }
         let types = match aarch64::object_of(value) {

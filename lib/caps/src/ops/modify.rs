@@ -14,7 +14,7 @@ use crate::cte::CteRef;
 use crate::env::Env;
 use crate::mdb::Database;
 use crate::objects::table_level;
-use crate::vnode::aarch64;
+use crate::vnode::aarch64::{self, FlagChange};
 
 /// Successive entries of a table.
 #[derive(Clone, Copy)]
@@ -94,17 +94,11 @@ impl Database {
             first,
             count,
         };
-        let is_memory = |index| {
-            let value = env.read_entry(entry_at(entries.table, index));
-            aarch64::is_leaf(value) && aarch64::object_of(value).is_none()
-        };
-        if !(first..first + count).all(is_memory) {
-            return Err(code::WRONG_MAPPING);
-        }
         self.rewrite(env, entries, flags, CapRights::ALL)
     }
 
-    /// Rewrites leaves, if all of them may have these flags. (All are of the level of the first: they lie in one table.)
+    /// Rewrites leaves, if all of them are of memory and may have these flags: a whole table in three passes stays below the bound of a
+    /// kernel entry. (All are of the level of the first: they lie in one table.)
     fn rewrite<E: Env>(
         &mut self,
         env: &mut E,
@@ -112,18 +106,26 @@ impl Database {
         flags: u64,
         rights: CapRights,
     ) -> Result<(), ErrorCode> {
-        let flags = permitted(flags, rights)?;
+        let permitted = permitted(flags, rights);
+        let change = FlagChange::to(permitted.unwrap_or_default());
         let Entries {
             table,
             first,
             count,
         } = entries;
         let all = || (first..first + count).map(|index| entry_at(table, index));
-        let mut break_first = false;
+        let (mut break_first, mut refused) = (false, false);
         for entry in all() {
             let old = env.read_entry(entry);
-            let new = aarch64::with_flags(old, flags).ok_or(code::VM_MAP_RIGHTS)?;
-            break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0;
+            match change.of(old) {
+                Some(new) => break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0,
+                None if aarch64::is_memory(old) => refused = true,
+                None => return Err(code::WRONG_MAPPING),
+            }
+        }
+        permitted?;
+        if refused {
+            return Err(code::VM_MAP_RIGHTS);
         }
         let level = aarch64::level_of_leaf(env.read_entry(entry_at(table, first)));
         let announce = |db: &mut Self, env: &mut E| {
@@ -140,7 +142,7 @@ impl Database {
         for entry in all() {
             let old = env.read_entry(entry) | aarch64::VALID;
             // Found possible above.
-            env.write_entry(entry, aarch64::with_flags(old, flags).unwrap_or(old));
+            env.write_entry(entry, change.of(old).unwrap_or(old));
         }
         if !break_first {
             announce(self, env);

@@ -51,10 +51,10 @@ impl Database {
             }) else {
                 return Ok(Step::Done);
             };
+            if !budget.spend(Work::Search) {
+                break Ok(Step::Again);
+            }
             if env.cte(next).is_staged() {
-                if !budget.spend(Work::Visit) {
-                    break Ok(Step::Again);
-                }
                 passed = env.cte(next).cap;
                 continue;
             }

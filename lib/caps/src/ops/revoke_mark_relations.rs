@@ -58,10 +58,10 @@ impl Database {
         while let Some(next) = self.upper_bound(env, passed).first.filter(|next| {
             end > cap.address() && Key::of(&env.cte(*next).cap).is_memory_before(end)
         }) {
+            if !budget.spend(Work::Search) {
+                return Ok(Step::Again);
+            }
             if env.cte(next).is_staged() {
-                if !budget.spend(Work::Visit) {
-                    return Ok(Step::Again);
-                }
                 *passed = env.cte(next).cap;
             } else if self.mark_relation(env, next, budget)? == Step::Again {
                 return Ok(Step::Again);

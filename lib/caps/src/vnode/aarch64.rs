@@ -118,27 +118,67 @@ pub fn object_of(entry: u64) -> Option<ObjType> {
     OBJECTS.get((entry >> OBJECT_SHIFT & 7) as usize).copied()
 }
 
-/// A leaf of memory with other flags; what is Device stays so. `None`: the mapped capability does not allow them, or it is no such leaf.
-#[inline]
-pub fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
-    let lacks = |flag, bit| flags.contains(flag) && entry & bit == 0;
-    let device = memory_of(entry) == MemoryType::Device;
-    if !is_leaf(entry)
-        || entry & OBJECT != 0
-        || lacks(PageFlags::WRITE, MAY_WRITE)
-        || lacks(PageFlags::EXECUTE, MAY_EXECUTE)
-        || (device && flags.contains(PageFlags::EXECUTE))
-    {
-        return None;
+/// A change of what leaves of memory permit.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagChange {
+    /// What of [`CHANGEABLE`] a leaf has afterwards.
+    normal: u64,
+    /// The same for Device.
+    device: u64,
+    /// Bits that a leaf must have, of those in `tested`.
+    needed: u64,
+    tested: u64,
+    /// Device cannot be executed.
+    not_device: bool,
+}
+
+impl FlagChange {
+    /// The change to these flags; what is Device stays so.
+    pub const fn to(flags: PageFlags) -> Self {
+        let memory = if flags.contains(PageFlags::NOCACHE) {
+            MemoryType::NonCacheable
+        } else {
+            MemoryType::Normal
+        };
+        let executed = flags.contains(PageFlags::EXECUTE);
+        let mut needed = VALID | ACCESSED;
+        if flags.contains(PageFlags::WRITE) {
+            needed |= MAY_WRITE;
+        }
+        if executed {
+            needed |= MAY_EXECUTE;
+        }
+        Self {
+            normal: page(PhysAddr(0), flags, memory) & CHANGEABLE,
+            device: page(PhysAddr(0), flags, MemoryType::Device) & CHANGEABLE,
+            needed,
+            tested: needed | OBJECT,
+            not_device: executed,
+        }
     }
-    let memory = if device {
-        MemoryType::Device
-    } else if flags.contains(PageFlags::NOCACHE) {
-        MemoryType::NonCacheable
-    } else {
-        MemoryType::Normal
-    };
-    Some(entry & !CHANGEABLE | page(PhysAddr(0), flags, memory) & CHANGEABLE)
+
+    /// The leaf afterwards. `None`: the mapped capability does not allow it, or it is no leaf of memory.
+    #[inline]
+    pub const fn of(&self, entry: u64) -> Option<u64> {
+        let device = entry & ATTRIBUTE_MASK == (MemoryType::Device as u64) << ATTRIBUTE_SHIFT;
+        if entry & self.tested != self.needed || (device && self.not_device) {
+            return None;
+        }
+        let bits = if device { self.device } else { self.normal };
+        Some(entry & !CHANGEABLE | bits)
+    }
+}
+
+/// A leaf of memory with other flags: [`FlagChange::of`].
+#[inline]
+pub const fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
+    FlagChange::to(flags).of(entry)
+}
+
+/// Whether the descriptor is a leaf of memory, rather than of a kernel object.
+#[inline]
+pub const fn is_memory(entry: u64) -> bool {
+    entry & (VALID | ACCESSED | OBJECT) == VALID | ACCESSED
 }
 
 /// What a leaf permits.
