@@ -160,12 +160,12 @@ fn of_a_call_in_steps() {
     type Call = fn(&mut World) -> Result<Step, E>;
     let calls: [(&str, Call); 5] = [
         ("retype of a frame", |world| {
-            let args = World::from_ram(ObjType::Frame, 0x8000, 0x1_8000, World::home(9));
+            let args = World::from_ram(ObjType::Frame, 0x1_0000, 0x2_0000, World::home(9));
             world.db.retype(&mut world.env, args)
         }),
         ("retype of CNodes in a CNode", |world| {
-            let one = World::from_ram(ObjType::L2CNode, 16384, 0x1_8000, inner(9));
-            let args = RetypeArgs { count: 2, ..one };
+            let one = World::from_ram(ObjType::L2CNode, 16384, 0x2_0000, inner(9));
+            let args = RetypeArgs { count: 4, ..one };
             world.db.retype(&mut world.env, args)
         }),
         ("delete of a frame", |world| {

@@ -24,14 +24,14 @@ pub const HOME_CNODE: u64 = 0x1001_0000;
 /// RAM.
 pub const RAM: u64 = 0x2000_0000;
 /// Bytes of RAM.
-pub const RAM_BYTES: u64 = 128 << 10;
+pub const RAM_BYTES: u64 = 256 << 10;
 /// The driver's slot with the RAM capability.
 pub const RAM_SLOT: u64 = HOME;
 /// Slots that are used in each CNode, so far apart that one call does not look at all between them.
 pub const SLOTS: [u32; 3] = [0, 100, 200];
 /// Instructions that one call may use: little, so that even these small objects take several calls, but enough for the largest
 /// piece of work.
-pub const WORK: u32 = 1_800;
+pub const WORK: u32 = 3_000;
 /// More calls than anything here takes.
 pub const MANY: u32 = 400;
 
