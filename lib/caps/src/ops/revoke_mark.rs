@@ -3,6 +3,7 @@
 use errors::ErrorCode;
 
 use super::copy::usable;
+use super::mappings::maps_more_than;
 use super::pending::Revoking;
 use crate::budget::{Step, Work};
 use crate::cte::CteRef;
@@ -51,7 +52,7 @@ impl Database {
             }) else {
                 return Ok(Step::Done);
             };
-            if env.cte(next).is_staged() {
+            if env.cte(next).is_staged() || maps_more_than(&env.cte(next).cap, &cap) {
                 if !budget.spend(Work::Visit) {
                     break Ok(Step::Again);
                 }

@@ -3,6 +3,7 @@
 use errors::ErrorCode;
 use kpi::cap::Capability;
 
+use super::mappings::maps_more_than;
 use super::pending::Revoking;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
@@ -58,7 +59,7 @@ impl Database {
         while let Some(next) = self.upper_bound(env, passed).first.filter(|next| {
             end > cap.address() && Key::of(&env.cte(*next).cap).is_memory_before(end)
         }) {
-            if env.cte(next).is_staged() {
+            if env.cte(next).is_staged() || maps_more_than(&env.cte(next).cap, cap) {
                 if !budget.spend(Work::Visit) {
                     return Ok(Step::Again);
                 }
