@@ -33,6 +33,8 @@ pub(crate) enum Work {
     RemoveOfRun,
     /// Look for an entry.
     Visit,
+    /// Look whether memory has become free, and tell.
+    Announce,
     /// Zero a page, or a smaller object.
     ZeroPage,
     /// Read or write so many page-table entries.
@@ -68,6 +70,7 @@ impl Budget {
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,
             Work::Visit => 50 + 20 * self.height,
+            Work::Announce => 200 + 40 * self.height,
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
             Work::Finish(count) => count.saturating_mul(30),
