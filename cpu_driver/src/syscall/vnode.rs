@@ -123,7 +123,10 @@ impl Kernel {
             at: entry(&invocation.cap, request.entry),
             count,
             bytes: bytes_of_entry(invocation.cap.objtype()),
-            flags: if matches!(source, ObjType::Frame | ObjType::DevFrame) {
+            flags: if matches!(
+                source,
+                ObjType::Frame | ObjType::EndPointUmp | ObjType::DevFrame
+            ) {
                 flags
             } else {
                 0

@@ -2,7 +2,7 @@
 //!
 //! The documentation of a command may end with `Errors:` and codes in backticks, without the prefix `SYS_ERR_`, in the order
 //! of the tests, with explanations between them. A test that expects an error says so in a comment on a line of its own:
-//! `// refuses TYPE.COMMAND: CODE, CODE`. What holds for every command (lookups, unknown commands, wrong numbers of words) is not
+//! `// refuses TYPE.COMMAND: CODE, CODE`, and names the codes in the same function. What holds for every command (lookups, unknown commands, wrong numbers of words) is not
 //! listed with each.
 
 use crate::assert_none;
@@ -14,7 +14,12 @@ use std::path::Path;
 
 const SOURCE: &str = "lib/kpi/src/invocation.rs";
 /// Where tests of commands are.
-const TESTS: &[&str] = &["lib/caps/tests", "usr/tests/src", "usr/attack/src"];
+const TESTS: &[&str] = &[
+    "lib/caps/tests",
+    "usr/tests/src",
+    "usr/attack/src",
+    "usr/init/src",
+];
 const MARKER: &str = "// refuses ";
 
 /// A command as its documentation tells.
@@ -91,19 +96,43 @@ pub fn table(objtype: &str) -> String {
 fn expected() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for folder in TESTS {
-        scan(&root().join(folder), &mut |place, text| {
-            let (command, codes) = text
-                .split_once(": ")
-                .unwrap_or_else(|| panic!("{place}: `{MARKER}TYPE.COMMAND: CODE, CODE`"));
-            let codes = codes.split(", ").map(|code| full_name(code.trim()));
+        scan(&root().join(folder), &mut |place, text, _| {
+            let (command, codes) = parts(place, text);
             found.entry(command.into()).or_default().extend(codes);
         });
     }
     found
 }
 
-/// Calls `f` with the place and the text of each marker below a folder.
-fn scan(folder: &Path, f: &mut dyn FnMut(&str, &str)) {
+/// Command and codes of a marker.
+fn parts<'a>(place: &str, text: &'a str) -> (&'a str, Vec<String>) {
+    let (command, codes) = text
+        .split_once(": ")
+        .unwrap_or_else(|| panic!("{place}: `{MARKER}TYPE.COMMAND: CODE, CODE`"));
+    let codes = codes.split(", ").map(|code| full_name(code.trim()));
+    (command, codes.collect())
+}
+
+/// The lines of the function that a line is in.
+fn function<'a>(lines: &'a [&'a str], line: usize) -> &'a [&'a str] {
+    let starts = |line: &&str| line.starts_with("fn ") || line.starts_with("pub ");
+    let first = lines[..line].iter().rposition(starts).unwrap_or(0);
+    let end = lines[line..].iter().position(|line| *line == "}");
+    &lines[first..end.map_or(lines.len(), |end| line + end)]
+}
+
+/// The name of a code in Rust: `SysCapLocked` for `SYS_ERR_CAP_LOCKED`.
+fn variant(code: &str) -> String {
+    let words = code.split('_').filter(|word| *word != "ERR");
+    let capitalised = words.map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_owned() + &rest.to_lowercase()
+    });
+    capitalised.collect()
+}
+
+/// Calls `f` with the place and the text of each marker below a folder, and the lines of the function that it is in.
+fn scan(folder: &Path, f: &mut dyn FnMut(&str, &str, &[&str])) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -111,12 +140,33 @@ fn scan(folder: &Path, f: &mut dyn FnMut(&str, &str)) {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for (number, line) in text.lines().enumerate() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
             if let Some(marker) = line.trim().strip_prefix(MARKER) {
-                f(&format!("{}:{}", path.display(), number + 1), marker);
+                let place = format!("{}:{}", path.display(), number + 1);
+                f(&place, marker, function(&lines, number));
             }
         }
     }
+}
+
+#[test]
+fn what_a_test_says_that_it_refuses_it_names() {
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for folder in TESTS {
+        scan(&root().join(folder), &mut |place, text, lines| {
+            for code in parts(place, text).1 {
+                seen += 1;
+                let name = variant(&code);
+                if !lines.iter().any(|line| line.contains(&name)) {
+                    complaints.push(format!("{place}: {name} is not in this function"));
+                }
+            }
+        });
+    }
+    assert!(seen > 100, "the markers are gone");
+    assert_none(&complaints);
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(crate) enum Work {
     Search,
     /// Look for an entry of a type without addresses: at each node on the way all sort keys are compared.
     SearchByAllKeys,
+    /// Look whether memory has become free, and tell.
+    Announce,
     /// Zero a page, or a smaller object.
     ZeroPage,
     /// Read or write so many page-table entries.
@@ -74,6 +76,7 @@ impl Budget {
             Work::Visit => 50 + 20 * self.height,
             Work::Search => 100 + 60 * self.height,
             Work::SearchByAllKeys => 100 + 110 * self.height,
+            Work::Announce => 200 + 40 * self.height,
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
             Work::Finish(count) => count.saturating_mul(30),

@@ -8,7 +8,7 @@
 
 mod support;
 
-use caps::{MapArgs, Reach, RetypeArgs, Step, next_in_cspace, next_run};
+use caps::{MapArgs, Reach, RetypeArgs, Step, Store, next_in_cspace, next_run};
 use errors::ErrorCode as E;
 use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
 use kpi::cap::ObjType;
@@ -350,4 +350,83 @@ fn a_capability_space_is_listed_in_order() {
     let far = CapPosition::new(CapAddr::new(0xff_ffff, 255), 2);
     let listed = next_in_cspace(&world.env, entry(ROOT), far).unwrap();
     assert_eq!((listed.found, listed.next), (None, CapPosition::START));
+}
+
+/// A frame of 64 KiB at (1, 0) of which a page, its second, was split off to (1, 1), and a table at (1, 2).
+fn split_off() -> World {
+    let mut world = World::new();
+    world
+        .retype(from_ram(ObjType::Frame, 65536, 1, 0, slot(1, 0)))
+        .unwrap();
+    let part = RetypeArgs {
+        source: at(1, 0),
+        ..from_ram(ObjType::Frame, 8192, 1, 4096, slot(1, 1))
+    };
+    world.retype(part).unwrap();
+    let table = from_ram(ObjType::VNodeAarch64L3, 4096, 1, 1 << 20, slot(1, 2));
+    world.retype(table).unwrap();
+    world
+}
+
+/// Maps a page of what is at (1, `source`).
+fn map_page(world: &mut World, source: u32, offset: u64, entry: u32) {
+    let args = MapArgs {
+        source: at(1, source),
+        flags: 1,
+        offset,
+        count: 1,
+        entry: u64::from(entry),
+        dest: slot(2, entry),
+    };
+    let World { db, env } = world;
+    db.map(env, at(1, 2), args).unwrap();
+}
+
+fn is_mapped(world: &World, entry: u32) -> bool {
+    let word = world.env.word(RAM + (1 << 20) + 8 * u64::from(entry));
+    assert_eq!(word != 0, !world.env.cte(at(2, entry)).is_empty());
+    word != 0
+}
+
+#[test]
+fn revoking_a_part_leaves_what_maps_the_whole() {
+    // In one call, and in many.
+    for per_call in [16_000, 1_800] {
+        let mut world = split_off();
+        world.env.per_call = per_call;
+        world.copy(slot(1, 3), at(1, 1)).unwrap();
+        let inner = RetypeArgs {
+            source: at(1, 1),
+            ..from_ram(ObjType::Frame, 4096, 1, 4096, slot(1, 4))
+        };
+        world.retype(inner).unwrap();
+        for entry in 0..120 {
+            // Of the whole: before the part, at its start, at its second page, where the innermost frame is too; of the two parts.
+            let (source, offset) =
+                [(0, 0), (0, 4096), (1, 0), (0, 8192), (4, 0)][entry as usize % 5];
+            map_page(&mut world, source, offset, entry);
+        }
+        world.revoke(at(1, 1)).unwrap();
+        audit(&world);
+        for entry in 0..120 {
+            assert_eq!(is_mapped(&world, entry), !matches!(entry % 5, 2 | 4));
+        }
+        for index in [3, 4] {
+            assert!(world.env.cte(at(1, index)).is_empty());
+        }
+        // As with the commands that monitors use.
+        map_page(&mut world, 1, 0, 2);
+        world.revoke_whole(at(1, 1)).unwrap();
+        assert!(!is_mapped(&world, 2) && is_mapped(&world, 1));
+        map_page(&mut world, 1, 0, 2);
+        let part = world.cap(at(1, 1));
+        let again = world.repeat(|db, env| db.revoke_mark_relations(env, &part));
+        assert!(again.is_ok());
+        assert!(world.env.cte(at(1, 1)).is_empty());
+        assert!(!is_mapped(&world, 2) && is_mapped(&world, 1));
+        // What was mapped through the whole goes with the whole.
+        world.revoke(at(1, 0)).unwrap();
+        assert!((0..120).all(|entry| !is_mapped(&world, entry)));
+        audit(&world);
+    }
 }

@@ -81,8 +81,7 @@ fn exactly_the_live_entries_of_objects_are_found() {
     assert_eq!(empty, None);
 }
 
-// The kernel's answer; init's `walktest` sees it in the guest.
-// refuses Kernel.NextCap: CAP_NOT_FOUND
+/// The kernel then answers CAP_NOT_FOUND; init's `walktest` sees it in the guest.
 #[test]
 fn what_is_no_slot_is_refused() {
     let world = World::new();

@@ -1,7 +1,7 @@
 //! Test commands that kill: nothing may be lost, whenever it happens.
 //!
-//! * `killtest [--trusted] COUNT SEED MICROS MODULE WORD...`: starts the program COUNT times, with a random number as the last word, and
-//!   kills it within so many microseconds.
+//! * `killtest [--trusted] COUNT SEED MICROS MODULE WORD...`: starts the program again and again, with a random number as the last word,
+//!   and kills it within so many microseconds, until COUNT were killed before they came to their own end.
 //! * `killsteps MODULE WORD...`: starts the program again and again, and kills it behind the first, the second, the third ... kernel call that
 //!   init makes for it, until it comes to its own end; compares what is in use after each.
 
@@ -13,6 +13,9 @@ use alloc::vec::Vec;
 use aos::spawn::SpawnError;
 use aos::{Error, println, time};
 use core::time::Duration;
+
+/// Most programs that are started for each that is to be killed.
+const STARTS_FOR_A_KILL: u32 = 4;
 
 /// Marsaglia's xorshift64.
 pub struct Random(pub u64);
@@ -82,7 +85,8 @@ fn kill_many(context: &mut Context<'_>, wanted: &Wanted) -> Result<(u32, u32), S
     let (mut killed, mut ended) = (0, 0);
     let name = wanted.words.first().map_or("", String::as_str);
     with_elf(context, name, |context, elf| {
-        for _ in 0..wanted.count {
+        let most = wanted.count.saturating_mul(STARTS_FOR_A_KILL);
+        while killed < wanted.count && killed + ended < most {
             let number = (random.next() >> 16).to_string();
             let words = wanted.words.iter().map(String::as_str);
             let words: Vec<&str> = words.chain([number.as_str()]).collect();

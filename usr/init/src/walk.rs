@@ -131,6 +131,7 @@ fn facts() -> Result<(), Failure> {
 }
 
 fn refusals() -> Result<(), Failure> {
+    // refuses Kernel.NextCap: CAP_NOT_FOUND
     let nothing = ErrorCode::SysCapNotFound;
     let all = walk()?;
     let place = |objtype| {

@@ -10,7 +10,7 @@ use aos::cap::vnode::{
 };
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint, cap_retype,
-    invoke,
+    cap_revoke, invoke,
 };
 use aos::error::ErrorCode;
 use aos::initproto::Message;
@@ -46,6 +46,7 @@ pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "flags, by table and by mapping", flags);
     harness.test(SUITE, "flags are refused where they must be", flag_refusals);
     harness.test(SUITE, "destroying a mapping", destroy);
+    harness.test(SUITE, "revoking a part of a frame", part_revoked);
     harness.test(SUITE, "commands that AArch64 has not", no_commands);
 }
 
@@ -630,4 +631,42 @@ fn no_commands() -> Outcome {
         invoke(own_root(), modify as u8, modify.argc() - 1, &[0, 1]),
         ErrorCode::SysInvargsSyscall,
     )
+}
+
+/// Who was given a part of a frame cannot take it from who maps the whole.
+fn part_revoked() -> Outcome {
+    let whole = frame_alloc(4 * BASE_PAGE_SIZE)?;
+    let mapped = MappedFrame::new(whole, PageFlags::READ_WRITE)?;
+    mapped.view().store(0, 0x77);
+    // Splitting where a mapping begins is refused, so the part is the third page, mapped once more.
+    let (part, alone, view) = (slot_alloc()?, slot_alloc()?, slot_alloc()?);
+    cap_retype(
+        part,
+        whole,
+        2 * BASE_PAGE_SIZE,
+        ObjType::Frame,
+        BASE_PAGE_SIZE,
+        1,
+    )?;
+    let tables = Tables::new()?;
+    let offset = 2 * BASE_PAGE_SIZE;
+    vnode_map(tables.l3, whole, READ, offset, one(0), view)?;
+    vnode_map(tables.l3, part, READ, 0, one(1), alone)?;
+    mapped.view().store(2 * BASE_PAGE_SIZE as usize, 0x88);
+    equal(load(AREA), 0x88)?;
+    equal(load(AREA + BASE_PAGE_SIZE), 0x88)?;
+    cap_revoke(part)?;
+    refused(cap_direct_identify(alone), ErrorCode::SysCapNotFound)?;
+    equal(load(AREA), 0x88)?;
+    equal(mapped.view().load(0), Some(0x77))?;
+    cap_delete(part)?;
+    equal(load(AREA), 0x88)?;
+    cap_delete(view)?;
+    for slot in [part, alone, view] {
+        slot_free(slot)?;
+    }
+    tables.free()?;
+    mapped.unmap()?;
+    mm_free(whole)?;
+    Ok(())
 }

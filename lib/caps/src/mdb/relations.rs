@@ -98,7 +98,7 @@ impl Database {
         store.cte(at).next_copy()
     }
 
-    /// Whether the database holds something made from what `cap` stands for.
+    /// Whether the database holds something made from what `cap` stands for; or a Mapping of what that was split off, beginning inside.
     pub fn has_descendants<S: Store>(&self, store: &S, cap: &Capability) -> bool {
         if cap.objtype().type_root() != MEMORY_ROOT || cap.objtype().is_mapping() {
             return false;

@@ -68,7 +68,7 @@ impl Database {
             return Ok(Step::Done);
         }
         // For telling of its end.
-        if self.retains && !budget.spend(Work::Visit) {
+        if self.retains && !budget.spend(Work::Announce) {
             return Ok(Step::Again);
         }
         let Some(alone) = self.is_kept_by_itself(env, at, budget) else {

@@ -13,7 +13,7 @@ use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Machine};
 use crate::lookup::{DestSlot, empty_slot};
 use crate::mdb::Database;
-use crate::objects::table_level;
+use crate::objects::{is_mappable, table_level};
 use crate::vnode::aarch64::{self, MemoryType, entry_bytes};
 
 /// Arguments of [`Database::map`].
@@ -98,7 +98,7 @@ impl Database {
     /// those two of the source; `DEST_TYPE_INVALID` (the Mapping must go into an L2CNode), then as the destination of [`Self::copy`];
     /// `VNODE_TYPE` (not a page table), `VNODE_SLOT_INVALID` (entry beyond the table).
     ///
-    /// Frame or DevFrame at level 1 to 3, page table or CNode at level 3: `FRAME_OFFSET_INVALID` (offset not inside, or no whole page
+    /// Frame, EndPointUMP or DevFrame at level 1 to 3, page table or CNode at level 3: `FRAME_OFFSET_INVALID` (offset not inside, or no whole page
     /// or block, or its address not aligned), `VM_MAP_SIZE` (no entries, beyond table or object, or an object of 2^32 pages),
     /// `VM_MAP_RIGHTS` (unknown flags, no READ, WRITE with EXECUTE, more than the source's rights, EXECUTE of device memory; flags
     /// other than READ for a kernel object, or the right IDENTIFY missing).
@@ -124,7 +124,7 @@ impl Database {
             return Err(code::VNODE_SLOT_INVALID);
         }
         let plan = match (level, source.objtype()) {
-            (1..=3, ObjType::Frame | ObjType::DevFrame) => memory(env, &source, level, &args)?,
+            (1..=3, objtype) if is_mappable(objtype) => memory(env, &source, level, &args)?,
             (3, _) => object(&source, &args)?,
             _ => next_table(&source, level, &args)?,
         };

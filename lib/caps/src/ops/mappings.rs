@@ -52,6 +52,14 @@ fn probe(objtype: ObjType, base: u64, pte: u64) -> Option<Capability> {
     Capability::new_mapping(objtype, mapping, CapRights::default())
 }
 
+/// Whether `cap`, which has its place inside `target`, is a Mapping of something larger that encloses the target: it was not made
+/// from the target.
+#[inline]
+pub(super) fn maps_more_than(cap: &Capability, target: &Capability) -> bool {
+    let mapping = cap.as_mapping();
+    mapping.is_some_and(|mapping| u64::from(mapping.source_pages) > target.size() / BASE_PAGE_SIZE)
+}
+
 impl Database {
     /// Makes the entries of a Mapping invalid.
     pub(super) fn clear_entries<E: Env>(&mut self, env: &mut E, cap: &Capability) {
@@ -254,15 +262,19 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
-        if !budget.spend_instructions(2 * budget.cost(Work::Search)) {
+        if !budget.spend_instructions(3 * budget.cost(Work::Search)) {
             return false;
         }
         let types = match aarch64::object_of(value) {
-            Some(objtype) => [objtype; 2],
-            None if aarch64::is_leaf(value) => [ObjType::FrameMapping, ObjType::DevFrameMapping],
-            None if level == 0 => [ObjType::VNodeAarch64L1Mapping; 2],
-            None if level == 1 => [ObjType::VNodeAarch64L2Mapping; 2],
-            None => [ObjType::VNodeAarch64L3Mapping; 2],
+            Some(objtype) => [objtype; 3],
+            None if aarch64::is_leaf(value) => [
+                ObjType::FrameMapping,
+                ObjType::DevFrameMapping,
+                ObjType::EndPointUmpMapping,
+            ],
+            None if level == 0 => [ObjType::VNodeAarch64L1Mapping; 3],
+            None if level == 1 => [ObjType::VNodeAarch64L2Mapping; 3],
+            None => [ObjType::VNodeAarch64L3Mapping; 3],
         };
         let base = aarch64::output(value);
         let found = types

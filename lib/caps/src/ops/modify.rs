@@ -45,7 +45,7 @@ impl Database {
         let cap = usable(env, mapping)?.cap;
         if !matches!(
             cap.objtype(),
-            ObjType::FrameMapping | ObjType::DevFrameMapping
+            ObjType::FrameMapping | ObjType::EndPointUmpMapping | ObjType::DevFrameMapping
         ) {
             return Err(code::WRONG_MAPPING);
         }

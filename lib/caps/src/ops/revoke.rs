@@ -3,6 +3,7 @@
 use errors::ErrorCode;
 
 use super::copy::usable;
+use super::mappings::maps_more_than;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
 use crate::cte::{CteRef, Flags, SharedState};
@@ -16,7 +17,7 @@ impl Database {
     ///
     /// Copies go first, so that from then on only this entry can make more; then descendants, the last in order first: each is
     /// then without descendants itself, so a frame's Mappings go before the frame. Kernel objects that hold one of them are told
-    /// before it goes. In steps; when it returns [`Step::Done`] nothing is left. What was removed before an error stays removed.
+    /// before it goes. What maps a larger frame, from which the capability was split off, stays. In steps; when it returns [`Step::Done`] nothing is left. What was removed before an error stays removed.
     ///
     /// # Errors
     /// `SYS_ERR_CAP_NOT_FOUND`: the entry is empty. `SYS_ERR_CAP_LOCKED`: it, or something made from it, is locked, or it is half made or
@@ -25,6 +26,7 @@ impl Database {
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         let cap = usable(env, at)?.cap;
         self.may_revoke(self.state_of(env, at))?;
+        let changes = self.changes;
         let mut budget = self.budget(env);
         while let Some(other) = self.other_copy(env, at) {
             if !budget.spend(Work::Remove) {
@@ -36,10 +38,16 @@ impl Database {
         if is_mapping(objtype) || type_root(objtype) != MEMORY_ROOT || size(&cap) == 0 {
             return Ok(Step::Done);
         }
-        self.revoke_descendants(env, at, cap.end(), &mut budget)
+        match self.revoke_descendants(env, at, cap.end(), &mut budget)? {
+            Some(step) => Ok(step),
+            // Somebody maps all of what this is a part of. Going forward, what has to stay can be passed over once and for all.
+            None if self.changes == changes => self.revoke_mark_target(env, at),
+            None => Ok(Step::Again),
+        }
     }
 
-    /// Removes everything behind the entry, which has no copies, that begins before `end`: all of it was made from it.
+    /// Removes everything behind the entry, which has no copies, that begins before `end`: all of it was made from it. `None`: as far as
+    /// a Mapping that was not.
     #[inline]
     fn revoke_descendants<E: Env>(
         &mut self,
@@ -47,18 +55,21 @@ impl Database {
         at: CteRef,
         end: u64,
         budget: &mut Budget,
-    ) -> Result<Step, ErrorCode> {
+    ) -> Result<Option<Step>, ErrorCode> {
         let mut first = self.last_descendant(env, at, end);
         // Something behind `first` went that is still counted.
         let mut unsettled = false;
         let result = loop {
             if first == at {
-                break Ok(Step::Done);
+                break Ok(Some(Step::Done));
             }
             if !budget.spend(Work::RemoveOfRun) {
-                break Ok(Step::Again);
+                break Ok(Some(Step::Again));
             }
             let entry = env.cte(first);
+            if is_mapping(entry.cap.objtype()) && maps_more_than(&entry.cap, &env.cte(at).cap) {
+                break Ok(None);
+            }
             if let Err(error) = self.may_revoke(entry.shared()) {
                 break Err(error);
             }
@@ -86,11 +97,11 @@ impl Database {
                 break Err(code::RETRY_THROUGH_MONITOR);
             }
             if !budget.spend(Work::Remove) {
-                break Ok(Step::Again);
+                break Ok(Some(Step::Again));
             }
             match self.delete_within(env, first, budget) {
                 Ok(Step::Done) => {}
-                other => break other,
+                other => break other.map(Some),
             }
             first = if objtype.is_vnode() {
                 // Mappings went with it, which may have been anywhere.

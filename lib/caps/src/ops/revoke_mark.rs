@@ -3,6 +3,7 @@
 use errors::ErrorCode;
 
 use super::copy::usable;
+use super::mappings::maps_more_than;
 use super::pending::Revoking;
 use crate::budget::{Step, Work};
 use crate::cte::CteRef;
@@ -54,7 +55,7 @@ impl Database {
             if !budget.spend(Work::Search) {
                 break Ok(Step::Again);
             }
-            if env.cte(next).is_staged() {
+            if env.cte(next).is_staged() || maps_more_than(&env.cte(next).cap, &cap) {
                 passed = env.cte(next).cap;
                 continue;
             }

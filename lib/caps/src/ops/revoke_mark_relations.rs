@@ -3,6 +3,7 @@
 use errors::ErrorCode;
 use kpi::cap::Capability;
 
+use super::mappings::maps_more_than;
 use super::pending::Revoking;
 use crate::budget::{Budget, Step, Work};
 use crate::code;
@@ -61,7 +62,7 @@ impl Database {
             if !budget.spend(Work::Search) {
                 return Ok(Step::Again);
             }
-            if env.cte(next).is_staged() {
+            if env.cte(next).is_staged() || maps_more_than(&env.cte(next).cap, cap) {
                 *passed = env.cte(next).cap;
             } else if self.mark_relation(env, next, budget)? == Step::Again {
                 return Ok(Step::Again);

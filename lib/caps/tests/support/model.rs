@@ -169,8 +169,7 @@ impl Model {
         }
     }
 
-    /// By the intervals the descendants are those that the forest says. Mappings apart: one that maps all of a frame lies in a
-    /// part of it too, and goes when that is revoked.
+    /// By the intervals the descendants are those that the forest says.
     pub fn check_forest(&self) {
         for (at, object) in &self.objects {
             let Some(held) = self.caps.get(at) else {
@@ -193,9 +192,8 @@ impl Model {
             for slot in self.caps.keys() {
                 let (stems, inside) = (stems(slot), inside.contains(slot));
                 let cap = self.caps[slot].cap;
-                let may_differ = cap.objtype().is_mapping();
-                assert!(
-                    stems == inside || (may_differ && inside),
+                assert_eq!(
+                    stems, inside,
                     "{cap} was made from {}: {stems}; by its place: {inside}",
                     held.cap
                 );
@@ -661,7 +659,20 @@ impl Model {
         Ok(())
     }
 
+    /// What was made from a capability, by place and size.
     pub fn descendants(&self, at: Slot) -> Vec<Slot> {
+        let bytes = self.caps[&at].cap.size();
+        let mut found = self.behind(at);
+        // One that maps something larger was made from that.
+        found.retain(|slot| {
+            let mapping = self.caps[slot].cap.as_mapping();
+            mapping.is_none_or(|mapping| u64::from(mapping.source_pages) * 4096 <= bytes)
+        });
+        found
+    }
+
+    /// What has its place in a capability, behind it in order.
+    pub fn behind(&self, at: Slot) -> Vec<Slot> {
         let cap = self.caps[&at].cap;
         if !in_memory(&cap) || cap.objtype().is_mapping() {
             return Vec::new();
@@ -762,7 +773,10 @@ impl Model {
             return Err(E::SysVnodeSlotInvalid);
         }
         let base = src.address().wrapping_add(offset);
-        let is_frame = matches!(src.objtype(), ObjType::Frame | ObjType::DevFrame);
+        let is_frame = matches!(
+            src.objtype(),
+            ObjType::Frame | ObjType::EndPointUmp | ObjType::DevFrame
+        );
         let object = object_number(src.objtype()).filter(|_| level_of_table == 3);
         let stride = entry_bytes(level_of_table);
         let value = if (is_frame && level_of_table > 0) || object.is_some() {
@@ -863,7 +877,7 @@ impl Model {
         let cap = self.get(mapping)?.cap;
         if !matches!(
             cap.objtype(),
-            ObjType::FrameMapping | ObjType::DevFrameMapping
+            ObjType::FrameMapping | ObjType::EndPointUmpMapping | ObjType::DevFrameMapping
         ) {
             return Err(E::SysWrongMapping);
         }

@@ -158,10 +158,10 @@ fn retype_kinds() -> impl Strategy<Value = (Pick, u8, u64)> {
 
 pub fn op() -> impl Strategy<Value = Op> {
     use ObjType::{
-        DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, Frame, FrameMapping,
-        KernelControlBlock, L1CNode, L1CNodeMapping, L2CNode, L2CNodeMapping, VNodeAarch64L0,
-        VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2, VNodeAarch64L2Mapping,
-        VNodeAarch64L3, VNodeAarch64L3Mapping,
+        DevFrame, DevFrameMapping, Dispatcher, EndPointLmp, EndPointUmp, EndPointUmpMapping, Frame,
+        FrameMapping, KernelControlBlock, L1CNode, L1CNodeMapping, L2CNode, L2CNodeMapping,
+        VNodeAarch64L0, VNodeAarch64L1, VNodeAarch64L1Mapping, VNodeAarch64L2,
+        VNodeAarch64L2Mapping, VNodeAarch64L3, VNodeAarch64L3Mapping,
     };
     const TABLES: &[ObjType] = &[
         VNodeAarch64L3,
@@ -175,6 +175,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, Frame),
         (VNodeAarch64L3, DevFrame),
+        (VNodeAarch64L3, EndPointUmp),
         (VNodeAarch64L2, DevFrame),
         (VNodeAarch64L1, DevFrame),
         (VNodeAarch64L3, L2CNode),
@@ -187,6 +188,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         FrameMapping,
         FrameMapping,
         DevFrameMapping,
+        EndPointUmpMapping,
         VNodeAarch64L1Mapping,
         VNodeAarch64L2Mapping,
         VNodeAarch64L3Mapping,
@@ -380,14 +382,15 @@ impl Run {
         make(ObjType::Dispatcher, 1024, 1);
         make(ObjType::Frame, 16384, 3);
         make(ObjType::Ram, 65536, 2);
+        make(ObjType::EndPointUmp, 8192, 1);
         let others = [
-            (Pick::Slot(1), ObjType::DevFrame, 8192, 26),
-            (Pick::Slot(11), ObjType::DevFrame, 2 << 30, 28),
+            (Pick::Slot(1), ObjType::DevFrame, 8192, 30),
+            (Pick::Slot(11), ObjType::DevFrame, 2 << 30, 31),
             (
                 Pick::Kind(ObjType::Dispatcher, 0),
                 ObjType::EndPointLmp,
                 0,
-                27,
+                32,
             ),
         ];
         for (source, objtype, bytes, index) in others {
@@ -902,7 +905,7 @@ impl Run {
         // Every question about relations, answered both ways.
         for (at, held) in &self.model.caps {
             let (db, env) = (&self.world.db, &self.world.env);
-            let descendants = !self.model.descendants(*at).is_empty();
+            let descendants = !self.model.behind(*at).is_empty();
             assert_eq!(
                 db.has_descendants(env, &held.cap),
                 descendants,

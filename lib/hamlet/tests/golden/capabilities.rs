@@ -39,7 +39,7 @@ pub enum ObjType {
     Frame = 7,
     /// Where a frame is mapped.
     FrameMapping = 8,
-    /// Memory shared with another core to exchange messages.
+    /// Zeroed memory shared with another core to exchange messages. Can be mapped.
     EndPointUmp = 9,
     /// Where the memory of a message channel is mapped.
     EndPointUmpMapping = 10,

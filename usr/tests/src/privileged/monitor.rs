@@ -3,6 +3,7 @@
 use crate::harness::{Harness, Outcome, equal, refused, that};
 use alloc::string::String;
 use aos::Error;
+use aos::cap::dispatcher::{Setup, dispatcher_set_vspace, dispatcher_setup};
 use aos::cap::monitor::{self, relation};
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_retype,
@@ -16,7 +17,7 @@ use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::CapRights;
 use aos::kpi::slots::task;
 use aos::lmp::endpoint_create;
-use aos::ram::{frame_alloc, mm_alloc, mm_free, object_alloc};
+use aos::ram::{dispatcher_create, frame_alloc, mm_alloc, mm_free, object_alloc, vnode_create};
 use aos::slot::{slot_alloc, slot_free};
 
 const SUITE: &str = "monitor";
@@ -26,6 +27,8 @@ const PAGE: u64 = BASE_PAGE_SIZE;
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
+    harness.test(SUITE, "another core's root table", foreign_table);
+    harness.test(SUITE, "only RAM can be retained", retain);
     harness.test(SUITE, "capabilities of any CSpace, raw", identify);
     harness.test(SUITE, "relatives here and elsewhere", relations);
     harness.test(SUITE, "made out of nothing, and copied", create);
@@ -403,4 +406,41 @@ fn platform() -> Outcome {
     // Arm Ltd.
     equal(midr >> 24, 0x41)?;
     that(interrupts >= 64, "shared interrupts")
+}
+
+/// An address space belongs to one core.
+fn foreign_table() -> Outcome {
+    let table = vnode_create(0)?;
+    let invalid = ErrorCode::SysDispVspaceInvalid;
+    let setup = Setup {
+        cspace: CapRef::OWN_ROOT,
+        vspace: table.addr(),
+        frame: CapRef::task(task::DISPFRAME).addr(),
+        run: false,
+    };
+    monitor::set_owner(table, OTHER)?;
+    let dispatcher = dispatcher_create()?;
+    // refuses Dispatcher.Setup: DISP_VSPACE_INVALID
+    refused(dispatcher_setup(dispatcher, &setup), invalid)?;
+    // refuses Dispatcher.SetVSpace: DISP_VSPACE_INVALID
+    let own = CapRef::task(task::DISPATCHER);
+    refused(dispatcher_set_vspace(own, table), invalid)?;
+    mm_free(dispatcher)?;
+    monitor::set_owner(table, CoreId(0))?;
+    let dispatcher = dispatcher_create()?;
+    dispatcher_setup(dispatcher, &setup)?;
+    mm_free(dispatcher)?;
+    mm_free(table)?;
+    Ok(())
+}
+
+fn retain() -> Outcome {
+    let (ram, frame) = (mm_alloc(PAGE)?, frame_alloc(PAGE)?);
+    // refuses Kernel.Retain: INVALID_SOURCE_TYPE
+    refused(kernel::retain(frame), ErrorCode::SysInvalidSourceType)?;
+    kernel::retain(ram)?;
+    kernel::retain(ram)?;
+    mm_free(ram)?;
+    mm_free(frame)?;
+    Ok(())
 }

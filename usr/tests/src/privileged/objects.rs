@@ -13,8 +13,9 @@ use aos::error::ErrorCode;
 use aos::kpi::addr::PhysAddr;
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
-use aos::kpi::rights::CapRights;
+use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::task;
+use aos::paging::MappedFrame;
 use aos::ram::{frame_alloc, mm_alloc, mm_free, object_alloc, object_alloc_at};
 use aos::slot::{slot_alloc, slot_free};
 use core::hint::black_box;
@@ -129,6 +130,14 @@ fn channel() -> Outcome {
     let found = cap_direct_identify(named)?.as_end_point_ump();
     equal(found.map(|endpoint| endpoint.iftype), Some(7))?;
     refused(invoke(channel, 0, 2, &[]), ErrorCode::SysIllegalInvocation)?;
+    // It is mapped as a frame is, by the one and by the other.
+    let first = MappedFrame::new(channel, PageFlags::READ_WRITE)?;
+    let second = MappedFrame::new(named, PageFlags::READ)?;
+    equal(second.view().load(8), Some(0))?;
+    first.view().store(8, 7);
+    equal(second.view().load(8), Some(7))?;
+    second.unmap()?;
+    first.unmap()?;
     cap_destroy(named)?;
     mm_free(channel)?;
     Ok(())
