@@ -105,6 +105,12 @@ impl Notes {
         }
     }
 
+    /// Whether there is a note.
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.length > 0
+    }
+
     /// The oldest note.
     pub fn front(&self) -> Option<Note> {
         if self.length == 0 {
