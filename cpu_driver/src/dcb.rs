@@ -107,7 +107,8 @@ impl DcbPtr {
 
     /// Its physical address.
     pub fn phys(self) -> PhysAddr {
-        PhysAddr((self.0.as_ptr() as u64).wrapping_sub(KERNEL_OFFSET))
+        // Physical addresses have 48 bits.
+        PhysAddr(self.0.as_ptr() as u64 & !KERNEL_OFFSET)
     }
 
     /// Makes the links of a dispatcher that is not set up yet say "on no queue": zeroed memory says otherwise.

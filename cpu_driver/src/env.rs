@@ -67,8 +67,7 @@ fn window(address: PhysAddr) -> u64 {
 /// The same for an entry: physical addresses have 48 bits, and this takes no constant in a register.
 #[inline(always)]
 fn entry_in_window(at: CteRef) -> u64 {
-    const { assert!(KERNEL_OFFSET == !0 << 48) };
-    at.address().0 | KERNEL_OFFSET
+    crate::arch::context::in_window(at.address().0)
 }
 
 // SAFETY: a `CteRef` names a CTE in memory that a CNode, a DCB or the kernel image holds, all of it in the window, and zeroed

@@ -17,28 +17,29 @@ use crate::arch::vectors::CallRegisters;
 use crate::dcb::{DcbPtr, MAX_DISABLED_FAULTS};
 use crate::env::Env;
 
-/// How a system call ended.
+/// How a system call ended. A word, so that a handler's result is two registers; what there is more to say stands in the
+/// [`Kernel`] meanwhile.
+#[repr(u64)]
 pub enum Reply {
-    /// Success, with up to three result words.
-    Done([u64; 3]),
-    /// Success, with five result words, for the caller of a command that is documented so.
-    Long([u64; 5]),
+    /// Success, without results.
+    Done,
+    /// Success; the results are where the caller finds them.
+    Answered,
+    /// Success, with three result words: [`Kernel::answer`].
+    Answer,
+    /// Success, with five result words, for the caller of a command that is documented so: [`Kernel::answer_long`].
+    Long,
     /// Not finished: execute the same call again.
     Again,
-    /// The caller's result is this; then run that dispatcher, or whoever is next.
-    Switch(Result<(), Error>, Option<DcbPtr>),
-    /// The caller gave the core away for a run upcall later: run that dispatcher, or whoever is next.
-    Leave(Option<DcbPtr>),
+    /// The caller has its result; others run now: [`Kernel::switch`].
+    Switch,
+    /// The caller gave the core away for a run upcall later: [`Kernel::leave`].
+    Leave,
 }
 
 impl Reply {
-    /// Success without results.
-    pub const OK: Self = Self::Done([0; 3]);
-
-    /// Success with one result word.
-    pub const fn value(word: u64) -> Self {
-        Self::Done([word, 0, 0])
-    }
+    /// Success, without results.
+    pub const OK: Self = Self::Done;
 }
 
 /// What every handler of a system call returns.
@@ -51,6 +52,10 @@ pub struct Kernel {
     /// Everything else.
     pub env: Env,
     upcall_area: SaveArea,
+    /// Results of the system call being handled.
+    results: [u64; 5],
+    /// Error of the system call being handled, if others run after it.
+    error: Option<Error>,
     /// Who runs after the system call being handled, if that is not its caller. `None`: whoever is next.
     next: Option<DcbPtr>,
     /// Gets the registers of a caller that is gone when its call ends.
@@ -175,6 +180,8 @@ impl Kernel {
             db,
             env,
             upcall_area: SaveArea::ZERO,
+            results: [0; 5],
+            error: None,
             next: None,
             nowhere: SaveArea::ZERO,
             #[cfg(feature = "check")]
@@ -227,6 +234,37 @@ impl Kernel {
         self.schedule()
     }
 
+    /// Success, with up to three result words.
+    pub fn answer(&mut self, words: [u64; 3]) -> Reply {
+        let [first, second, third, ..] = &mut self.results;
+        [*first, *second, *third] = words;
+        Reply::Answer
+    }
+
+    /// Success, with one result word.
+    pub fn answer_one(&mut self, word: u64) -> Reply {
+        self.answer([word, 0, 0])
+    }
+
+    /// Success, with five result words.
+    pub fn answer_long(&mut self, words: [u64; 5]) -> Reply {
+        self.results = words;
+        Reply::Long
+    }
+
+    /// The caller's result is this; then that dispatcher runs, or whoever is next.
+    pub fn switch(&mut self, result: Result<(), Error>, to: Option<DcbPtr>) -> Reply {
+        self.error = result.err();
+        self.next = to;
+        Reply::Switch
+    }
+
+    /// The caller gave the core away for a run upcall later; that dispatcher runs, or whoever is next.
+    pub fn leave(&mut self, to: Option<DcbPtr>) -> Reply {
+        self.next = to;
+        Reply::Leave
+    }
+
     #[inline(always)]
     fn system_call(&mut self, registers: &mut CallRegisters) -> *mut SaveArea {
         let words = &mut registers.words;
@@ -235,36 +273,59 @@ impl Kernel {
             self.clock.call = *words;
         }
         let handled = self.dispatch_call(words);
-        if self.env.notes.any {
-            self.deliver_notes();
+        if self.env.notes.is_waiting() || self.env.current.is_none() {
+            return self.end_otherwise(handled, words);
         }
+        let [error, first, second, third, ..] = words;
+        match handled {
+            Ok(Reply::Done) => [*error, *first, *second, *third] = [0; 4],
+            Ok(Reply::Answered) => *error = 0,
+            other => return self.end_otherwise(other, words),
+        }
+        core::ptr::null_mut()
+    }
+
+    /// The end of a system call after which there is more to do: null, or the save area for the caller's registers.
+    #[inline(never)]
+    fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
+        self.deliver_notes();
         if self.env.current.is_none() {
             // The call took something away that the caller itself needs.
             self.next = None;
             return &raw mut self.nowhere;
         }
         let [error, results @ ..] = words;
-        match handled {
-            Ok(Reply::Done(done)) => {
+        let reply = match handled {
+            Ok(reply) => reply,
+            Err(raised) => {
+                *error = raised.raw();
+                return core::ptr::null_mut();
+            }
+        };
+        match reply {
+            Reply::Answered => *error = 0,
+            Reply::Done | Reply::Answer => {
                 *error = 0;
                 let [first, second, third, ..] = results;
-                [*first, *second, *third] = done;
+                [*first, *second, *third, ..] = match reply {
+                    Reply::Answer => self.results,
+                    _ => [0; 5],
+                };
             }
-            Ok(Reply::Long(long)) => {
+            Reply::Long => {
                 *error = 0;
                 let [first, second, third, fourth, fifth, ..] = results;
-                [*first, *second, *third, *fourth, *fifth] = long;
+                [*first, *second, *third, *fourth, *fifth] = self.results;
             }
-            Err(raised) => *error = raised.raw(),
             // Going back to the user's `svc` unmasks interrupts: a long call delays others no more than a short one.
-            Ok(Reply::Again) => context::repeat_call(),
-            Ok(Reply::Switch(result, to)) => {
-                *error = result.err().map_or(0, Error::raw);
+            Reply::Again => context::repeat_call(),
+            Reply::Switch => {
+                *error = self.error.map_or(0, Error::raw);
                 let disabled = self.called_disabled();
                 self.left(disabled);
-                return self.leave_to(to, disabled);
+                return self.area_of_caller(disabled);
             }
-            Ok(Reply::Leave(to)) => return self.leave_to(to, true),
+            Reply::Leave => return self.area_of_caller(true),
         }
         core::ptr::null_mut()
     }
@@ -285,9 +346,8 @@ impl Kernel {
         }
     }
 
-    /// Leaves the caller of a system call for another dispatcher: the save area for its registers.
-    fn leave_to(&mut self, to: Option<DcbPtr>, disabled: bool) -> *mut SaveArea {
-        self.next = to;
+    /// The save area for the registers of the caller of a system call that is left for another dispatcher.
+    fn area_of_caller(&mut self, disabled: bool) -> *mut SaveArea {
         let Some(shared) = self.env.current.and_then(DcbPtr::shared) else {
             return &raw mut self.nowhere;
         };

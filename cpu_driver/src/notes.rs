@@ -51,7 +51,7 @@ pub struct Notes {
     /// Free memory that was not told yet: base and end.
     free: Option<(u64, u64)>,
     /// Whether something waits.
-    pub any: bool,
+    any: bool,
     /// Notes lost to a full queue since the last report.
     pub dropped: u64,
     registered: bool,
@@ -119,6 +119,12 @@ impl Notes {
         let (first, last) = self.free.unwrap_or((base, end));
         self.free = Some((first.min(base), last.max(end)));
         self.any = true;
+    }
+
+    /// Whether there is a note.
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.any
     }
 
     /// The oldest note.

@@ -3,7 +3,7 @@
 use errors::ErrorCode;
 use kpi::syscall::{CallWord, GETCHAR_NONE, PRINT_MAX};
 
-use crate::kernel::{Handled, Kernel, Reply};
+use crate::kernel::{Handled, Kernel};
 
 impl Kernel {
     /// Prints at most [`PRINT_MAX`] bytes of a user buffer.
@@ -14,14 +14,13 @@ impl Kernel {
         self.env
             .with_user_bytes(address, length, |console, bytes| console.write_bytes(bytes))
             .ok_or(ErrorCode::SysInvalidUserBuffer)?;
-        Ok(Reply::value(length))
+        Ok(self.answer_one(length))
     }
 
     /// Takes a byte that waits in the console.
     pub(super) fn getchar(&mut self, word: CallWord) -> Handled {
         Self::check_argc(word.argc(), 1)?;
-        Ok(Reply::value(
-            self.env.console.read_byte().map_or(GETCHAR_NONE, u64::from),
-        ))
+        let byte = self.env.console.read_byte();
+        Ok(self.answer_one(byte.map_or(GETCHAR_NONE, u64::from)))
     }
 }

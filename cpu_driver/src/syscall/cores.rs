@@ -64,7 +64,9 @@ impl Kernel {
             PerfMonCommand::Activate => hal::pmu::start(counter, second),
             PerfMonCommand::Write => hal::pmu::write(counter, second as u32),
             PerfMonCommand::Deactivate => hal::pmu::stop(counter),
-            PerfMonCommand::Read => return Ok(Reply::value(hal::pmu::read(counter).into())),
+            PerfMonCommand::Read => {
+                return Ok(self.answer_one(hal::pmu::read(counter).into()));
+            }
         }
         Ok(Reply::OK)
     }

@@ -43,7 +43,7 @@ impl Kernel {
                     target.state.set(DcbState::Stopped);
                     // A dispatcher may stop itself: it leaves the core like one that yields, but keeps its registers.
                     if self.env.current == Some(target) {
-                        return Ok(Reply::Switch(Ok(()), None));
+                        return Ok(self.switch(Ok(()), None));
                     }
                     Ok(Reply::OK)
                 }
@@ -256,7 +256,7 @@ impl Kernel {
         Ok(self.db.release_from_object(&mut self.env, spare)?)
     }
 
-    fn dump_page_tables(&self, target: DcbPtr, from: u64) -> Handled {
+    fn dump_page_tables(&mut self, target: DcbPtr, from: u64) -> Handled {
         let root = PhysAddr(target.table.get());
         if root.0 == 0 {
             return Err(ErrorCode::SysDispVspaceInvalid.into());
@@ -266,10 +266,10 @@ impl Kernel {
             .run
             .map(|run| [run.base.0, run.bytes, run.output.0, run.word.0]);
         let [base, bytes, output, word] = run.unwrap_or_default();
-        Ok(Reply::Long([base, bytes, output, word, dump.next.0]))
+        Ok(self.answer_long([base, bytes, output, word, dump.next.0]))
     }
 
-    fn dump_capabilities(&self, target: DcbPtr, behind: u64) -> Handled {
+    fn dump_capabilities(&mut self, target: DcbPtr, behind: u64) -> Handled {
         let behind = CapPosition(behind);
         let listed = caps::next_in_cspace(&self.env, target.cspace(), behind)
             .map_err(|error| Error::from(error).push(ErrorCode::SysDispCspaceInvalid))?;
@@ -278,13 +278,7 @@ impl Kernel {
             Some((position, slot)) => (position, self.db.identify(&self.env, slot)?.to_words()),
         };
         let [first, second, third] = words;
-        Ok(Reply::Long([
-            position.0,
-            first,
-            second,
-            third,
-            listed.next.0,
-        ]))
+        Ok(self.answer_long([position.0, first, second, third, listed.next.0]))
     }
 
     fn env_is_ram(&self, cap: &kpi::cap::Capability) -> bool {

@@ -1,8 +1,8 @@
 //! Invocations of endpoints: sending a message.
 
+use caps::{CteRef, Store};
 use errors::{Error, ErrorCode};
 use kpi::addr::PhysAddr;
-use kpi::cap::EndPointLmp;
 use kpi::lmp::LMP_WORDS;
 use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags};
@@ -17,10 +17,12 @@ impl Kernel {
     pub(super) fn send(
         &mut self,
         word: CallWord,
-        endpoint: &EndPointLmp,
+        slot: CteRef,
         caller: DcbPtr,
         args: &[u64; 10],
     ) -> Handled {
+        let endpoint = self.env.cte(slot).cap().as_end_point_lmp();
+        let endpoint = &endpoint.ok_or(ErrorCode::SysIllegalInvocation)?;
         let [cap, payload @ ..] = args;
         let words = word.payload_words() as usize;
         let payload = payload
@@ -40,7 +42,7 @@ impl Kernel {
         };
         match self.deliver(endpoint, payload, (cap != 0).then_some(find)) {
             Ok(receiver) if flags.contains(SendFlags::SYNC) && runs(receiver) => {
-                Ok(Reply::Switch(Ok(()), Some(receiver)))
+                Ok(self.switch(Ok(()), Some(receiver)))
             }
             Ok(_) => Ok(Reply::OK),
             Err(error) if flags.contains(SendFlags::YIELD) && is_transient(&error) => {
@@ -48,7 +50,7 @@ impl Kernel {
                 match unsafe { DcbPtr::from_phys(PhysAddr(endpoint.listener)) } {
                     Some(receiver) if runs(receiver) => {
                         self.env.scheduler.make_runnable(receiver);
-                        Ok(Reply::Switch(Err(error), Some(receiver)))
+                        Ok(self.switch(Err(error), Some(receiver)))
                     }
                     _ => Err(error),
                 }

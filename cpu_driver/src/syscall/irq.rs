@@ -41,8 +41,8 @@ impl Kernel {
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
-            IrqDestCommand::GetVector => return Ok(Reply::value(dest.vector)),
-            IrqDestCommand::GetCpu => return Ok(Reply::value(dest.cpu)),
+            IrqDestCommand::GetVector => return Ok(self.answer_one(dest.vector)),
+            IrqDestCommand::GetCpu => return Ok(self.answer_one(dest.cpu)),
             IrqDestCommand::Connect | IrqDestCommand::Ack => {}
         }
         invocation.must_be_writable()?;

@@ -22,8 +22,8 @@ impl Kernel {
         Self::check_argc(invocation.word.argc(), command.argc())?;
         let [first, second, ..] = *invocation.args;
         match command {
-            KernelCommand::GetCoreId => Ok(Reply::value(u64::from(self.env.core.0))),
-            KernelCommand::GetArchId => Ok(Reply::value(self.env.devices.arch_id)),
+            KernelCommand::GetCoreId => Ok(self.answer_one(u64::from(self.env.core.0))),
+            KernelCommand::GetArchId => Ok(self.answer_one(self.env.devices.arch_id)),
             KernelCommand::Register => {
                 let endpoint = self.find_own(invocation.caller, first, CapRights::WRITE)?;
                 if self.env.cte(endpoint).cap().objtype() != ObjType::EndPointLmp {
@@ -78,7 +78,7 @@ impl Kernel {
             }
             KernelCommand::SpawnCore => self.start_core(invocation),
             KernelCommand::Retype => self.retype(invocation.caller.cspace(), invocation.args, true),
-            KernelCommand::GetPlatform => Ok(Reply::Done([
+            KernelCommand::GetPlatform => Ok(self.answer([
                 ARCHITECTURE_ARM8,
                 hal::cpu::midr(),
                 u64::from(self.env.devices.gic.interrupts()),
@@ -89,11 +89,7 @@ impl Kernel {
                 let longest = self.clock.longest;
                 #[cfg(not(feature = "check"))]
                 let longest = 0;
-                Ok(Reply::Done([
-                    self.db.count(),
-                    self.env.scheduler.runnable(),
-                    longest,
-                ]))
+                Ok(self.answer([self.db.count(), self.env.scheduler.runnable(), longest]))
             }
             KernelCommand::NextCap => self.next_cap(first),
             other => self.invoke_monitor(other, invocation),
@@ -101,7 +97,7 @@ impl Kernel {
     }
 
     /// The capability behind the slot at a physical address that the caller alleges.
-    fn next_cap(&self, cursor: u64) -> Handled {
+    fn next_cap(&mut self, cursor: u64) -> Handled {
         let next = if cursor == 0 {
             self.db.first(&self.env)
         } else {
@@ -113,7 +109,7 @@ impl Kernel {
             self.db.successor(&self.env, at)
         };
         let Some(next) = next else {
-            return Ok(Reply::Long([0; 5]));
+            return Ok(self.answer_long([0; 5]));
         };
         let cap = *self.env.cte(next).cap();
         let shown = match cap.objtype().is_mapping() {
@@ -125,13 +121,7 @@ impl Kernel {
         let shared = self.db.state_of(&self.env, next);
         let own = self.env.cte(next).flags().without(Flags::SHARED);
         let facts = CapFacts::new(shared.owner.0, facts_bits(shared.flags), facts_bits(own));
-        Ok(Reply::Long([
-            next.address().0,
-            first,
-            second,
-            third,
-            facts.0,
-        ]))
+        Ok(self.answer_long([next.address().0, first, second, third, facts.0]))
     }
 
     /// Some entries further; the cursor is the kernel's, the caller only says whether to start anew.
@@ -152,11 +142,7 @@ impl Kernel {
                 report.violations
             );
         }
-        Ok(Reply::Done([
-            u64::from(!report.done),
-            report.violations,
-            report.entries,
-        ]))
+        Ok(self.answer([u64::from(!report.done), report.violations, report.entries]))
     }
 
     #[cfg(not(feature = "check"))]

@@ -12,7 +12,7 @@ mod objects;
 mod vnode;
 mod yielding;
 
-use caps::{CteRef, DestSlot, Step, Store, lookup, lookup_any, lookup_quickly};
+use caps::{CteRef, DestSlot, OpenRoot, Step, Store, lookup, lookup_any, lookup_quickly};
 use errors::{Error, ErrorCode};
 use kpi::addr::CapAddr;
 use kpi::cap::{Capability, ObjType};
@@ -48,6 +48,9 @@ impl Invocation<'_> {
     }
 }
 
+/// The call that does nothing.
+const NOP: CallWord = CallWord::simple(Syscall::Nop, 1);
+
 /// Delete and revoke empty slots: the CNodes on the way must be writable.
 const EMPTYING: CapRights = CapRights::READ.union(CapRights::WRITE);
 
@@ -68,59 +71,92 @@ fn stepped(step: Step) -> Reply {
 
 impl Kernel {
     /// Finds and runs the handler of a system call of the current dispatcher.
+    ///
+    /// Here is what is common: a capability at level 2, found by [`OpenRoot::find`]. All else is left to functions that this one calls
+    /// and that begin anew, so that it keeps nothing but `words` while a handler runs.
     #[inline(always)]
-    pub fn dispatch_call(&mut self, args: &[u64; 12]) -> Handled {
-        let [first, second, rest @ ..] = args;
+    pub fn dispatch_call(&mut self, words: &mut [u64; 12]) -> Handled {
+        let [first, target, args @ ..] = &*words;
         let word = CallWord(*first);
-        match Syscall::from_word(*first) {
-            Some(Syscall::Invoke) => self.invoke(word, *second, rest),
-            Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| Reply::OK),
-            other => self.dispatch_other(other, word, *second, rest),
+        if word.0 & 0xf != Syscall::Invoke as u64 {
+            return match word {
+                NOP => Ok(Reply::OK),
+                _ => self.dispatch_other(words),
+            };
+        }
+        let Some((caller, slot)) = self.invoked(word, *target) else {
+            return self.invoke_carefully(words);
+        };
+        match self.env.cte(slot).cap().objtype() {
+            ObjType::L1CNode => self.invoke_root(word, slot, caller, words),
+            ObjType::EndPointLmp if !word.flags().contains(SendFlags::IDENTIFY) => {
+                self.send(word, slot, caller, args)
+            }
+            ObjType::Null => self.invoke_carefully(words),
+            _ => self.invoke_object(word, slot, caller, args),
         }
     }
 
     #[inline(never)]
-    fn dispatch_other(
-        &mut self,
-        call: Option<Syscall>,
-        word: CallWord,
-        second: u64,
-        rest: &[u64; 10],
-    ) -> Handled {
-        match call {
-            Some(Syscall::Yield) => self.yield_core(word, second),
-            Some(Syscall::Print) => self.print(word, second, rest),
+    fn dispatch_other(&mut self, words: &[u64; 12]) -> Handled {
+        let [first, second, rest @ ..] = words;
+        let word = CallWord(*first);
+        match Syscall::from_word(*first) {
+            Some(Syscall::Yield) => self.yield_core(word, *second),
+            Some(Syscall::Print) => self.print(word, *second, rest),
             Some(Syscall::Getchar) => self.getchar(word),
+            Some(Syscall::Nop) => Self::check_argc(word.argc(), 1).map(|()| Reply::OK),
             _ => Err(ErrorCode::SysIllegalSyscall.into()),
         }
     }
 
+    /// Caller and slot of the invoked capability, in the common cases. The slot may be empty.
     #[inline(always)]
-    fn invoke(&mut self, word: CallWord, target: u64, args: &[u64; 10]) -> Handled {
+    fn invoked(&self, word: CallWord, target: u64) -> Option<(DcbPtr, CteRef)> {
+        let caller = self.env.current?;
+        if word.level() != 2 {
+            return None;
+        }
+        let root = OpenRoot::of(&self.env, caller.cspace(), CapRights::READ)?;
+        Some((
+            caller,
+            root.find_or_empty(&self.env, target, CapRights::READ)?,
+        ))
+    }
+
+    #[inline(never)]
+    fn invoke_carefully(&mut self, words: &[u64; 12]) -> Handled {
+        let [first, target, args @ ..] = words;
+        let word = CallWord(*first);
         let Some(caller) = self.env.current else {
             return Err(ErrorCode::SysIllegalSyscall.into());
         };
-        let (root, rights) = (caller.cspace(), CapRights::READ);
-        let slot = match lookup_quickly(&self.env, root, target, word.level(), rights) {
-            Some(slot) => slot,
-            None => self.find_carefully(root, target, word.level(), rights)?,
-        };
-        let cap = self.env.cte(slot).cap();
-        let objtype = cap.objtype();
-        if objtype == ObjType::EndPointLmp
-            && !word.flags().contains(SendFlags::IDENTIFY)
-            && let Some(endpoint) = cap.as_end_point_lmp()
-        {
-            return self.send(word, &endpoint, caller, args);
+        let slot = self.find_carefully(caller.cspace(), *target, word.level(), CapRights::READ)?;
+        match self.env.cte(slot).cap().objtype() {
+            ObjType::EndPointLmp if !word.flags().contains(SendFlags::IDENTIFY) => {
+                self.send(word, slot, caller, args)
+            }
+            _ => self.invoke_object(word, slot, caller, args),
         }
+    }
+
+    #[inline(never)]
+    fn invoke_object(
+        &mut self,
+        word: CallWord,
+        slot: CteRef,
+        caller: DcbPtr,
+        args: &[u64; 10],
+    ) -> Handled {
+        let cap = *self.env.cte(slot).cap();
         let invocation = Invocation {
             word,
-            cap: *cap,
+            cap,
             slot,
             caller,
             args,
         };
-        match objtype {
+        match cap.objtype() {
             ObjType::L1CNode | ObjType::L2CNode => self.invoke_cnode(&invocation),
             ObjType::VNodeAarch64L0
             | ObjType::VNodeAarch64L1
@@ -139,8 +175,8 @@ impl Kernel {
         use kpi::cap::View;
         match invocation.cap.view() {
             View::Ram(_) => Self::invoke_ram(invocation),
-            View::Id(id) => Self::invoke_id(invocation, &id),
-            View::KernelControlBlock(kcb) => Self::invoke_kcb(invocation, &kcb),
+            View::Id(id) => self.invoke_id(invocation, &id),
+            View::KernelControlBlock(kcb) => self.invoke_kcb(invocation, &kcb),
             View::IrqTable => self.invoke_irq_table(invocation),
             View::IrqDest(dest) => self.invoke_irq_dest(invocation, &dest),
             View::Ipi => self.invoke_ipi(invocation),

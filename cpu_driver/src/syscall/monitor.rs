@@ -75,21 +75,22 @@ impl Kernel {
     fn on_slot(&mut self, command: KernelCommand, slot: CteRef, word: u64) -> Handled {
         match command {
             KernelCommand::IdentifyCap | KernelCommand::IdentifyDomainsCap => {
-                Ok(Reply::Done(self.env.cte(slot).cap().to_words()))
+                let words = self.env.cte(slot).cap().to_words();
+                Ok(self.answer(words))
             }
             KernelCommand::CapHasRelations => {
                 let found = self.db.local_relations(&self.env, slot)?;
-                Ok(Reply::value(numbers(found) & word))
+                Ok(self.answer_one(numbers(found) & word))
             }
             KernelCommand::RemoteRelations => {
                 let (bits, mask) = (relations(word), relations(word >> 8));
                 self.db.set_relations(&mut self.env, slot, bits, mask);
                 let state = self.db.state_of(&self.env, slot);
-                Ok(Reply::value(numbers(state.flags)))
+                Ok(self.answer_one(numbers(state.flags)))
             }
             KernelCommand::GetCapOwner => {
                 let state = self.db.state_of(&self.env, slot);
-                Ok(Reply::value(u64::from(state.owner.0)))
+                Ok(self.answer_one(u64::from(state.owner.0)))
             }
             KernelCommand::SetCapOwner => {
                 let owner = core(word)?;
@@ -131,7 +132,7 @@ impl Kernel {
             }
             KernelCommand::HasDescendants => {
                 let found = self.db.has_descendants(&self.env, &cap);
-                Ok(Reply::value(u64::from(found)))
+                Ok(self.answer_one(u64::from(found)))
             }
             _ => {
                 self.db

@@ -17,23 +17,27 @@ impl Kernel {
         }
     }
 
-    pub(super) fn invoke_id(invocation: &Invocation<'_>, id: &Id) -> Handled {
+    pub(super) fn invoke_id(&mut self, invocation: &Invocation<'_>, id: &Id) -> Handled {
         let command =
             IdCommand::from_u8(invocation.word.command()).ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
-            IdCommand::Identify => Ok(Reply::value(
-                u64::from(id.coreid) << 32 | u64::from(id.core_local_id),
-            )),
+            IdCommand::Identify => {
+                Ok(self.answer_one(u64::from(id.coreid) << 32 | u64::from(id.core_local_id)))
+            }
         }
     }
 
-    pub(super) fn invoke_kcb(invocation: &Invocation<'_>, kcb: &KernelControlBlock) -> Handled {
+    pub(super) fn invoke_kcb(
+        &mut self,
+        invocation: &Invocation<'_>,
+        kcb: &KernelControlBlock,
+    ) -> Handled {
         let command = KcbCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
         match command {
-            KcbCommand::Identify => Ok(Reply::Done([kcb.kcb, OBJSIZE_KERNELCONTROLBLOCK, 0])),
+            KcbCommand::Identify => Ok(self.answer([kcb.kcb, OBJSIZE_KERNELCONTROLBLOCK, 0])),
             KcbCommand::Clone => Err(ErrorCode::SysNotImplemented.into()),
         }
     }

@@ -7,7 +7,7 @@ use kpi::rights::CapRights;
 use kpi::syscall::CallWord;
 
 use crate::dcb::{DcbPtr, DcbState};
-use crate::kernel::{Handled, Kernel, Reply};
+use crate::kernel::{Handled, Kernel};
 
 impl Kernel {
     /// Yield, to `target` (0: to whoever is next). Off the scheduler goes who has no work, no message it has not seen, and no
@@ -44,7 +44,7 @@ impl Kernel {
                 self.env.scheduler.wake_at(caller, wakeup);
             }
         }
-        Ok(Reply::Leave(target))
+        Ok(self.leave(target))
     }
 
     fn yield_target(&mut self, caller: DcbPtr, target: u64) -> Result<DcbPtr, Error> {

@@ -394,6 +394,17 @@ impl Cte {
         self.page = (at.0.get() >> 6) as u32;
     }
 
+    /// The slot, which was empty, holds a copy that comes between these two.
+    #[inline(always)]
+    pub(crate) fn become_copy(&mut self, own: Flags, previous: CteRef, next: CteRef) {
+        self.shape = Shape::FOLLOWER;
+        self.flags = own;
+        self.owner = CoreId(0);
+        self.root = 0;
+        self.page = (previous.0.get() >> 6) as u32;
+        self.link = previous.0.get() >> 38 << RING_BITS | next.0.get();
+    }
+
     /// There are no copies any more.
     #[inline(always)]
     pub(crate) fn leave_ring(&mut self) {

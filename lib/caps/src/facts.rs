@@ -28,6 +28,8 @@ const FROM_SELF: u8 = 4;
 const ZEROED: u8 = 8;
 const VNODE: u8 = 16;
 const HOLDS_ENTRIES: u8 = 64;
+/// Who identifies it is not shown all of it.
+const BLANKED: u8 = 128;
 
 /// Entries of the table: a power of two, so that an index is in range by a mask.
 const TYPES: usize = 64;
@@ -68,7 +70,11 @@ const fn facts_about(objtype: ObjType) -> Facts {
             | flag(objtype.can_retype_from_self(), FROM_SELF)
             | flag(is_zeroed(objtype), ZEROED)
             | flag(objtype.is_vnode(), VNODE)
-            | flag(holds_entries(objtype), HOLDS_ENTRIES),
+            | flag(holds_entries(objtype), HOLDS_ENTRIES)
+            | flag(
+                objtype.is_mapping() || matches!(objtype, ObjType::KernelControlBlock),
+                BLANKED,
+            ),
         granule: match objtype {
             ObjType::L1CNode => L2CNODE_BYTES.trailing_zeros() as u8,
             _ if stores_size || objtype.is_vnode() => BASE_PAGE_SIZE.trailing_zeros() as u8,
@@ -124,6 +130,12 @@ pub(crate) fn stores_size(objtype: ObjType) -> bool {
 #[inline(always)]
 pub(crate) fn is_mapping(objtype: ObjType) -> bool {
     has(objtype, MAPPING)
+}
+
+/// Whether part of it is kept back when it is identified.
+#[inline(always)]
+pub(crate) fn is_blanked(objtype: ObjType) -> bool {
+    has(objtype, BLANKED)
 }
 
 /// [`kpi::cap::is_well_founded`].

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Cte`], [`CteRef`], [`Flags`] | a slot, its handle, its flags |
 //! | [`Store`], [`Machine`], [`Env`] | what the kernel provides |
-//! | [`lookup`], [`lookup_any`], [`DestSlot`] | capability addresses to entries |
+//! | [`lookup`], [`lookup_any`], [`OpenRoot`], [`DestSlot`] | capability addresses to entries |
 //! | [`Database`] | tree, queries, operations |
 //! | [`next_run`], [`next_in_cspace`] | what an address space maps, what a capability space holds |
 //! | [`vnode`] | page-table descriptors |
@@ -68,7 +68,7 @@ pub mod vnode;
 pub use budget::Step;
 pub use cte::{Cte, CteRef, Flags, SharedState};
 pub use env::{Env, Machine, Store, Unmapped};
-pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any, lookup_quickly};
+pub use lookup::{DestSlot, OpenRoot, cnode_slots, lookup, lookup_any, lookup_quickly};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
 pub use ops::{

@@ -49,7 +49,7 @@ pub fn lookup<S: Store>(
     }
 }
 
-/// The common cases of [`lookup`], in 40 instructions: a slot of a CNode, and nothing wrong on the way. `None`: any other, for
+/// The common cases of [`lookup`]: a slot of a CNode, and nothing wrong on the way. `None`: any other, for
 /// which `lookup` has the answer. The address is a whole word; one that has more than 32 bits is among those.
 #[inline(always)]
 pub fn lookup_quickly<S: Store>(
@@ -59,24 +59,76 @@ pub fn lookup_quickly<S: Store>(
     level: u64,
     rights: CapRights,
 ) -> Option<CteRef> {
-    let (l1, l2) = (addr >> L2_BITS, addr as u32 & (L2_SLOTS - 1));
-    let root = store.cte(root);
-    let [_, bytes, _] = root.cap.to_words();
-    if !leads_on(root, ObjType::L1CNode, rights) || l1 >= bytes / SLOT_BYTES {
-        return None;
-    }
-    let mut slot = store.slot(PhysAddr(first_word(&root.cap)), l1 as u32);
+    let root = OpenRoot::of(store, root, rights)?;
     if level == CapLevel::L2 as u64 {
-        let cnode = store.cte(slot);
+        root.find(store, addr, rights)
+    } else if level == CapLevel::L1 as u64 {
+        root.find_in_root(store, addr)
+    } else {
+        None
+    }
+}
+
+/// A root CNode that may be looked through, for several lookups by one call. It is good until something changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenRoot {
+    base: u64,
+    bytes: u64,
+}
+
+impl OpenRoot {
+    /// The root CNode in an entry, if it may be looked through with these rights.
+    #[inline(always)]
+    pub fn of<S: Store>(store: &S, root: CteRef, rights: CapRights) -> Option<Self> {
+        let entry = store.cte(root);
+        let [base, bytes, _] = entry.cap.to_words();
+        leads_on(entry, ObjType::L1CNode, rights).then_some(Self { base, bytes })
+    }
+
+    /// Whether the capability in that entry, which is one of a root CNode, is one of this.
+    #[inline(always)]
+    pub fn is_root_in<S: Store>(self, store: &S, root: CteRef) -> bool {
+        first_word(&store.cte(root).cap) == self.base
+    }
+
+    /// [`lookup_quickly`] at level L2. `rights`: not more than it was opened with.
+    #[inline(always)]
+    pub fn find<S: Store>(self, store: &S, addr: u64, rights: CapRights) -> Option<CteRef> {
+        let found = self.find_or_empty(store, addr, rights)?;
+        (!store.cte(found).is_empty()).then_some(found)
+    }
+
+    /// [`Self::find`] for who looks at the type anyway: what it finds may be empty.
+    #[inline(always)]
+    pub fn find_or_empty<S: Store>(
+        self,
+        store: &S,
+        addr: u64,
+        rights: CapRights,
+    ) -> Option<CteRef> {
+        let cnode = store.cte(self.slot(store, addr)?);
         if !leads_on(cnode, ObjType::L2CNode, rights) {
             return None;
         }
-        slot = store.slot(PhysAddr(first_word(&cnode.cap)), l2);
-    } else if level != CapLevel::L1 as u64 {
-        return None;
+        let l2 = addr as u32 & (L2_SLOTS - 1);
+        let found = store.slot(PhysAddr(first_word(&cnode.cap)), l2);
+        store.cte(found).is_usable().then_some(found)
     }
-    let entry = store.cte(slot);
-    (!entry.is_empty() && entry.is_usable()).then_some(slot)
+
+    /// [`lookup_quickly`] at level L1.
+    #[inline(always)]
+    pub fn find_in_root<S: Store>(self, store: &S, addr: u64) -> Option<CteRef> {
+        let found = self.slot(store, addr)?;
+        let entry = store.cte(found);
+        (!entry.is_empty() && entry.is_usable()).then_some(found)
+    }
+
+    #[inline(always)]
+    fn slot<S: Store>(self, store: &S, addr: u64) -> Option<CteRef> {
+        let l1 = addr >> L2_BITS;
+        let inside = l1 < self.bytes / SLOT_BYTES;
+        inside.then(|| store.slot(PhysAddr(self.base), l1 as u32))
+    }
 }
 
 /// Whether an entry holds a CNode of that type that may be looked through with these rights.
@@ -154,6 +206,7 @@ pub fn lookup_any<S: Store>(
 /// # Errors
 /// `SYS_ERR_CNODE_TYPE`: not a CNode. `SYS_ERR_CAP_LOCKED`: half made. `SYS_ERR_CNODE_RIGHTS`: not writable.
 /// `SYS_ERR_DEST_TYPE_INVALID`: an L1CNode takes only L2CNodes and KernelControlBlocks. `SYS_ERR_SLOTS_INVALID`: beyond its end.
+#[inline]
 pub(crate) fn destination<S: Store>(
     store: &S,
     cnode: CteRef,
@@ -163,15 +216,16 @@ pub(crate) fn destination<S: Store>(
 ) -> Result<PhysAddr, ErrorCode> {
     let entry = store.cte(cnode);
     let cap = &entry.cap;
-    match cap.objtype() {
+    let slots = match cap.objtype() {
+        ObjType::L2CNode => u64::from(L2_SLOTS),
         ObjType::L1CNode => {
             if !matches!(objtype, ObjType::L2CNode | ObjType::KernelControlBlock) {
                 return Err(code::DEST_TYPE_INVALID);
             }
+            size(cap) / SLOT_BYTES
         }
-        ObjType::L2CNode => {}
         _ => return Err(code::CNODE_TYPE),
-    }
+    };
     if !entry.is_usable() {
         return Err(code::CAP_LOCKED);
     }
@@ -179,7 +233,7 @@ pub(crate) fn destination<S: Store>(
         return Err(code::CNODE_RIGHTS);
     }
     match first.checked_add(count) {
-        Some(end) if end <= cnode_slots(cap) => Ok(PhysAddr(first_word(cap))),
+        Some(end) if end <= slots => Ok(PhysAddr(first_word(cap))),
         _ => Err(code::SLOTS_INVALID),
     }
 }
@@ -188,6 +242,7 @@ pub(crate) fn destination<S: Store>(
 ///
 /// # Errors
 /// As [`destination`], and `SYS_ERR_SLOT_IN_USE`.
+#[inline(always)]
 pub(crate) fn empty_slot<S: Store>(
     store: &S,
     dest: DestSlot,

@@ -331,6 +331,7 @@ pub fn cap_direct_identify(cap: CapRef) -> Result<Capability, Error> {
     identify(cap).push_err(ErrorCode::LibCapIdentify)
 }
 
+#[inline(never)]
 pub(crate) fn identify(cap: CapRef) -> Result<Capability, Error> {
     let words = on_slot(cap, CNodeCommand::CapIdentify)?;
     Capability::from_words(words).ok_or(Error::new(ErrorCode::SysIdentifyLookup))

@@ -5,9 +5,10 @@ use super::find::{last_copy, utmost};
 use super::range::begins_before;
 use super::{Database, Key, is_copy, range_end};
 use crate::code;
-use crate::cte::{CteRef, Links, Shape, SharedState};
+use crate::cte::{CteRef, Flags, Links, Shape};
 use crate::env::Store;
 use errors::ErrorCode;
+use kpi::cap::Capability;
 
 /// Where a new leaf is attached. The next change of the database makes it stale.
 #[derive(Clone, Copy, Debug)]
@@ -111,19 +112,38 @@ impl Database {
     }
 
     /// Puts the entry, which holds a copy of the capability in `source` and is not in the database, into it, directly behind that.
-    #[inline]
-    pub(crate) fn follow<S: Store>(&mut self, store: &mut S, new: CteRef, source: CteRef) {
-        self.count += 1;
-        self.changes = self.changes.wrapping_add(1);
+    fn follow<S: Store>(&mut self, store: &mut S, new: CteRef, source: CteRef) {
+        let entry = store.cte(new);
+        let (cap, own) = (entry.cap, entry.flags.without(Flags::SHARED));
+        self.fill_follower(store, new, source, cap, own);
+    }
+
+    /// Fills the entry, which is empty, with a copy of the capability in `source`, and puts it into the database, directly behind that.
+    #[inline(always)]
+    pub(crate) fn fill_follower<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        source: CteRef,
+        cap: Capability,
+        own: Flags,
+    ) {
+        // First, as long as the compiler has it at hand.
+        store.cte_mut(new).cap = cap;
+        self.count_new(1);
         let original = store.cte_mut(source);
-        let next = original.next_copy().unwrap_or(source);
+        let next = match original.next_copy() {
+            None => {
+                original.set_previous_copy(new);
+                source
+            }
+            Some(next) => next,
+        };
         original.set_next_copy(new);
-        store.cte_mut(next).set_previous_copy(new);
-        let entry = store.cte_mut(new);
-        entry.shape = Shape::FOLLOWER;
-        entry.set_next_copy(next);
-        entry.set_previous_copy(source);
-        entry.set_shared(SharedState::default());
+        if next != source {
+            store.cte_mut(next).set_previous_copy(new);
+        }
+        store.cte_mut(new).become_copy(own, source, next);
     }
 
     /// Puts the entry, which holds a capability without copies and is not in the database, into it, where it belongs; `root` is its
@@ -137,8 +157,27 @@ impl Database {
         root: u8,
         end: u64,
     ) {
-        self.count += 1;
-        self.changes = self.changes.wrapping_add(1);
+        self.count_new(1);
+        self.attach_counted(store, new, spot, root, end);
+    }
+
+    /// Counts entries that are put into the tree.
+    #[inline]
+    pub(crate) fn count_new(&mut self, entries: u64) {
+        self.count += entries;
+        self.changes = self.changes.wrapping_add(entries);
+    }
+
+    /// [`Self::attach`] of what [`Self::count_new`] has counted.
+    #[inline]
+    pub(crate) fn attach_counted<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        spot: Spot,
+        root: u8,
+        end: u64,
+    ) {
         let node = store.cte_mut(new);
         debug_assert_eq!(end, range_end(&node.cap));
         node.links = Links::leaf(spot.parent);

@@ -31,16 +31,17 @@ impl Database {
     /// `SYS_ERR_`: `CAP_NOT_FOUND` (source empty), `CAP_LOCKED` (source half made or half deleted, or destination CNode half made),
     /// `CNODE_TYPE` (destination is no CNode), `DEST_TYPE_INVALID` (an L1CNode takes only L2CNodes and KernelControlBlocks),
     /// `CNODE_RIGHTS` (CNode not writable), `SLOTS_INVALID` (slot beyond its end), `SLOT_IN_USE`.
-    #[inline]
+    #[inline(always)]
     pub fn copy<S: Store>(
         &mut self,
         store: &mut S,
         dest: DestSlot,
         source: CteRef,
     ) -> Result<CteRef, ErrorCode> {
-        let cap = usable(store, source)?.cap;
-        let slot = empty_slot(store, dest, cap.objtype())?;
-        self.fill_copy(store, slot, source, cap, Flags::NONE);
+        let objtype = usable(store, source)?.cap.objtype();
+        let slot = empty_slot(store, dest, objtype)?;
+        let cap = store.cte(source).cap;
+        self.fill_follower(store, slot, source, cap, Flags::NONE);
         Ok(slot)
     }
 

@@ -30,6 +30,7 @@ impl Database {
     /// As [`Self::copy`], and for EndPointLMP `SYS_ERR_INVALID_EPLEN` (the buffer is too short, not aligned to 8, overlaps the shared
     /// dispatcher structure or leaves a frame of [`DISPATCHER_FRAME_BYTES`]) and `SYS_ERR_INVALID_SOURCE_TYPE` (the
     /// endpoint has a buffer already: only who holds the unminted endpoint chooses buffers).
+    #[inline(always)]
     pub fn mint<S: Store>(
         &mut self,
         store: &mut S,
@@ -38,7 +39,29 @@ impl Database {
         param1: u64,
         param2: u64,
     ) -> Result<CteRef, ErrorCode> {
-        let cap = usable(store, source)?.cap;
+        let cap = &usable(store, source)?.cap;
+        if matches!(cap.objtype(), ObjType::EndPointLmp | ObjType::EndPointUmp) {
+            return self.mint_endpoint(store, dest, source, param1, param2);
+        }
+        let slot = empty_slot(store, dest, cap.objtype())?;
+        let cap = *cap;
+        self.fill_follower(store, slot, source, cap, Flags::NONE);
+        let kept = CapRights((param1 & 0xff) as u8);
+        let minted = &mut store.cte_mut(slot).cap;
+        *minted = minted.with_rights(minted.rights().intersection(kept));
+        Ok(slot)
+    }
+
+    #[inline(never)]
+    fn mint_endpoint<S: Store>(
+        &mut self,
+        store: &mut S,
+        dest: DestSlot,
+        source: CteRef,
+        param1: u64,
+        param2: u64,
+    ) -> Result<CteRef, ErrorCode> {
+        let cap = store.cte(source).cap;
         let slot = empty_slot(store, dest, cap.objtype())?;
         let mut minted = cap;
         parametrise(&mut minted, param1, param2)?;
@@ -54,23 +77,8 @@ impl Database {
     }
 }
 
-/// Applies parameters to the capability.
-#[inline]
+/// Applies parameters to the capability of an endpoint.
 fn parametrise(cap: &mut Capability, param1: u64, param2: u64) -> Result<(), ErrorCode> {
-    match cap.objtype() {
-        ObjType::EndPointLmp | ObjType::EndPointUmp => {
-            return parametrise_endpoint(cap, param1, param2);
-        }
-        _ => {
-            let kept = CapRights((param1 & 0xff) as u8);
-            *cap = cap.with_rights(cap.rights().intersection(kept));
-        }
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn parametrise_endpoint(cap: &mut Capability, param1: u64, param2: u64) -> Result<(), ErrorCode> {
     if let Some(mut endpoint) = cap.as_end_point_lmp() {
         if endpoint.epbuflen != 0 {
             return Err(code::INVALID_SOURCE_TYPE);

@@ -66,7 +66,7 @@ impl Database {
     }
 
     /// Fills an empty slot with a copy of the capability in `source`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn fill_copy<S: Store>(
         &mut self,
         store: &mut S,
@@ -75,13 +75,13 @@ impl Database {
         cap: Capability,
         own: Flags,
     ) {
-        write(store, slot, cap, own, SharedState::default());
-        self.follow(store, slot, source);
+        self.fill_follower(store, slot, source, cap, own);
     }
 
-    /// Fills an empty slot with a capability that has an address and no copies, ends at `end` and belongs at the spot.
+    /// Fills an empty slot with a capability that has an address and no copies, ends at `end` and belongs at the spot. Who calls
+    /// it counts it ([`Self::count_new`]).
     #[inline]
-    pub(crate) fn fill_at<S: Store>(
+    pub(crate) fn fill_counted<S: Store>(
         &mut self,
         store: &mut S,
         slot: CteRef,
@@ -91,7 +91,7 @@ impl Database {
         own: Flags,
     ) {
         write(store, slot, cap, own, self.local());
-        self.attach(store, slot, spot, MEMORY_ROOT, end);
+        self.attach_counted(store, slot, spot, MEMORY_ROOT, end);
     }
 
     /// What one call may do.

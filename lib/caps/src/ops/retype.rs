@@ -121,10 +121,14 @@ impl Database {
                 return Err(code::DOMAIN_SPACE_EXHAUSTED);
             }
             let spot = self.check_range(env, &plan, 0)?;
-            for index in 0..plan.count {
-                if !env.cte(slot(env, cnode, &args, index)).is_empty() {
+            // Counts are at most RETYPE_MAX, and all these slots are in the CNode.
+            let end = args.dest.index.wrapping_add(plan.count as u32);
+            let mut index = args.dest.index;
+            while index < end {
+                if !env.cte(env.slot(cnode, index)).is_empty() {
                     return Err(code::SLOTS_IN_USE);
                 }
+                index += 1;
             }
             let mut budget = self.budget(env);
             if fits_at_once(&plan, &mut budget) {
@@ -293,10 +297,12 @@ impl Database {
             return Ok(Step::Done);
         }
         if plan.count == 1 {
-            let cap = object(plan.objtype, plan.base, plan.bytes, plan.rights)
-                .ok_or(code::INVALID_RETYPE)?;
+            let Some(cap) = object(plan.objtype, plan.base, plan.bytes, plan.rights) else {
+                return Err(code::INVALID_RETYPE);
+            };
             let at = slot(env, cnode, args, 0);
-            self.fill_at(env, at, spot, cap, plan.base_of(1), Flags::NONE);
+            self.count_new(1);
+            self.fill_counted(env, at, spot, cap, plan.base_of(1), Flags::NONE);
             return Ok(Step::Done);
         }
         let run = Run {
@@ -319,6 +325,11 @@ impl Database {
         args: &RetypeArgs,
         run: Run,
     ) -> Result<Step, ErrorCode> {
+        // All of them are alike but for the address. Not by `?`: the compiler keeps in pieces what could be an error.
+        let Some(model) = object(plan.objtype, plan.base, plan.bytes, plan.rights) else {
+            return Err(code::INVALID_RETYPE);
+        };
+        self.count_new(run.count);
         // Places are counted from 1: those of one round are the odd multiples of `stride`.
         let mut stride = (run.count + 1).next_power_of_two() / 2;
         while stride > 0 {
@@ -333,10 +344,10 @@ impl Database {
                     (None, None) => run.spot,
                     _ => Spot::between(env, before, behind),
                 };
-                let cap = object(plan.objtype, plan.base_of(index), plan.bytes, plan.rights)
-                    .ok_or(code::INVALID_RETYPE)?;
+                let (base, end) = (plan.base_of(index), plan.base_of(index + 1));
                 let at = slot(env, cnode, args, index);
-                self.fill_at(env, at, spot, cap, plan.base_of(index + 1), run.flags);
+                let cap = model.with_address(base);
+                self.fill_counted(env, at, spot, cap, end, run.flags);
                 place += 2 * stride;
             }
             stride /= 2;

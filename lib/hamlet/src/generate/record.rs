@@ -65,19 +65,23 @@ impl Capability {
     }
 
     /// The record from three words. `None` if the type is unknown, or if bits are set that no field of the type covers.
+    #[inline]
     #[must_use]
     pub fn from_words(words: [u64; 3]) -> Option<Self> {
         let [w0, w1, w2] = words;
-        let capability = Self {
+        let kind = KINDS.get(usize::from((w2 >> 48) as u8))?;
+        let [no_w0, no_w1, no_w2] = kind.not_covered;
+        if (w0 & no_w0) | (w1 & no_w1) | (w2 & no_w2) != 0 {
+            return None;
+        }
+        Some(Self {
             w0,
             w1,
             half: w2 as u32,
             quarter: (w2 >> 32) as u16,
-            objtype: ObjType::from_u8((w2 >> 48) as u8)?,
+            objtype: kind.objtype,
             rights: (w2 >> 56) as u8,
-        };
-        let rebuilt = Self::from_view(capability.view(), capability.rights());
-        (rebuilt == capability).then_some(capability)
+        })
     }
 
     /// First address behind it.
@@ -86,6 +90,43 @@ impl Capability {
     pub const fn end(&self) -> u64 {
         self.address().saturating_add(self.size())
     }
+";
+
+const COVERED: &str = r"
+/// What tells whether words are a capability of a type.
+#[derive(Clone, Copy)]
+struct Kind {
+    objtype: ObjType,
+    /// Bits that are in no field: they are 0.
+    not_covered: [u64; 3],
+}
+
+/// By the number of the type.
+static KINDS: [Kind; ObjType::COUNT] = {
+    let unknown = Kind {
+        objtype: ObjType::Null,
+        not_covered: [0; 3],
+    };
+    let mut kinds = [unknown; ObjType::COUNT];
+    let mut all: &[ObjType] = &ObjType::ALL;
+    while let Some((objtype, rest)) = all.split_first() {
+        let full = Capability {
+            w0: u64::MAX,
+            w1: u64::MAX,
+            half: u32::MAX,
+            quarter: u16::MAX,
+            objtype: *objtype,
+            rights: 0,
+        };
+        let [w0, w1, w2] = Capability::from_view(full.view(), full.rights()).to_words();
+        kinds[*objtype as usize] = Kind {
+            objtype: *objtype,
+            not_covered: [!w0, !w1, !w2 & 0xffff_ffff_ffff],
+        };
+        all = rest;
+    }
+    kinds
+};
 ";
 
 const PRINTING: &str = r#"
@@ -133,6 +174,7 @@ pub(super) fn write(out: &mut Writer, file: &File) {
     out.gap();
     distinction(out, file);
     out.close("}");
+    raw(out, COVERED);
     raw(out, PRINTING);
     let needs_powers = file.concrete().any(|capability| {
         access::stored_size(capability).is_some_and(|size| size.starts_with("power_of_two"))
@@ -162,6 +204,19 @@ fn address(out: &mut Writer, file: &File) {
     out.open("pub const fn address(&self) -> u64 {");
     let value = |cap: &Capability| access::address(cap).unwrap_or("0".to_owned());
     out.choice("self.objtype", arms(file, value), Some("0"));
+    out.close("}");
+    out.gap();
+    out.line(
+        "/// The same at another address, if that is the first word as it stands; else the same.",
+    );
+    out.line("#[inline]");
+    out.line("#[must_use]");
+    out.open("pub const fn with_address(self, address: u64) -> Self {");
+    let value = |cap: &Capability| match access::address(cap).as_deref() {
+        Some("self.w0") => "Self { w0: address, ..self }".to_owned(),
+        _ => "self".to_owned(),
+    };
+    out.choice("self.objtype", arms(file, value), Some("self"));
     out.close("}");
 }
 

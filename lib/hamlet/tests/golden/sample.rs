@@ -232,19 +232,23 @@ impl Capability {
     }
 
     /// The record from three words. `None` if the type is unknown, or if bits are set that no field of the type covers.
+    #[inline]
     #[must_use]
     pub fn from_words(words: [u64; 3]) -> Option<Self> {
         let [w0, w1, w2] = words;
-        let capability = Self {
+        let kind = KINDS.get(usize::from((w2 >> 48) as u8))?;
+        let [no_w0, no_w1, no_w2] = kind.not_covered;
+        if (w0 & no_w0) | (w1 & no_w1) | (w2 & no_w2) != 0 {
+            return None;
+        }
+        Some(Self {
             w0,
             w1,
             half: w2 as u32,
             quarter: (w2 >> 32) as u16,
-            objtype: ObjType::from_u8((w2 >> 48) as u8)?,
+            objtype: kind.objtype,
             rights: (w2 >> 56) as u8,
-        };
-        let rebuilt = Self::from_view(capability.view(), capability.rights());
-        (rebuilt == capability).then_some(capability)
+        })
     }
 
     /// First address behind it.
@@ -263,6 +267,16 @@ impl Capability {
             ObjType::Table => self.w0.wrapping_add(self.half as u64),
             ObjType::Block => self.w0.wrapping_add(64u64),
             _ => 0,
+        }
+    }
+
+    /// The same at another address, if that is the first word as it stands; else the same.
+    #[inline]
+    #[must_use]
+    pub const fn with_address(self, address: u64) -> Self {
+        match self.objtype {
+            ObjType::Chunk | ObjType::Page | ObjType::PageMapping => Self { w0: address, ..self },
+            _ => self,
         }
     }
 
@@ -296,6 +310,41 @@ impl Capability {
         }
     }
 }
+
+/// What tells whether words are a capability of a type.
+#[derive(Clone, Copy)]
+struct Kind {
+    objtype: ObjType,
+    /// Bits that are in no field: they are 0.
+    not_covered: [u64; 3],
+}
+
+/// By the number of the type.
+static KINDS: [Kind; ObjType::COUNT] = {
+    let unknown = Kind {
+        objtype: ObjType::Null,
+        not_covered: [0; 3],
+    };
+    let mut kinds = [unknown; ObjType::COUNT];
+    let mut all: &[ObjType] = &ObjType::ALL;
+    while let Some((objtype, rest)) = all.split_first() {
+        let full = Capability {
+            w0: u64::MAX,
+            w1: u64::MAX,
+            half: u32::MAX,
+            quarter: u16::MAX,
+            objtype: *objtype,
+            rights: 0,
+        };
+        let [w0, w1, w2] = Capability::from_view(full.view(), full.rights()).to_words();
+        kinds[*objtype as usize] = Kind {
+            objtype: *objtype,
+            not_covered: [!w0, !w1, !w2 & 0xffff_ffff_ffff],
+        };
+        all = rest;
+    }
+    kinds
+};
 
 impl core::fmt::Display for Capability {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
