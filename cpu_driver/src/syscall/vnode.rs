@@ -3,19 +3,24 @@
 use caps::vnode::aarch64::{
     ENTRY_BYTES, MemoryType, entry_bytes, level_of_leaf, memory_of, output,
 };
-use caps::{Machine, MapArgs, Store};
+use caps::{CteRef, DestSlot, Machine, MapArgs, Store, lookup_quickly};
 use errors::{Error, ErrorCode};
 use kpi::addr::PhysAddr;
 use kpi::cap::{Capability, ObjType};
-use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
+use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::{CapRights, PageFlags};
+use kpi::syscall::CallWord;
 
 use super::{Invocation, stepped};
+use crate::dcb::DcbPtr;
 use crate::kernel::{Handled, Kernel, Reply};
 
 /// Most pages that one call maps uncached: cleaning them from the cache takes some 150 instructions each.
 const UNCACHED_PAGES: u64 = 64;
+
+/// The bits of a call word that say which command of an object it is, and how many words it has.
+const COMMAND_AND_ARGC: u64 = 0xfff0;
 
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
@@ -46,6 +51,56 @@ impl Entries {
 impl Kernel {
     #[inline(never)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
+        const MAP: CallWord =
+            CallWord::invoke(VNodeCommand::Map as u8, 0, VNodeCommand::Map.argc());
+        let what = CallWord(invocation.word.0 & COMMAND_AND_ARGC);
+        if what == CallWord(MAP.0 & COMMAND_AND_ARGC) && self.map_page(invocation).is_some() {
+            return Ok(Reply::OK);
+        }
+        self.invoke_vnode_carefully(invocation)
+    }
+
+    /// What programs map most: one page of a frame ([`caps::Database::map_page`]). `None`: something else, or an error.
+    #[inline(always)]
+    fn map_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
+        let [
+            source_root,
+            source,
+            flags,
+            offset,
+            count,
+            mapping_root,
+            mapping_cnode,
+            word,
+            ..,
+        ] = *invocation.args;
+        let word = MapWord(word);
+        if source_root != OWN_CSPACE || mapping_root != OWN_CSPACE {
+            return None;
+        }
+        let root = invocation.caller.cspace();
+        let (readable, writable) = (CapRights::READ, CapRights::READ.union(CapRights::WRITE));
+        let source = lookup_quickly(&self.env, root, source, word.source_level(), readable)?;
+        let level = word.mapping_level();
+        let cnode = lookup_quickly(&self.env, root, mapping_cnode, level, writable)?;
+        let request = MapArgs {
+            source,
+            flags,
+            offset,
+            count,
+            entry: word.entry(),
+            dest: DestSlot {
+                cnode,
+                index: word.mapping_slot(),
+            },
+        };
+        self.db.map_page(&mut self.env, invocation.slot, &request)?;
+        hal::mmu::publish_new_entries();
+        Some(())
+    }
+
+    #[inline(never)]
+    fn invoke_vnode_carefully(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = VNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
@@ -93,7 +148,7 @@ impl Kernel {
         let caller = invocation.caller;
         let word = MapWord(word);
         let source_root = self
-            .find_own(caller, source_root, CapRights::READ)
+            .find_root_of_map(caller, source_root)
             .map_err(|error| error.push(ErrorCode::SysSourceRootcnLookup))?;
         if self.env.cte(source_root).cap().objtype() != ObjType::L1CNode {
             return Err(ErrorCode::SysCnodeNotRoot.into());
@@ -102,7 +157,7 @@ impl Kernel {
             .find(source_root, source, word.source_level(), CapRights::READ)
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let mapping_root = self
-            .find_own(caller, mapping_root, CapRights::READ)
+            .find_root_of_map(caller, mapping_root)
             .map_err(|error| error.push(ErrorCode::SysDestRootcnLookup))?;
         let dest = self.find_destination(
             mapping_root,
@@ -130,9 +185,18 @@ impl Kernel {
             },
         };
         entries.check()?;
-        self.db.map(&mut self.env, invocation.slot, request)?;
+        self.db
+            .map_carefully(&mut self.env, invocation.slot, request)?;
         self.settle(&entries);
         Ok(Reply::OK)
+    }
+
+    /// What is to be the root of a CSpace.
+    fn find_root_of_map(&self, caller: DcbPtr, word: u64) -> Result<CteRef, Error> {
+        match word {
+            OWN_CSPACE => Ok(caller.cspace()),
+            _ => self.find_own(caller, word, CapRights::READ),
+        }
     }
 
     /// Entries were made or changed: the table walker must see them, and what is reached through them must be what was written.

@@ -138,6 +138,25 @@ pub(crate) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option
     None
 }
 
+/// The next node in order behind one that has nothing on its right, and `parent` above.
+#[inline(always)]
+pub(super) fn next_above<S: Store>(
+    store: &S,
+    at: CteRef,
+    parent: Option<CteRef>,
+) -> Option<CteRef> {
+    let (mut below, mut next) = (at, parent);
+    while let Some(above) = next {
+        let links = store.cte(above).links;
+        if links.left() == Some(below) {
+            return next;
+        }
+        below = above;
+        next = links.parent();
+    }
+    None
+}
+
 /// The last node of a subtree, or (not `last`) the first.
 #[inline]
 pub(super) fn utmost<S: Store>(store: &S, top: CteRef, last: bool) -> CteRef {

@@ -1,7 +1,7 @@
 //! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
 use super::balance::{lower_max, settle_max};
-use super::find::{last_copy, utmost};
+use super::find::{last_copy, next_above, utmost};
 use super::range::begins_before;
 use super::{Database, Key, is_copy, range_end};
 use crate::code;
@@ -48,6 +48,17 @@ impl Spot {
             None => Self::right_of(at),
             Some(right) => Self::left_of(utmost(store, right, false)),
         }
+    }
+
+    /// [`Self::behind`], and the node that comes behind it now.
+    #[inline(always)]
+    pub(crate) fn and_next_behind<S: Store>(store: &S, at: CteRef) -> (Option<CteRef>, Self) {
+        let links = store.cte(at).links;
+        if let Some(right) = links.right() {
+            let next = utmost(store, right, false);
+            return (Some(next), Self::left_of(next));
+        }
+        (next_above(store, at, links.parent()), Self::right_of(at))
     }
 
     /// Directly behind the node `before` and in front of the node `behind`, between which there is none; `None`: unknown, not both.

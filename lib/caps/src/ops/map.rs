@@ -113,6 +113,22 @@ impl Database {
         table: CteRef,
         args: MapArgs,
     ) -> Result<CteRef, ErrorCode> {
+        match self.map_page(env, table, &args) {
+            Some(slot) => Ok(slot),
+            None => self.map_carefully(env, table, args),
+        }
+    }
+
+    /// The same, for who has tried [`Self::map_page`] before.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn map_carefully<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        args: MapArgs,
+    ) -> Result<CteRef, ErrorCode> {
         let table_cap = self.writable_table(env, table)?;
         let source = usable(env, args.source)?.cap;
         if env.cte(args.dest.cnode).cap.objtype() != ObjType::L2CNode {
