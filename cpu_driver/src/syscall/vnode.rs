@@ -3,7 +3,7 @@
 use caps::vnode::aarch64::{
     ENTRY_BYTES, MemoryType, entry_bytes, level_of_leaf, memory_of, output,
 };
-use caps::{CteRef, DestSlot, Machine, MapArgs, Store, lookup_quickly};
+use caps::{CteRef, DestSlot, Machine, MapArgs, Store, slot_quickly};
 use errors::{Error, ErrorCode};
 use kpi::addr::PhysAddr;
 use kpi::cap::{Capability, ObjType};
@@ -75,22 +75,26 @@ impl Kernel {
             ..,
         ] = *invocation.args;
         let word = MapWord(word);
+        const LEVELS: u64 = MapWord::new(2, 1, 0, 0).levels();
         if source_root != OWN_CSPACE || mapping_root != OWN_CSPACE {
             return None;
         }
-        let root = invocation.caller.cspace();
-        let (readable, writable) = (CapRights::READ, CapRights::READ.union(CapRights::WRITE));
-        let source = lookup_quickly(&self.env, root, source, word.source_level(), readable)?;
-        let level = word.mapping_level();
-        let cnode = lookup_quickly(&self.env, root, mapping_cnode, level, writable)?;
+        // The frame lies in an L2CNode, and the Mapping is to.
+        if word.levels() != LEVELS {
+            return None;
+        }
+        let (root, rights) = (
+            invocation.caller.cspace(),
+            CapRights::READ.union(CapRights::WRITE),
+        );
         let request = MapArgs {
-            source,
+            source: slot_quickly(&self.env, root, source, 2, rights)?,
             flags,
             offset,
             count,
             entry: word.entry(),
             dest: DestSlot {
-                cnode,
+                cnode: slot_quickly(&self.env, root, mapping_cnode, 1, rights)?,
                 index: word.mapping_slot(),
             },
         };

@@ -165,6 +165,12 @@ impl Links {
         Self::unpack(self.low & LINK_MASK)
     }
 
+    /// Whether that is the left child.
+    #[inline(always)]
+    pub(crate) fn has_left(self, at: CteRef) -> bool {
+        (self.low << 6 ^ at.0.get()) & LINK_MASK << 6 == 0
+    }
+
     #[inline(always)]
     pub(crate) fn right(self) -> Option<CteRef> {
         Self::unpack(self.high & LINK_MASK)
@@ -172,8 +178,9 @@ impl Links {
 
     #[inline(always)]
     pub(crate) fn parent(self) -> Option<CteRef> {
-        let upper = self.low >> LINK_BITS << PARENT_LOW_BITS;
-        Self::unpack(upper | self.high >> (64 - PARENT_LOW_BITS))
+        // As one number of 128 bits, from which the processor extracts in one instruction.
+        let both = u128::from(self.low >> LINK_BITS) << 64 | u128::from(self.high);
+        Self::unpack((both >> (64 - PARENT_LOW_BITS)) as u64)
     }
 
     /// The right child or the left one.

@@ -59,6 +59,20 @@ pub fn lookup_quickly<S: Store>(
     level: u64,
     rights: CapRights,
 ) -> Option<CteRef> {
+    let slot = slot_quickly(store, root, addr, level, rights)?;
+    let entry = store.cte(slot);
+    (!entry.is_empty() && entry.is_usable()).then_some(slot)
+}
+
+/// [`lookup_quickly`] of a slot that may be empty, or hold what is half made or half deleted.
+#[inline(always)]
+pub fn slot_quickly<S: Store>(
+    store: &S,
+    root: CteRef,
+    addr: u64,
+    level: u64,
+    rights: CapRights,
+) -> Option<CteRef> {
     let (l1, l2) = (addr >> L2_BITS, addr as u32 & (L2_SLOTS - 1));
     let root = store.cte(root);
     let [_, bytes, _] = root.cap.to_words();
@@ -75,13 +89,12 @@ pub fn lookup_quickly<S: Store>(
     } else if level != CapLevel::L1 as u64 {
         return None;
     }
-    let entry = store.cte(slot);
-    (!entry.is_empty() && entry.is_usable()).then_some(slot)
+    Some(slot)
 }
 
-/// Whether an entry holds a CNode of that type that may be looked through with these rights.
+/// Whether an entry may be used and has a capability of that type with these rights.
 #[inline(always)]
-fn leads_on(entry: &Cte, objtype: ObjType, rights: CapRights) -> bool {
+pub(crate) fn leads_on(entry: &Cte, objtype: ObjType, rights: CapRights) -> bool {
     // Type and rights lie side by side: one load and one comparison test both.
     let [_, _, word] = entry.cap.to_words();
     let rights = u16::from(rights.0) << 8;

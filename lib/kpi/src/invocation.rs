@@ -444,6 +444,12 @@ impl MapWord {
         self.0 >> 4 & 0xf
     }
 
+    /// Both levels at once, for comparing.
+    #[inline]
+    pub const fn levels(self) -> u64 {
+        self.0 & 0xff
+    }
+
     /// Slot that gets the Mapping capability.
     #[inline]
     pub const fn mapping_slot(self) -> u32 {

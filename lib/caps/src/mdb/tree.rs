@@ -1,9 +1,9 @@
 //! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
 use super::balance::{lower_max, settle_max};
-use super::find::{last_copy, next_above, utmost};
+use super::find::{last_copy, utmost};
 use super::range::begins_before;
-use super::{Database, Key, is_copy, range_end};
+use super::{Database, Key, MEMORY_ROOT, is_copy, range_end};
 use crate::code;
 use crate::cte::{CteRef, Links, Shape, SharedState};
 use crate::env::Store;
@@ -48,17 +48,6 @@ impl Spot {
             None => Self::right_of(at),
             Some(right) => Self::left_of(utmost(store, right, false)),
         }
-    }
-
-    /// [`Self::behind`], and the node that comes behind it now.
-    #[inline(always)]
-    pub(crate) fn and_next_behind<S: Store>(store: &S, at: CteRef) -> (Option<CteRef>, Self) {
-        let links = store.cte(at).links;
-        if let Some(right) = links.right() {
-            let next = utmost(store, right, false);
-            return (Some(next), Self::left_of(next));
-        }
-        (next_above(store, at, links.parent()), Self::right_of(at))
     }
 
     /// Directly behind the node `before` and in front of the node `behind`, between which there is none; `None`: unknown, not both.
@@ -164,6 +153,37 @@ impl Database {
                 self.grown(store, parent, new, spot.right, end);
             }
         }
+    }
+
+    /// [`Self::attach`] of something with an address as the right child of a node that encloses it.
+    #[inline(always)]
+    pub(crate) fn attach_inside<S: Store>(
+        &mut self,
+        store: &mut S,
+        new: CteRef,
+        parent: CteRef,
+        end: u64,
+    ) {
+        self.count += 1;
+        self.changes = self.changes.wrapping_add(1);
+        let node = store.cte_mut(new);
+        debug_assert_eq!(end, range_end(&node.cap));
+        node.links = Links::leaf(Some(parent));
+        node.shape = Shape::LEAF;
+        node.root = MEMORY_ROOT;
+        node.max_end = end;
+        let node = store.cte_mut(parent);
+        node.links.set_child(true, Some(new));
+        if node.shape.level() == Shape::LEAF.level() {
+            self.grown_at_leaf(store, parent, new, end);
+        }
+    }
+
+    /// `parent` was a leaf until `new` was attached on its right.
+    #[cold]
+    #[inline(never)]
+    fn grown_at_leaf<S: Store>(&mut self, store: &mut S, parent: CteRef, new: CteRef, end: u64) {
+        self.grown(store, parent, new, true, end);
     }
 
     /// The first copy of the last capability with an address before `address`.

@@ -10,21 +10,17 @@ use kpi::rights::{CapRights, PageFlags};
 
 use super::map::MapArgs;
 use super::mappings::entry_at;
-use crate::cte::{Cte, CteRef, Flags};
+use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
-use crate::mdb::{Database, MEMORY_ROOT, Spot, first_word};
+use crate::lookup::leads_on;
+use crate::mdb::{Database, MEMORY_ROOT, first_word, next_above};
 use crate::vnode::aarch64::{self, MemoryType};
 
 /// Frames of fewer bytes have a number of pages that a Mapping can keep.
 const COUNTABLE: u64 = BASE_PAGE_SIZE << u32::BITS;
 
-/// Whether an entry may be used and has a capability of that type with these rights.
-#[inline(always)]
-pub(super) fn is_usable_as(entry: &Cte, objtype: ObjType, rights: CapRights) -> bool {
-    let [_, _, word] = entry.cap.to_words();
-    let rights = u16::from(rights.0) << 8;
-    (word >> 48) as u16 & (rights | 0xff) == rights | objtype as u16 && entry.is_usable()
-}
+/// What CNodes and table must allow; plain maps need less of none.
+const READ_WRITE: CapRights = CapRights::READ.union(CapRights::WRITE);
 
 impl Database {
     /// [`Self::map`] of one page of a frame in RAM, cached and not executable; `None`: it is not that, or there is an error, and nothing has
@@ -38,7 +34,7 @@ impl Database {
     ) -> Option<CteRef> {
         let table = env.cte(table);
         let pte = entry_at(PhysAddr(first_word(&table.cap)), args.entry);
-        if !is_usable_as(table, ObjType::VNodeAarch64L3, CapRights::WRITE)
+        if !leads_on(table, ObjType::VNodeAarch64L3, READ_WRITE)
             || args.entry >= PTABLE_ENTRIES
             || args.count != 1
         {
@@ -47,10 +43,12 @@ impl Database {
         let source = env.cte(args.source);
         let [frame, bytes, _] = source.cap.to_words();
         let rights = source.cap.rights();
-        let flags = PageFlags(args.flags & PageFlags::WRITE.0).union(PageFlags::READ);
+        let flags = PageFlags(args.flags);
         // READ and WRITE have the same numbers as flags and as rights.
-        if args.flags != flags.0
-            || !is_usable_as(source, ObjType::Frame, CapRights(flags.0 as u8))
+        if flags.0 & !PageFlags::WRITE.0 != PageFlags::READ.0
+            || !rights.contains(CapRights(flags.0 as u8))
+            || source.cap.objtype() != ObjType::Frame
+            || !source.is_usable()
             || bytes >= COUNTABLE
         {
             return None;
@@ -63,13 +61,15 @@ impl Database {
             return None;
         }
         let cnode = env.cte(args.dest.cnode);
-        if !is_usable_as(cnode, ObjType::L2CNode, CapRights::WRITE) || args.dest.index >= L2_SLOTS {
+        if !leads_on(cnode, ObjType::L2CNode, READ_WRITE) || args.dest.index >= L2_SLOTS {
             return None;
         }
         let slot = env.slot(PhysAddr(first_word(&cnode.cap)), args.dest.index);
         if !env.cte(slot).is_empty() || aarch64::is_valid(env.read_entry(pte)) {
             return None;
         }
+        let leaf = aarch64::memory_leaf(3, page, flags, MemoryType::Normal, rights);
+        env.write_entry(pte, leaf);
         let mapping = Mapping {
             base: page.0,
             pte: pte.0,
@@ -77,29 +77,35 @@ impl Database {
             pte_count: 1,
         };
         let cap = Capability::new_mapping(ObjType::FrameMapping, mapping, rights)?;
-        match behind_frame(env, args.source, page) {
-            Some(spot) => self.fill_at(env, slot, spot, cap, page.0 + 1, Flags::NONE),
-            None => self.fill(env, slot, cap, Flags::NONE, self.local()).ok()?,
+        super::write(env, slot, cap, Flags::NONE, self.local());
+        if is_next_behind(env, args.source, page) {
+            self.attach_inside(env, slot, args.source, page.0 + 1);
+        } else {
+            self.attach_searching(env, slot, page.0 + 1);
         }
-        let leaf = aarch64::memory_leaf(3, page, flags, MemoryType::Normal, rights);
-        env.write_entry(pte, leaf);
         Some(slot)
+    }
+
+    /// Puts a Mapping that has no copies, and ends at `end`, into the database.
+    #[inline(never)]
+    fn attach_searching<S: Store>(&mut self, store: &mut S, new: CteRef, end: u64) {
+        let cap = store.cte(new).cap;
+        let spot = self.spot_of_mapping(store, &cap);
+        self.attach(store, new, spot, MEMORY_ROOT, end);
     }
 }
 
-/// Where the Mapping of a page of the frame in `source` belongs, if nothing lies between the two; `None` if something does, or
-/// it is not the first copy of the frame.
+/// Whether what is mapped at `page` of the frame in `source` belongs directly on its right in the tree: nothing lies between the two, and
+/// it is the first copy.
 #[inline(always)]
-fn behind_frame<S: Store>(store: &S, source: CteRef, page: PhysAddr) -> Option<Spot> {
+fn is_next_behind<S: Store>(store: &S, source: CteRef, page: PhysAddr) -> bool {
     let entry = store.cte(source);
-    if entry.shape.is_follower() {
-        return None;
+    if entry.shape.is_follower() || entry.links.right().is_some() {
+        return false;
     }
-    let (next, spot) = Spot::and_next_behind(store, source);
-    let is_behind = next.is_none_or(|next| {
+    next_above(store, source).is_none_or(|next| {
         let next = store.cte(next);
-        // What equals the page in address is for a search to order.
+        // What begins at the page too is for a search to order.
         next.root > MEMORY_ROOT || first_word(&next.cap) > page.0 && next.root == MEMORY_ROOT
-    });
-    is_behind.then_some(spot)
+    })
 }
