@@ -5,7 +5,7 @@ use caps::vnode::aarch64::{
 };
 use caps::{CteRef, DestSlot, Machine, MapArgs, Store, slot_quickly};
 use errors::{Error, ErrorCode};
-use kpi::addr::PhysAddr;
+use kpi::addr::{CapLevel, PhysAddr};
 use kpi::cap::{Capability, ObjType};
 use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
 use kpi::layout::BASE_PAGE_SIZE;
@@ -21,6 +21,13 @@ const UNCACHED_PAGES: u64 = 64;
 
 /// The bits of a call word that say which command of an object it is, and how many words it has.
 const COMMAND_AND_ARGC: u64 = 0xfff0;
+const MAP: u64 = command(VNodeCommand::Map);
+const UNMAP: u64 = command(VNodeCommand::Unmap);
+
+/// Those bits for a command.
+const fn command(command: VNodeCommand) -> u64 {
+    CallWord::invoke(command as u8, 0, command.argc()).0 & COMMAND_AND_ARGC
+}
 
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
@@ -51,13 +58,27 @@ impl Entries {
 impl Kernel {
     #[inline(never)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
-        const MAP: CallWord =
-            CallWord::invoke(VNodeCommand::Map as u8, 0, VNodeCommand::Map.argc());
-        let what = CallWord(invocation.word.0 & COMMAND_AND_ARGC);
-        if what == CallWord(MAP.0 & COMMAND_AND_ARGC) && self.map_page(invocation).is_some() {
-            return Ok(Reply::OK);
+        match invocation.word.0 & COMMAND_AND_ARGC {
+            MAP => self.invoke_map(invocation),
+            UNMAP => self.invoke_unmap(invocation),
+            _ => self.invoke_vnode_carefully(invocation),
         }
-        self.invoke_vnode_carefully(invocation)
+    }
+
+    #[inline(never)]
+    fn invoke_map(&mut self, invocation: &Invocation<'_>) -> Handled {
+        match self.map_page(invocation) {
+            Some(()) => Ok(Reply::OK),
+            None => self.invoke_vnode_carefully(invocation),
+        }
+    }
+
+    #[inline(never)]
+    fn invoke_unmap(&mut self, invocation: &Invocation<'_>) -> Handled {
+        match self.unmap_page(invocation) {
+            Some(()) => Ok(Reply::OK),
+            None => self.invoke_vnode_carefully(invocation),
+        }
     }
 
     /// What programs map most: one page of a frame ([`caps::Database::map_page`]). `None`: something else, or an error.
@@ -75,7 +96,7 @@ impl Kernel {
             ..,
         ] = *invocation.args;
         let word = MapWord(word);
-        const LEVELS: u64 = MapWord::new(2, 1, 0, 0).levels();
+        const LEVELS: u64 = MapWord::new(CapLevel::L2 as u8, CapLevel::L1 as u8, 0, 0).levels();
         if source_root != OWN_CSPACE || mapping_root != OWN_CSPACE {
             return None;
         }
@@ -88,13 +109,13 @@ impl Kernel {
             CapRights::READ.union(CapRights::WRITE),
         );
         let request = MapArgs {
-            source: slot_quickly(&self.env, root, source, 2, rights)?,
+            source: slot_quickly(&self.env, root, source, CapLevel::L2 as u64, rights)?,
             flags,
             offset,
             count,
             entry: word.entry(),
             dest: DestSlot {
-                cnode: slot_quickly(&self.env, root, mapping_cnode, 1, rights)?,
+                cnode: slot_quickly(&self.env, root, mapping_cnode, CapLevel::L1 as u64, rights)?,
                 index: word.mapping_slot(),
             },
         };
@@ -103,6 +124,19 @@ impl Kernel {
         Some(())
     }
 
+    /// The reverse.
+    #[inline(always)]
+    fn unmap_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
+        let [mapping, level, ..] = *invocation.args;
+        let root = invocation.caller.cspace();
+        if level != CapLevel::L2 as u64 {
+            return None;
+        }
+        let mapping = slot_quickly(&self.env, root, mapping, level, CapRights::READ)?;
+        self.db.unmap_page(&mut self.env, invocation.slot, mapping)
+    }
+
+    #[optimize(size)]
     #[inline(never)]
     fn invoke_vnode_carefully(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = VNodeCommand::from_u8(invocation.word.command())
@@ -114,7 +148,9 @@ impl Kernel {
                 let [mapping, level, ..] = *invocation.args;
                 let mapping =
                     self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
-                let step = self.db.unmap(&mut self.env, invocation.slot, mapping)?;
+                let step = self
+                    .db
+                    .unmap_carefully(&mut self.env, invocation.slot, mapping)?;
                 Ok(stepped(step))
             }
             VNodeCommand::ModifyFlags => {

@@ -165,6 +165,12 @@ impl Links {
         Self::unpack(self.low & LINK_MASK)
     }
 
+    /// Whether there is a child.
+    #[inline(always)]
+    pub(crate) fn has_children(self) -> bool {
+        (self.low | self.high) & LINK_MASK != 0
+    }
+
     /// Whether that is the left child.
     #[inline(always)]
     pub(crate) fn has_left(self, at: CteRef) -> bool {

@@ -52,6 +52,7 @@
 //! Deletion and revocation over several cores need the protocol that monitors drive; these operations
 //! answer `SYS_ERR_RETRY_THROUGH_MONITOR`.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(feature = "small", feature(optimize_attribute))]
 #![deny(unsafe_code)]
 
 mod budget;

@@ -210,6 +210,29 @@ impl Database {
         self.remove_with::<S, true>(store, at);
     }
 
+    /// As [`Self::remove`], of what has no copies, is mostly a leaf, and mostly ends before something above it does.
+    #[inline(always)]
+    pub(crate) fn remove_leaf<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        let node = store.cte(at);
+        let (links, max_end) = (node.links, node.max_end);
+        match links.parent() {
+            Some(parent) if !links.has_children() && store.cte(parent).max_end > max_end => {
+                self.count = self.count.saturating_sub(1);
+                self.changes = self.changes.wrapping_add(1);
+                self.replace_child(store, Some(parent), at, None);
+                store.cte_mut(at).shape = Shape::NONE;
+            }
+            _ => self.remove_searching(store, at),
+        }
+    }
+
+    /// [`Self::remove`], where size counts more than speed.
+    #[cold]
+    #[inline(never)]
+    fn remove_searching<S: Store>(&mut self, store: &mut S, at: CteRef) {
+        self.remove(store, at);
+    }
+
     /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which
     /// [`Self::settle_gap`] is called. Until then nobody asks for ranges.
     #[inline]

@@ -1,7 +1,8 @@
-//! Map of one page of a frame, plainly: what programs do most, in few instructions.
+//! Map and Unmap of one page of a frame, plainly: what programs do most, in few instructions.
 //!
-//! The same as [`Database::map`] does in that case, without an error to choose: whatever is unusual is left to it. The Mapping's place in
-//! the database is mostly known from its frame: directly behind it, when the next capability begins behind the page.
+//! The same as [`Database::map`] and [`Database::unmap`] do in that case, without an error to choose: whatever is unusual is left to
+//! them. The Mapping's place in the database is mostly known from its frame: directly behind it, when the next capability begins behind
+//! the page.
 
 use kpi::addr::{L2_SLOTS, PhysAddr};
 use kpi::cap::{Capability, Mapping, ObjType};
@@ -9,7 +10,7 @@ use kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
 use kpi::rights::{CapRights, PageFlags};
 
 use super::map::MapArgs;
-use super::mappings::entry_at;
+use super::mappings::{entry_at, first_entry, table_of};
 use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
 use crate::lookup::leads_on;
@@ -84,6 +85,37 @@ impl Database {
             self.attach_searching(env, slot, page.0 + 1);
         }
         Some(slot)
+    }
+
+    /// [`Self::unmap`] of one page of a frame whose Mapping has no copies; `None`: it is not that, or there is an error, and nothing has
+    /// changed.
+    #[inline(always)]
+    pub fn unmap_page<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        mapping: CteRef,
+    ) -> Option<()> {
+        let table = env.cte(table);
+        let entry = env.cte(mapping);
+        if entry.cap.objtype() != ObjType::FrameMapping {
+            return None;
+        }
+        let fields = entry.cap.as_mapping()?;
+        let base = table_of(&fields);
+        if fields.pte_count != 1
+            || entry.flags != Flags::NONE
+            || entry.shape.has_copies()
+            || !leads_on(table, ObjType::VNodeAarch64L3, READ_WRITE)
+            || base.0 != first_word(&table.cap)
+        {
+            return None;
+        }
+        env.write_entry(PhysAddr(fields.pte), 0);
+        self.announce_page(env, base, first_entry(&fields));
+        self.remove_leaf(env, mapping);
+        env.cte_mut(mapping).clear();
+        Some(())
     }
 
     /// Puts a Mapping that has no copies, and ends at `end`, into the database.

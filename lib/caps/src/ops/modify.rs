@@ -72,6 +72,7 @@ impl Database {
     /// `SYS_ERR_VNODE_SLOT_INVALID`: `first` is behind the table. `SYS_ERR_VM_MAP_SIZE`: no entries, or more than there are behind `first`.
     /// `SYS_ERR_WRONG_MAPPING`: one of them is empty, or leads to a table, or shows a kernel object.
     /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the capabilities that were mapped. No entry was changed.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn modify_entries<E: Env>(
         &mut self,
         env: &mut E,

@@ -127,7 +127,23 @@ impl Database {
         }
     }
 
+    /// [`Self::announce_leaves`] of one page.
+    #[inline(always)]
+    pub(super) fn announce_page<E: Env>(&mut self, env: &mut E, table: PhysAddr, first: u16) {
+        match self.reached {
+            Some(known) if known.table == table => env.unmapped(Unmapped {
+                table,
+                level: 3,
+                first,
+                count: 1,
+                reach: known.reach.behind(u64::from(first) << index_shift(3)),
+            }),
+            _ => self.announce_leaves(env, table, 3, first, 1),
+        }
+    }
+
     /// Tells the machine that leaves (pages, blocks) of a table became invalid or narrower.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub(super) fn announce_leaves<E: Env>(
         &mut self,
         env: &mut E,
