@@ -29,6 +29,9 @@ const fn command(command: VNodeCommand) -> u64 {
     CallWord::invoke(command as u8, 0, command.argc()).0 & COMMAND_AND_ARGC
 }
 
+/// Flags with which [`Kernel::settle`] has more to do than to publish what was written.
+const SETTLED: PageFlags = PageFlags::NOCACHE.union(PageFlags::EXECUTE);
+
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
     /// The first one.
@@ -273,21 +276,12 @@ impl Kernel {
         match command {
             MappingCommand::Modify => {
                 let [first, count, flags, ..] = *invocation.args;
-                let mapping = invocation
-                    .cap
-                    .as_mapping()
-                    .ok_or(ErrorCode::SysWrongMapping)?;
-                let leaf = self.env.read_entry(PhysAddr(mapping.pte));
-                let entries = Entries {
-                    at: PhysAddr(mapping.pte.wrapping_add(first.wrapping_mul(ENTRY_BYTES))),
-                    count,
-                    bytes: entry_bytes(level_of_leaf(leaf)),
-                    flags,
-                };
-                entries.check()?;
+                if flags & SETTLED.0 != 0 {
+                    return self.modify_and_settle(invocation);
+                }
                 self.db
                     .modify(&mut self.env, invocation.slot, first, count, flags)?;
-                self.settle(&entries);
+                hal::mmu::publish_new_entries();
                 Ok(Reply::OK)
             }
             MappingCommand::Destroy => {
@@ -295,6 +289,29 @@ impl Kernel {
                 Ok(stepped(step))
             }
         }
+    }
+
+    /// Modify of a Mapping, to flags that ask for care of the caches.
+    #[optimize(size)]
+    #[inline(never)]
+    fn modify_and_settle(&mut self, invocation: &Invocation<'_>) -> Handled {
+        let [first, count, flags, ..] = *invocation.args;
+        let mapping = invocation
+            .cap
+            .as_mapping()
+            .ok_or(ErrorCode::SysWrongMapping)?;
+        let leaf = self.env.read_entry(PhysAddr(mapping.pte));
+        let entries = Entries {
+            at: PhysAddr(mapping.pte.wrapping_add(first.wrapping_mul(ENTRY_BYTES))),
+            count,
+            bytes: entry_bytes(level_of_leaf(leaf)),
+            flags,
+        };
+        entries.check()?;
+        self.db
+            .modify(&mut self.env, invocation.slot, first, count, flags)?;
+        self.settle(&entries);
+        Ok(Reply::OK)
     }
 }
 

@@ -1,13 +1,11 @@
 //! The capability operations, with 10^2, 10^3 and 10^5 live capabilities around them. Targets hold for 10^3; how much more it costs
 //! among 10^5 than among 10^2 is for hake to say.
 
-use aos::cap::vnode::{Entries, vnode_map, vnode_unmap};
+use aos::cap::vnode::{Entries, mapping_modify, vnode_map, vnode_unmap};
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_direct_identify, cap_mint, cap_retype, cap_revoke,
-    invoke,
 };
 use aos::kpi::cap::ObjType;
-use aos::kpi::invocation::MappingCommand;
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::{Error, ram, syscall};
 
@@ -163,11 +161,7 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     let unmap = || vnode_unmap(table, mapping);
     meter.measure(one("map 4 KiB", 400), || map(1), unmap)?;
     map(1)?;
-    let modify = |flags: PageFlags| {
-        let command = MappingCommand::Modify;
-        let args = [0, 1, flags.0];
-        invoke(mapping, command as u8, command.argc(), &args).map(|_| ())
-    };
+    let modify = |flags: PageFlags| mapping_modify(mapping, 0, 1, flags);
     meter.measure(
         one("change protection of a page", 350),
         || modify(PageFlags::READ),

@@ -69,7 +69,6 @@ fn root_word(cap: CapRef) -> u64 {
 ///
 /// # Errors
 /// `LIB_ERR_VNODE_UNMAP` on the kernel's error.
-#[inline]
 pub fn vnode_unmap(table: CapRef, mapping: CapRef) -> Result<(), Error> {
     let command = VNodeCommand::Unmap;
     let args = [u64::from(mapping.addr().0), mapping.level() as u64];
@@ -92,7 +91,6 @@ pub fn vnode_modify_flags(table: CapRef, entries: Entries, flags: PageFlags) -> 
 ///
 /// # Errors
 /// The kernel's: `SYS_ERR_WRONG_MAPPING` (not of a frame), `SYS_ERR_VM_MAP_OFFSET`, `SYS_ERR_VM_MAP_SIZE`, `SYS_ERR_VM_MAP_RIGHTS`.
-#[inline]
 pub fn mapping_modify(
     mapping: CapRef,
     first: u64,

@@ -119,6 +119,7 @@ impl Database {
     }
 
     /// Puts a Mapping that has no copies, and ends at `end`, into the database.
+    #[cfg_attr(feature = "small", optimize(size))]
     #[inline(never)]
     fn attach_searching<S: Store>(&mut self, store: &mut S, new: CteRef, end: u64) {
         let cap = store.cte(new).cap;

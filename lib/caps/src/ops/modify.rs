@@ -14,7 +14,7 @@ use crate::cte::CteRef;
 use crate::env::Env;
 use crate::mdb::Database;
 use crate::objects::table_level;
-use crate::vnode::aarch64;
+use crate::vnode::aarch64::{self, FlagChange};
 
 /// Successive entries of a table.
 #[derive(Clone, Copy)]
@@ -120,12 +120,13 @@ impl Database {
             count,
         } = entries;
         let all = || (first..first + count).map(|index| entry_at(table, index));
-        let mut break_first = false;
+        let change = FlagChange::to(flags);
+        let mut changed = 0;
         for entry in all() {
             let old = env.read_entry(entry);
-            let new = aarch64::with_flags(old, flags).ok_or(code::VM_MAP_RIGHTS)?;
-            break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0;
+            changed |= old ^ change.of(old).ok_or(code::VM_MAP_RIGHTS)?;
         }
+        let break_first = changed & aarch64::ATTRIBUTE_MASK != 0;
         let level = aarch64::level_of_leaf(env.read_entry(entry_at(table, first)));
         let announce = |db: &mut Self, env: &mut E| {
             db.announce_leaves(env, table, level, first as u16, count as u16);
@@ -141,7 +142,7 @@ impl Database {
         for entry in all() {
             let old = env.read_entry(entry) | aarch64::VALID;
             // Found possible above.
-            env.write_entry(entry, aarch64::with_flags(old, flags).unwrap_or(old));
+            env.write_entry(entry, change.of(old).unwrap_or(old));
         }
         if !break_first {
             announce(self, env);

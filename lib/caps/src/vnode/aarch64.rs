@@ -118,27 +118,55 @@ pub fn object_of(entry: u64) -> Option<ObjType> {
     OBJECTS.get((entry >> OBJECT_SHIFT & 7) as usize).copied()
 }
 
-/// A leaf of memory with other flags; what is Device stays so. `None`: the mapped capability does not allow them, or it is no such leaf.
-#[inline]
-pub fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
-    let lacks = |flag, bit| flags.contains(flag) && entry & bit == 0;
-    let device = memory_of(entry) == MemoryType::Device;
-    if !is_leaf(entry)
-        || entry & OBJECT != 0
-        || lacks(PageFlags::WRITE, MAY_WRITE)
-        || lacks(PageFlags::EXECUTE, MAY_EXECUTE)
-        || (device && flags.contains(PageFlags::EXECUTE))
-    {
-        return None;
+/// A change of the flags of leaves: what depends on the flags alone, worked out once for many of them.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagChange {
+    /// What a leaf must have, of itself and `OBJECT`.
+    needed: u64,
+    /// What takes the place of its [`CHANGEABLE`] bits.
+    bits: u64,
+    /// The same for Device memory; `None`: it may not have these flags.
+    device_bits: Option<u64>,
+}
+
+impl FlagChange {
+    /// To these flags.
+    #[inline(always)]
+    pub fn to(flags: PageFlags) -> Self {
+        let mut needed = VALID | ACCESSED;
+        if flags.contains(PageFlags::WRITE) {
+            needed |= MAY_WRITE;
+        }
+        if flags.contains(PageFlags::EXECUTE) {
+            needed |= MAY_EXECUTE;
+        }
+        let memory = if flags.contains(PageFlags::NOCACHE) {
+            MemoryType::NonCacheable
+        } else {
+            MemoryType::Normal
+        };
+        let bits = |memory| page(PhysAddr(0), flags, memory) & CHANGEABLE;
+        let device_bits = bits(MemoryType::Device);
+        Self {
+            needed,
+            bits: bits(memory),
+            device_bits: (!flags.contains(PageFlags::EXECUTE)).then_some(device_bits),
+        }
     }
-    let memory = if device {
-        MemoryType::Device
-    } else if flags.contains(PageFlags::NOCACHE) {
-        MemoryType::NonCacheable
-    } else {
-        MemoryType::Normal
-    };
-    Some(entry & !CHANGEABLE | page(PhysAddr(0), flags, memory) & CHANGEABLE)
+
+    /// A leaf of memory with these flags; what is Device stays so. `None`: the mapped capability does not allow them, or it is no such leaf.
+    #[inline(always)]
+    pub fn of(&self, entry: u64) -> Option<u64> {
+        if entry & (self.needed | OBJECT) != self.needed {
+            return None;
+        }
+        let bits = if memory_of(entry) == MemoryType::Device {
+            self.device_bits?
+        } else {
+            self.bits
+        };
+        Some(entry & !CHANGEABLE | bits)
+    }
 }
 
 /// What a leaf permits.
@@ -239,6 +267,10 @@ pub const fn index_shift(level: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
+        FlagChange::to(flags).of(entry)
+    }
 
     #[test]
     fn a_writable_page_is_not_executable() {
