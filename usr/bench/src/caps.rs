@@ -7,6 +7,7 @@ use aos::cap::{
 };
 use aos::kpi::cap::ObjType;
 use aos::kpi::rights::{CapRights, PageFlags};
+use aos::kpi::slots::VROOT;
 use aos::{Error, ram, syscall};
 
 use crate::crowd::Crowd;
@@ -19,6 +20,8 @@ const CROWDS: [u64; 3] = [100, 1_000, 100_000];
 /// Root slots that a round takes.
 const CNODES: u32 = 2;
 const SLOTS: u64 = 256;
+/// An entry of the root table that nobody uses.
+const FREE_ROOT_ENTRY: u16 = 300;
 const PAGE: u64 = 4096;
 /// What a retype zeroes in one entry of the kernel.
 const STEP: u64 = 64 << 10;
@@ -145,7 +148,7 @@ fn retypes(meter: &mut Meter, bench: CNodeRef, children: CNodeRef) -> Result<(),
 
 fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     let frame = ram::frame_alloc(512 * PAGE)?;
-    let table = ram::vnode_create(3)?;
+    let (table, hung) = table_of_own(bench)?;
     let mapping = bench.slot(0);
     let entries = |count| Entries { entry: 0, count };
     let map = |count| {
@@ -169,5 +172,24 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     )?;
     meter.measure(one("unmap 4 KiB", 400), unmap, || map(1))?;
     unmap()?;
-    meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)
+    meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)?;
+    vnode_unmap(own_root(), hung)
+}
+
+/// The own root table.
+fn own_root() -> CapRef {
+    CNodeRef::own(VROOT.l1()).slot(VROOT.l2())
+}
+
+/// A table of level 3 in the own address space, so that what was unmapped has to be forgotten; and what to unmap it by.
+fn table_of_own(bench: CNodeRef) -> Result<(CapRef, CapRef), Error> {
+    let (mut parent, mut entry) = (own_root(), FREE_ROOT_ENTRY);
+    for level in 1..4 {
+        let table = ram::vnode_create(level)?;
+        let one = Entries { entry, count: 1 };
+        let mapping = bench.slot(u32::from(level));
+        vnode_map(parent, table, PageFlags::READ, 0, one, mapping)?;
+        (parent, entry) = (table, 0);
+    }
+    Ok((parent, bench.slot(1)))
 }
