@@ -191,6 +191,7 @@ impl Machine for Env {
 impl Env {
     /// Whether all of the range is in a region of RAM.
     #[cold]
+    #[optimize(size)]
     #[inline(never)]
     fn is_other_ram(&self, base: PhysAddr, bytes: u64) -> bool {
         let Some(end) = base.0.checked_add(bytes) else {

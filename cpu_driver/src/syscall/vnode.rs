@@ -29,9 +29,6 @@ const fn command(command: VNodeCommand) -> u64 {
     CallWord::invoke(command as u8, 0, command.argc()).0 & COMMAND_AND_ARGC
 }
 
-/// Flags with which [`Kernel::settle`] has more to do than to publish what was written.
-const SETTLED: PageFlags = PageFlags::NOCACHE.union(PageFlags::EXECUTE);
-
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
     /// The first one.
@@ -276,13 +273,17 @@ impl Kernel {
         match command {
             MappingCommand::Modify => {
                 let [first, count, flags, ..] = *invocation.args;
-                if flags & SETTLED.0 != 0 {
-                    return self.modify_and_settle(invocation);
+                let slot = invocation.slot;
+                if count == 1
+                    && self
+                        .db
+                        .modify_page(&mut self.env, slot, first, flags)
+                        .is_some()
+                {
+                    hal::mmu::publish_new_entries();
+                    return Ok(Reply::OK);
                 }
-                self.db
-                    .modify(&mut self.env, invocation.slot, first, count, flags)?;
-                hal::mmu::publish_new_entries();
-                Ok(Reply::OK)
+                self.modify(invocation)
             }
             MappingCommand::Destroy => {
                 let step = self.db.destroy_mapping(&mut self.env, invocation.slot)?;
@@ -291,10 +292,10 @@ impl Kernel {
         }
     }
 
-    /// Modify of a Mapping, to flags that ask for care of the caches.
+    /// Modify of a Mapping.
     #[optimize(size)]
     #[inline(never)]
-    fn modify_and_settle(&mut self, invocation: &Invocation<'_>) -> Handled {
+    fn modify(&mut self, invocation: &Invocation<'_>) -> Handled {
         let [first, count, flags, ..] = *invocation.args;
         let mapping = invocation
             .cap
@@ -309,7 +310,7 @@ impl Kernel {
         };
         entries.check()?;
         self.db
-            .modify(&mut self.env, invocation.slot, first, count, flags)?;
+            .modify_carefully(&mut self.env, invocation.slot, first, count, flags)?;
         self.settle(&entries);
         Ok(Reply::OK)
     }

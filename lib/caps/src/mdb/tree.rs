@@ -155,7 +155,8 @@ impl Database {
         }
     }
 
-    /// [`Self::attach`] of something with an address as the right child of a node that encloses it.
+    /// [`Self::attach`] of something with an address as the right child of a node that encloses it. If that is a leaf so far, more has
+    /// to be done.
     #[inline(always)]
     pub(crate) fn attach_inside<S: Store>(
         &mut self,
@@ -164,6 +165,10 @@ impl Database {
         parent: CteRef,
         end: u64,
     ) {
+        if store.cte(parent).shape.level() == Shape::LEAF.level() {
+            self.attach(store, new, Spot::right_of(parent), MEMORY_ROOT, end);
+            return;
+        }
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
         let node = store.cte_mut(new);
@@ -172,18 +177,8 @@ impl Database {
         node.shape = Shape::LEAF;
         node.root = MEMORY_ROOT;
         node.max_end = end;
-        let node = store.cte_mut(parent);
-        node.links.set_child(true, Some(new));
-        if node.shape.level() == Shape::LEAF.level() {
-            self.grown_at_leaf(store, parent, new, end);
-        }
-    }
-
-    /// `parent` was a leaf until `new` was attached on its right.
-    #[cold]
-    #[inline(never)]
-    fn grown_at_leaf<S: Store>(&mut self, store: &mut S, parent: CteRef, new: CteRef, end: u64) {
-        self.grown(store, parent, new, true, end);
+        let links = &mut store.cte_mut(parent).links;
+        links.set_child(true, Some(new));
     }
 
     /// The first copy of the last capability with an address before `address`.
@@ -210,9 +205,10 @@ impl Database {
         self.remove_with::<S, true>(store, at);
     }
 
-    /// As [`Self::remove`], of what has no copies, is mostly a leaf, and mostly ends before something above it does.
+    /// As [`Self::remove`], of what has no copies, if it is a leaf and ends before something above it does; whether it was.
     #[inline(always)]
-    pub(crate) fn remove_leaf<S: Store>(&mut self, store: &mut S, at: CteRef) {
+    #[must_use]
+    pub(crate) fn remove_leaf<S: Store>(&mut self, store: &mut S, at: CteRef) -> bool {
         let node = store.cte(at);
         let (links, max_end) = (node.links, node.max_end);
         match links.parent() {
@@ -221,16 +217,10 @@ impl Database {
                 self.changes = self.changes.wrapping_add(1);
                 self.replace_child(store, Some(parent), at, None);
                 store.cte_mut(at).shape = Shape::NONE;
+                true
             }
-            _ => self.remove_searching(store, at),
+            _ => false,
         }
-    }
-
-    /// [`Self::remove`], where size counts more than speed.
-    #[cold]
-    #[inline(never)]
-    fn remove_searching<S: Store>(&mut self, store: &mut S, at: CteRef) {
-        self.remove(store, at);
     }
 
     /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which

@@ -1,6 +1,6 @@
-//! Map and Unmap of one page of a frame, plainly: what programs do most, in few instructions.
+//! Map, Unmap and Modify of one page of a frame, plainly: what programs do most, in few instructions.
 //!
-//! The same as [`Database::map`] and [`Database::unmap`] do in that case, without an error to choose: whatever is unusual is left to
+//! The same as [`Database::map`], [`Database::unmap`] and [`Database::modify`] do in that case, without an error to choose: whatever is unusual is left to
 //! them. The Mapping's place in the database is mostly known from its frame: directly behind it, when the next capability begins behind
 //! the page.
 
@@ -22,6 +22,13 @@ const COUNTABLE: u64 = BASE_PAGE_SIZE << u32::BITS;
 
 /// What CNodes and table must allow; plain maps need less of none.
 const READ_WRITE: CapRights = CapRights::READ.union(CapRights::WRITE);
+
+/// Whether flags are READ, perhaps WRITE, and rights cover them.
+#[inline(always)]
+fn may_read_perhaps_write(flags: PageFlags, rights: CapRights) -> bool {
+    // READ and WRITE have the same numbers as flags and as rights.
+    flags.0 & !PageFlags::WRITE.0 == PageFlags::READ.0 && rights.contains(CapRights(flags.0 as u8))
+}
 
 impl Database {
     /// [`Self::map`] of one page of a frame in RAM, cached and not executable; `None`: it is not that, or there is an error, and nothing has
@@ -45,9 +52,7 @@ impl Database {
         let [frame, bytes, _] = source.cap.to_words();
         let rights = source.cap.rights();
         let flags = PageFlags(args.flags);
-        // READ and WRITE have the same numbers as flags and as rights.
-        if flags.0 & !PageFlags::WRITE.0 != PageFlags::READ.0
-            || !rights.contains(CapRights(flags.0 as u8))
+        if !may_read_perhaps_write(flags, rights)
             || source.cap.objtype() != ObjType::Frame
             || !source.is_usable()
             || bytes >= COUNTABLE
@@ -113,8 +118,41 @@ impl Database {
         }
         env.write_entry(PhysAddr(fields.pte), 0);
         self.announce_page(env, base, first_entry(&fields));
-        self.remove_leaf(env, mapping);
-        env.cte_mut(mapping).clear();
+        if self.remove_leaf(env, mapping) {
+            env.cte_mut(mapping).clear();
+        } else {
+            self.take_out(env, mapping);
+        }
+        Some(())
+    }
+
+    /// [`Self::modify`] of one cached page of a frame, not to become executable; `None`: it is not that, or there is an error, and nothing has
+    /// changed.
+    #[inline(always)]
+    pub fn modify_page<E: Env>(
+        &mut self,
+        env: &mut E,
+        mapping: CteRef,
+        first: u64,
+        flags: u64,
+    ) -> Option<()> {
+        let entry = env.cte(mapping);
+        if entry.cap.objtype() != ObjType::FrameMapping || !entry.is_usable() {
+            return None;
+        }
+        let fields = entry.cap.as_mapping()?;
+        let flags = PageFlags(flags);
+        if first >= u64::from(fields.pte_count)
+            || !may_read_perhaps_write(flags, entry.cap.rights())
+        {
+            return None;
+        }
+        let pte = entry_at(PhysAddr(fields.pte), first);
+        let leaf = env.read_entry(pte);
+        let leaf = aarch64::cached_page(leaf, flags.contains(PageFlags::WRITE))?;
+        env.write_entry(pte, leaf);
+        let first = u64::from(first_entry(&fields)) + first;
+        self.announce_page(env, table_of(&fields), first as u16);
         Some(())
     }
 

@@ -147,6 +147,7 @@ impl Database {
 
     /// Tells the machine that leaves (pages, blocks) of a table became invalid or narrower.
     #[cfg_attr(feature = "small", optimize(size))]
+    #[inline(never)]
     pub(super) fn announce_leaves<E: Env>(
         &mut self,
         env: &mut E,

@@ -169,6 +169,22 @@ impl FlagChange {
     }
 }
 
+/// A page of cached memory that may be read and perhaps written; `None`: the mapped capability does not allow that, or it is no such page.
+#[inline(always)]
+pub fn cached_page(entry: u64, writable: bool) -> Option<u64> {
+    const PAGE: u64 = VALID | TABLE_OR_PAGE | ACCESSED;
+    const { assert!(MemoryType::Normal as u64 == 0) };
+    if entry & (PAGE | ATTRIBUTE_MASK | OBJECT) != PAGE || writable && entry & MAY_WRITE == 0 {
+        return None;
+    }
+    let entry = entry | UXN;
+    Some(if writable {
+        entry & !AP_READ_ONLY
+    } else {
+        entry | AP_READ_ONLY
+    })
+}
+
 /// What a leaf permits.
 #[inline]
 pub const fn flags_of(entry: u64) -> PageFlags {
@@ -321,9 +337,18 @@ mod tests {
             assert_eq!(flags_of(code), PageFlags::READ_EXECUTE);
             assert_eq!(super::output(code), output);
             assert_eq!(with_flags(code, PageFlags::READ), Some(leaf));
+            let read_write = FlagChange::to(PageFlags::READ_WRITE);
+            for rights in [rights, CapRights::ALL] {
+                let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
+                let page = |writable| cached_page(leaf, writable).filter(|_| level == 3);
+                assert_eq!(page(false).is_some(), level == 3);
+                assert_eq!(cached_page(leaf, true), page(true));
+                assert_eq!(page(true), read_write.of(leaf).filter(|_| level == 3));
+            }
             let uncached = PageFlags::READ.union(PageFlags::NOCACHE);
             let uncached = with_flags(leaf, uncached).unwrap();
             assert_eq!(memory_of(uncached), MemoryType::NonCacheable);
+            assert_eq!(cached_page(uncached, false), None);
         }
     }
 
