@@ -111,12 +111,10 @@ impl Machine for Env {
 
     #[inline(always)]
     fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool {
-        let [first, ..] = &self.ram;
+        // Mostly it is the first region, often the only one.
+        let [first, ..] = self.ram;
         let offset = base.0.wrapping_sub(first.base);
-        let is_inside = first
-            .bytes
-            .checked_sub(bytes)
-            .is_some_and(|most| offset <= most);
+        let is_inside = offset < first.bytes && bytes <= first.bytes - offset;
         is_inside || self.is_other_ram(base, bytes)
     }
 

@@ -3,7 +3,7 @@
 use caps::vnode::aarch64::{
     ENTRY_BYTES, MemoryType, entry_bytes, level_of_leaf, memory_of, output,
 };
-use caps::{CteRef, DestSlot, Machine, MapArgs, Store, slot_quickly};
+use caps::{CteRef, DestSlot, Machine, MapArgs, Store, slot_below};
 use errors::{Error, ErrorCode};
 use kpi::addr::{CapLevel, PhysAddr};
 use kpi::cap::{Capability, ObjType};
@@ -56,7 +56,7 @@ impl Entries {
 }
 
 impl Kernel {
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
         match invocation.word.0 & COMMAND_AND_ARGC {
             MAP => self.invoke_map(invocation),
@@ -104,18 +104,22 @@ impl Kernel {
         if word.levels() != LEVELS {
             return None;
         }
-        let (root, rights) = (
-            invocation.caller.cspace(),
-            CapRights::READ.union(CapRights::WRITE),
-        );
+        // The table was found through the root: it is one, readable, and usable.
+        let (root, level) = (invocation.caller.cspace(), CapLevel::L2 as u64);
+        let source = slot_below(&self.env, root, source, level, CapRights::READ)?;
+        if !self.env.cte(root).cap().rights().contains(CapRights::WRITE) {
+            return None;
+        }
+        let (rights, level) = (CapRights::WRITE, CapLevel::L1 as u64);
+        let cnode = slot_below(&self.env, root, mapping_cnode, level, rights)?;
         let request = MapArgs {
-            source: slot_quickly(&self.env, root, source, CapLevel::L2 as u64, rights)?,
+            source,
             flags,
             offset,
             count,
             entry: word.entry(),
             dest: DestSlot {
-                cnode: slot_quickly(&self.env, root, mapping_cnode, CapLevel::L1 as u64, rights)?,
+                cnode,
                 index: word.mapping_slot(),
             },
         };
@@ -132,7 +136,7 @@ impl Kernel {
         if level != CapLevel::L2 as u64 {
             return None;
         }
-        let mapping = slot_quickly(&self.env, root, mapping, level, CapRights::READ)?;
+        let mapping = slot_below(&self.env, root, mapping, level, CapRights::READ)?;
         self.db.unmap_page(&mut self.env, invocation.slot, mapping)
     }
 

@@ -155,9 +155,12 @@ impl Links {
     /// Of a node without children.
     #[inline(always)]
     pub(crate) fn leaf(parent: Option<CteRef>) -> Self {
-        let mut links = Self::NONE;
-        links.set_parent(parent);
-        links
+        let parent = parent.map_or(0, |parent| parent.0.get());
+        Self {
+            low: parent >> (6 + PARENT_LOW_BITS) << LINK_BITS,
+            // An address has no bits below the sixth.
+            high: parent << (64 - PARENT_LOW_BITS - 6),
+        }
     }
 
     #[inline(always)]

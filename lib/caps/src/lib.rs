@@ -69,7 +69,7 @@ pub mod vnode;
 pub use budget::Step;
 pub use cte::{Cte, CteRef, Flags, SharedState};
 pub use env::{Env, Machine, Store, Unmapped};
-pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any, lookup_quickly, slot_quickly};
+pub use lookup::{DestSlot, cnode_slots, lookup, lookup_any, lookup_quickly, slot_below};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
 pub use ops::{

@@ -73,13 +73,28 @@ pub fn slot_quickly<S: Store>(
     level: u64,
     rights: CapRights,
 ) -> Option<CteRef> {
+    if leads_on(store.cte(root), ObjType::L1CNode, rights) {
+        slot_below(store, root, addr, level, rights)
+    } else {
+        None
+    }
+}
+
+/// [`slot_quickly`] where `root` is known to be usable, a root CNode, and to have the rights.
+#[inline(always)]
+pub fn slot_below<S: Store>(
+    store: &S,
+    root: CteRef,
+    addr: u64,
+    level: u64,
+    rights: CapRights,
+) -> Option<CteRef> {
     let (l1, l2) = (addr >> L2_BITS, addr as u32 & (L2_SLOTS - 1));
-    let root = store.cte(root);
-    let [_, bytes, _] = root.cap.to_words();
-    if !leads_on(root, ObjType::L1CNode, rights) || l1 >= bytes / SLOT_BYTES {
+    let [base, bytes, _] = store.cte(root).cap.to_words();
+    if l1 >= bytes / SLOT_BYTES {
         return None;
     }
-    let mut slot = store.slot(PhysAddr(first_word(&root.cap)), l1 as u32);
+    let mut slot = store.slot(PhysAddr(base), l1 as u32);
     if level == CapLevel::L2 as u64 {
         let cnode = store.cte(slot);
         if !leads_on(cnode, ObjType::L2CNode, rights) {

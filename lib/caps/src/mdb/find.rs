@@ -166,16 +166,20 @@ pub(crate) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option
 #[inline(always)]
 pub(crate) fn next_above<S: Store>(store: &S, at: CteRef) -> Option<CteRef> {
     let mut below = at;
-    let mut next = store.cte(at).links.parent();
-    while let Some(above) = next {
+    let mut above = store.cte(at).links.parent()?;
+    // Two steps in turn, so that nothing has to be moved from the one name to the other.
+    loop {
         let links = store.cte(above).links;
         if links.has_left(below) {
-            return next;
+            return Some(above);
         }
-        below = above;
-        next = links.parent();
+        below = links.parent()?;
+        let links = store.cte(below).links;
+        if links.has_left(above) {
+            return Some(below);
+        }
+        above = links.parent()?;
     }
-    None
 }
 
 /// The last node of a subtree, or (not `last`) the first.

@@ -5,9 +5,10 @@ use super::find::{last_copy, utmost};
 use super::range::begins_before;
 use super::{Database, Key, MEMORY_ROOT, is_copy, range_end};
 use crate::code;
-use crate::cte::{CteRef, Links, Shape, SharedState};
+use crate::cte::{CteRef, Flags, Links, Shape, SharedState};
 use crate::env::Store;
 use errors::ErrorCode;
+use kpi::cap::Capability;
 
 /// Where a new leaf is attached. The next change of the database makes it stale.
 #[derive(Clone, Copy, Debug)]
@@ -155,30 +156,43 @@ impl Database {
         }
     }
 
-    /// [`Self::attach`] of something with an address as the right child of a node that encloses it. If that is a leaf so far, more has
-    /// to be done.
+    /// Fills an empty slot with a capability that has an address and no copies, and ends at `end`: all but its place in the tree, which
+    /// [`Self::attach`] or [`Self::attach_inside`] gives it.
     #[inline(always)]
-    pub(crate) fn attach_inside<S: Store>(
-        &mut self,
+    pub(crate) fn write_leaf<S: Store>(
+        &self,
         store: &mut S,
         new: CteRef,
-        parent: CteRef,
+        cap: Capability,
         end: u64,
     ) {
-        if store.cte(parent).shape.level() == Shape::LEAF.level() {
+        debug_assert_eq!(end, range_end(&cap));
+        let owner = self.core();
+        let node = store.cte_mut(new);
+        node.cap = cap;
+        node.max_end = end;
+        node.shape = Shape::LEAF;
+        node.flags = Flags::NONE;
+        node.owner = owner;
+        node.root = MEMORY_ROOT;
+        // An empty slot is all zeroes.
+        debug_assert!((node.page, node.link) == (0, 0));
+    }
+
+    /// [`Self::attach`] of what [`Self::write_leaf`] wrote, as the right child of a node that encloses it.
+    #[inline(always)]
+    pub(crate) fn attach_inside<S: Store>(&mut self, store: &mut S, new: CteRef, parent: CteRef) {
+        let node = store.cte_mut(parent);
+        if node.shape.level() == Shape::LEAF.level() {
+            // The tree grows: more has to be done.
+            let end = store.cte(new).max_end;
             self.attach(store, new, Spot::right_of(parent), MEMORY_ROOT, end);
             return;
         }
+        node.links.set_child(true, Some(new));
+        store.cte_mut(new).links = Links::leaf(Some(parent));
         self.count += 1;
         self.changes = self.changes.wrapping_add(1);
-        let node = store.cte_mut(new);
-        debug_assert_eq!(end, range_end(&node.cap));
-        node.links = Links::leaf(Some(parent));
-        node.shape = Shape::LEAF;
-        node.root = MEMORY_ROOT;
-        node.max_end = end;
-        let links = &mut store.cte_mut(parent).links;
-        links.set_child(true, Some(new));
     }
 
     /// The first copy of the last capability with an address before `address`.

@@ -15,7 +15,7 @@ use crate::cte::{CteRef, Flags};
 use crate::env::{Env, Store};
 use crate::lookup::leads_on;
 use crate::mdb::{Database, MEMORY_ROOT, first_word, next_above};
-use crate::vnode::aarch64::{self, MemoryType};
+use crate::vnode::aarch64;
 
 /// Frames of fewer bytes have a number of pages that a Mapping can keep.
 const COUNTABLE: u64 = BASE_PAGE_SIZE << u32::BITS;
@@ -74,7 +74,7 @@ impl Database {
         if !env.cte(slot).is_empty() || aarch64::is_valid(env.read_entry(pte)) {
             return None;
         }
-        let leaf = aarch64::memory_leaf(3, page, flags, MemoryType::Normal, rights);
+        let leaf = aarch64::cached_leaf(page, flags.contains(PageFlags::WRITE), rights);
         env.write_entry(pte, leaf);
         let mapping = Mapping {
             base: page.0,
@@ -83,11 +83,11 @@ impl Database {
             pte_count: 1,
         };
         let cap = Capability::new_mapping(ObjType::FrameMapping, mapping, rights)?;
-        super::write(env, slot, cap, Flags::NONE, self.local());
+        self.write_leaf(env, slot, cap, page.0 + 1);
         if is_next_behind(env, args.source, page) {
-            self.attach_inside(env, slot, args.source, page.0 + 1);
+            self.attach_inside(env, slot, args.source);
         } else {
-            self.attach_searching(env, slot, page.0 + 1);
+            self.attach_searching(env, slot);
         }
         Some(slot)
     }
@@ -156,11 +156,12 @@ impl Database {
         Some(())
     }
 
-    /// Puts a Mapping that has no copies, and ends at `end`, into the database.
+    /// Gives what [`Self::write_leaf`] wrote, a Mapping, its place.
     #[cfg_attr(feature = "small", optimize(size))]
     #[inline(never)]
-    fn attach_searching<S: Store>(&mut self, store: &mut S, new: CteRef, end: u64) {
-        let cap = store.cte(new).cap;
+    fn attach_searching<S: Store>(&mut self, store: &mut S, new: CteRef) {
+        let node = store.cte(new);
+        let (cap, end) = (node.cap, node.max_end);
         let spot = self.spot_of_mapping(store, &cap);
         self.attach(store, new, spot, MEMORY_ROOT, end);
     }

@@ -101,6 +101,20 @@ pub const fn memory_leaf(
     }
 }
 
+/// [`memory_leaf`] of a page of cached memory that may be read and perhaps written.
+#[inline(always)]
+pub const fn cached_leaf(output: PhysAddr, writable: bool, rights: CapRights) -> u64 {
+    const BLANK: u64 = page(PhysAddr(0), PageFlags::READ, MemoryType::Normal);
+    const { assert!(MAY_WRITE == (CapRights::WRITE.0 as u64) << 54) };
+    const { assert!(MAY_EXECUTE == (CapRights::EXECUTE.0 as u64) << 54) };
+    let permissions = if writable {
+        BLANK & !AP_READ_ONLY
+    } else {
+        BLANK
+    };
+    permissions | output.0 & ADDRESS_MASK | ((rights.0 >> 1) as u64 & 3) << 55
+}
+
 /// A read-only page of a kernel object, mapped by a Mapping of that type; `None` for types that are never shown.
 #[inline]
 pub fn object_page(output: PhysAddr, mapping: ObjType) -> Option<u64> {
@@ -338,6 +352,10 @@ mod tests {
             assert_eq!(super::output(code), output);
             assert_eq!(with_flags(code, PageFlags::READ), Some(leaf));
             let read_write = FlagChange::to(PageFlags::READ_WRITE);
+            for (flags, writable) in [(PageFlags::READ, false), (PageFlags::READ_WRITE, true)] {
+                let leaf = memory_leaf(3, output, flags, MemoryType::Normal, rights);
+                assert_eq!(cached_leaf(output, writable, rights), leaf);
+            }
             for rights in [rights, CapRights::ALL] {
                 let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
                 let page = |writable| cached_page(leaf, writable).filter(|_| level == 3);
