@@ -11,6 +11,7 @@ use aos::kpi::slots::VROOT;
 use aos::{Error, ram, syscall};
 
 use crate::crowd::Crowd;
+use crate::interrupt::Driver;
 use crate::meter::{Meter, each, one};
 
 /// Root slots for CNodes of ours.
@@ -31,14 +32,18 @@ const STEP: u64 = 64 << 10;
 /// # Errors
 /// The first that an operation returns.
 pub fn run(meter: &mut Meter) -> Result<(), Error> {
+    let mut driver = Driver::start()?;
     let mut crowd = Crowd::new()?;
     let mut root_slot = FIRST_ROOT_SLOT;
     for wanted in CROWDS {
         crowd.grow(wanted)?;
         round(meter, root_slot, crowd.live)?;
+        if let Some(driver) = &mut driver {
+            meter.measure_by(one("interrupt to its driver", 335), || driver.sample())?;
+        }
         root_slot += CNODES;
     }
-    Ok(())
+    driver.map_or(Ok(()), Driver::stop)
 }
 
 fn round(meter: &mut Meter, mut root_slot: u32, live: u64) -> Result<(), Error> {
