@@ -64,6 +64,13 @@ impl Env {
         hal::timer::set_deadline(wakeup.min(self.slice_end));
     }
 
+    /// The timer fired: who sleeps until now is runnable.
+    #[inline(never)]
+    pub fn wake_due(&mut self) {
+        hal::timer::stop();
+        self.scheduler.wake_due(hal::timer::now());
+    }
+
     /// Whether the running dispatcher has time left.
     pub fn slice_goes_on(&self) -> bool {
         self.current.is_some() && hal::timer::now() < self.slice_end

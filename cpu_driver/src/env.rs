@@ -108,13 +108,13 @@ impl Machine for Env {
         unsafe { hal::mem::zero(window(base) as *mut u8, bytes as usize) }
     }
 
+    #[inline(always)]
     fn is_ram(&self, base: PhysAddr, bytes: u64) -> bool {
-        let Some(end) = base.0.checked_add(bytes) else {
-            return false;
-        };
-        self.ram
-            .iter()
-            .any(|region| region.base <= base.0 && end <= region.end() && region.bytes > 0)
+        // Mostly it is the first region, often the only one.
+        let [first, ..] = self.ram;
+        let offset = base.0.wrapping_sub(first.base);
+        let is_inside = offset < first.bytes && bytes <= first.bytes - offset;
+        is_inside || self.is_other_ram(base, bytes)
     }
 
     fn read_entry(&self, entry: PhysAddr) -> u64 {
@@ -191,6 +191,19 @@ impl Machine for Env {
 }
 
 impl Env {
+    /// Whether all of the range is in a region of RAM.
+    #[cold]
+    #[optimize(size)]
+    #[inline(never)]
+    fn is_other_ram(&self, base: PhysAddr, bytes: u64) -> bool {
+        let Some(end) = base.0.checked_add(bytes) else {
+            return false;
+        };
+        self.ram
+            .iter()
+            .any(|region| region.base <= base.0 && end <= region.end() && region.bytes > 0)
+    }
+
     /// A domain id that no dispatcher of this core was given before.
     pub fn new_domain_id(&mut self) -> u64 {
         self.domain_ids += 1;

@@ -7,7 +7,7 @@
 //! can keep the core here. (Barrelfish: 1024 entries in the kernel control block, never masked by the kernel.)
 
 use caps::{CteRef, Step, Store};
-use errors::ErrorCode;
+use errors::{Error, ErrorCode};
 use hal::gic::InterruptId;
 use kpi::addr::PhysAddr;
 use kpi::layout::SLOT_BYTES;
@@ -82,6 +82,11 @@ impl Env {
     }
 }
 
+/// None, of that type.
+fn none_of<T>(_: T) -> Option<T> {
+    None
+}
+
 impl Kernel {
     /// Masks a device interrupt and tells its receiver, who may run at once.
     #[inline(never)]
@@ -90,11 +95,7 @@ impl Kernel {
         let _ = self.env.devices.gic.disable(interrupt);
         let (_, entry) = self.env.receiver_of(u64::from(interrupt.0))?;
         let endpoint = self.env.cte(entry).cap().as_end_point_lmp()?;
-        let sent = self.deliver(
-            &endpoint,
-            &[],
-            None::<fn(&mut Self) -> Result<Transfer, errors::Error>>,
-        );
+        let sent = self.deliver(&endpoint, &[], none_of(Self::no_transfer));
         match sent {
             Ok(listener) => Some(listener),
             // Lost; a level-triggered one comes again when it is acknowledged.
@@ -139,6 +140,11 @@ impl Kernel {
         let listener =
             endpoint.and_then(|cap| unsafe { DcbPtr::from_phys(PhysAddr(cap.listener)) });
         listener.is_some_and(|dcb| dcb.state.get() == DcbState::Deleted)
+    }
+
+    /// Is never called: its type makes [`Self::deliver`] one of its own here, with nothing but what an empty message takes.
+    fn no_transfer(&mut self) -> Result<Transfer, Error> {
+        Err(ErrorCode::SysLmpNoTarget.into())
     }
 
     /// Makes an endpoint the receiver in an entry; a former one gives way.

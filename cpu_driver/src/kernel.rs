@@ -220,8 +220,8 @@ impl Kernel {
 
     fn interrupt(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
         if let Some(receiver) = self.take_interrupt() {
-            // A driver does not wait: it runs for the rest of this slice.
-            self.env.arm_timer_for_slice();
+            // A driver does not wait: it runs for the rest of this slice, for which the timer stays as it is. (If that was to wake the
+            // driver, it fires for nothing.)
             self.left(disabled);
             return self.run(receiver);
         }
@@ -482,8 +482,7 @@ impl Kernel {
         let interrupt = self.env.devices.gic.acknowledge()?;
         let mut receiver = None;
         if interrupt.0 == self.env.devices.timer_interrupt {
-            hal::timer::stop();
-            self.env.scheduler.wake_due(hal::timer::now());
+            self.env.wake_due();
         } else {
             receiver = self.deliver_interrupt(interrupt);
         }

@@ -246,7 +246,7 @@ impl<'a> Builder<'a> {
         };
         self.kernel
             .db
-            .map(&mut self.kernel.env, table, request)
+            .map_carefully(&mut self.kernel.env, table, request)
             .map_err(database)?;
         Ok(())
     }

@@ -3,19 +3,31 @@
 use caps::vnode::aarch64::{
     ENTRY_BYTES, MemoryType, entry_bytes, level_of_leaf, memory_of, output,
 };
-use caps::{Machine, MapArgs, Store};
+use caps::{CteRef, DestSlot, Machine, MapArgs, Store, slot_below};
 use errors::{Error, ErrorCode};
-use kpi::addr::PhysAddr;
+use kpi::addr::{CapLevel, PhysAddr};
 use kpi::cap::{Capability, ObjType};
-use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
+use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::{CapRights, PageFlags};
+use kpi::syscall::CallWord;
 
 use super::{Invocation, stepped};
+use crate::dcb::DcbPtr;
 use crate::kernel::{Handled, Kernel, Reply};
 
 /// Most pages that one call maps uncached: cleaning them from the cache takes some 150 instructions each.
 const UNCACHED_PAGES: u64 = 64;
+
+/// The bits of a call word that say which command of an object it is, and how many words it has.
+const COMMAND_AND_ARGC: u64 = 0xfff0;
+const MAP: u64 = command(VNodeCommand::Map);
+const UNMAP: u64 = command(VNodeCommand::Unmap);
+
+/// Those bits for a command.
+const fn command(command: VNodeCommand) -> u64 {
+    CallWord::invoke(command as u8, 0, command.argc()).0 & COMMAND_AND_ARGC
+}
 
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
@@ -44,8 +56,93 @@ impl Entries {
 }
 
 impl Kernel {
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn invoke_vnode(&mut self, invocation: &Invocation<'_>) -> Handled {
+        match invocation.word.0 & COMMAND_AND_ARGC {
+            MAP => self.invoke_map(invocation),
+            UNMAP => self.invoke_unmap(invocation),
+            _ => self.invoke_vnode_carefully(invocation),
+        }
+    }
+
+    #[inline(never)]
+    fn invoke_map(&mut self, invocation: &Invocation<'_>) -> Handled {
+        match self.map_page(invocation) {
+            Some(()) => Ok(Reply::OK),
+            None => self.invoke_vnode_carefully(invocation),
+        }
+    }
+
+    #[inline(never)]
+    fn invoke_unmap(&mut self, invocation: &Invocation<'_>) -> Handled {
+        match self.unmap_page(invocation) {
+            Some(()) => Ok(Reply::OK),
+            None => self.invoke_vnode_carefully(invocation),
+        }
+    }
+
+    /// What programs map most: one page of a frame ([`caps::Database::map_page`]). `None`: something else, or an error.
+    #[inline(always)]
+    fn map_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
+        let [
+            source_root,
+            source,
+            flags,
+            offset,
+            count,
+            mapping_root,
+            mapping_cnode,
+            word,
+            ..,
+        ] = *invocation.args;
+        let word = MapWord(word);
+        const LEVELS: u64 = MapWord::new(CapLevel::L2 as u8, CapLevel::L1 as u8, 0, 0).levels();
+        if source_root != OWN_CSPACE || mapping_root != OWN_CSPACE {
+            return None;
+        }
+        // The frame lies in an L2CNode, and the Mapping is to.
+        if word.levels() != LEVELS {
+            return None;
+        }
+        // The table was found through the root: it is one, readable, and usable.
+        let (root, level) = (invocation.caller.cspace(), CapLevel::L2 as u64);
+        let source = slot_below(&self.env, root, source, level, CapRights::READ)?;
+        if !self.env.cte(root).cap().rights().contains(CapRights::WRITE) {
+            return None;
+        }
+        let (rights, level) = (CapRights::WRITE, CapLevel::L1 as u64);
+        let cnode = slot_below(&self.env, root, mapping_cnode, level, rights)?;
+        let request = MapArgs {
+            source,
+            flags,
+            offset,
+            count,
+            entry: word.entry(),
+            dest: DestSlot {
+                cnode,
+                index: word.mapping_slot(),
+            },
+        };
+        self.db.map_page(&mut self.env, invocation.slot, &request)?;
+        hal::mmu::publish_new_entries();
+        Some(())
+    }
+
+    /// The reverse.
+    #[inline(always)]
+    fn unmap_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
+        let [mapping, level, ..] = *invocation.args;
+        let root = invocation.caller.cspace();
+        if level != CapLevel::L2 as u64 {
+            return None;
+        }
+        let mapping = slot_below(&self.env, root, mapping, level, CapRights::READ)?;
+        self.db.unmap_page(&mut self.env, invocation.slot, mapping)
+    }
+
+    #[optimize(size)]
+    #[inline(never)]
+    fn invoke_vnode_carefully(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = VNodeCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
@@ -55,7 +152,9 @@ impl Kernel {
                 let [mapping, level, ..] = *invocation.args;
                 let mapping =
                     self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
-                let step = self.db.unmap(&mut self.env, invocation.slot, mapping)?;
+                let step = self
+                    .db
+                    .unmap_carefully(&mut self.env, invocation.slot, mapping)?;
                 Ok(stepped(step))
             }
             VNodeCommand::ModifyFlags => {
@@ -93,7 +192,7 @@ impl Kernel {
         let caller = invocation.caller;
         let word = MapWord(word);
         let source_root = self
-            .find_own(caller, source_root, CapRights::READ)
+            .find_root_of_map(caller, source_root)
             .map_err(|error| error.push(ErrorCode::SysSourceRootcnLookup))?;
         if self.env.cte(source_root).cap().objtype() != ObjType::L1CNode {
             return Err(ErrorCode::SysCnodeNotRoot.into());
@@ -102,7 +201,7 @@ impl Kernel {
             .find(source_root, source, word.source_level(), CapRights::READ)
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let mapping_root = self
-            .find_own(caller, mapping_root, CapRights::READ)
+            .find_root_of_map(caller, mapping_root)
             .map_err(|error| error.push(ErrorCode::SysDestRootcnLookup))?;
         let dest = self.find_destination(
             mapping_root,
@@ -133,9 +232,18 @@ impl Kernel {
             },
         };
         entries.check()?;
-        self.db.map(&mut self.env, invocation.slot, request)?;
+        self.db
+            .map_carefully(&mut self.env, invocation.slot, request)?;
         self.settle(&entries);
         Ok(Reply::OK)
+    }
+
+    /// What is to be the root of a CSpace.
+    fn find_root_of_map(&self, caller: DcbPtr, word: u64) -> Result<CteRef, Error> {
+        match word {
+            OWN_CSPACE => Ok(caller.cspace()),
+            _ => self.find_own(caller, word, CapRights::READ),
+        }
     }
 
     /// Entries were made or changed: the table walker must see them, and what is reached through them must be what was written.
@@ -172,28 +280,46 @@ impl Kernel {
         match command {
             MappingCommand::Modify => {
                 let [first, count, flags, ..] = *invocation.args;
-                let mapping = invocation
-                    .cap
-                    .as_mapping()
-                    .ok_or(ErrorCode::SysWrongMapping)?;
-                let leaf = self.env.read_entry(PhysAddr(mapping.pte));
-                let entries = Entries {
-                    at: PhysAddr(mapping.pte.wrapping_add(first.wrapping_mul(ENTRY_BYTES))),
-                    count,
-                    bytes: entry_bytes(level_of_leaf(leaf)),
-                    flags,
-                };
-                entries.check()?;
-                self.db
-                    .modify(&mut self.env, invocation.slot, first, count, flags)?;
-                self.settle(&entries);
-                Ok(Reply::OK)
+                let slot = invocation.slot;
+                if count == 1
+                    && self
+                        .db
+                        .modify_page(&mut self.env, slot, first, flags)
+                        .is_some()
+                {
+                    hal::mmu::publish_new_entries();
+                    return Ok(Reply::OK);
+                }
+                self.modify(invocation)
             }
             MappingCommand::Destroy => {
                 let step = self.db.destroy_mapping(&mut self.env, invocation.slot)?;
                 Ok(stepped(step))
             }
         }
+    }
+
+    /// Modify of a Mapping.
+    #[optimize(size)]
+    #[inline(never)]
+    fn modify(&mut self, invocation: &Invocation<'_>) -> Handled {
+        let [first, count, flags, ..] = *invocation.args;
+        let mapping = invocation
+            .cap
+            .as_mapping()
+            .ok_or(ErrorCode::SysWrongMapping)?;
+        let leaf = self.env.read_entry(PhysAddr(mapping.pte));
+        let entries = Entries {
+            at: PhysAddr(mapping.pte.wrapping_add(first.wrapping_mul(ENTRY_BYTES))),
+            count,
+            bytes: entry_bytes(level_of_leaf(leaf)),
+            flags,
+        };
+        entries.check()?;
+        self.db
+            .modify_carefully(&mut self.env, invocation.slot, first, count, flags)?;
+        self.settle(&entries);
+        Ok(Reply::OK)
     }
 }
 

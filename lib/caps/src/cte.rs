@@ -157,14 +157,29 @@ impl Links {
     /// Of a node without children.
     #[inline(always)]
     pub(crate) fn leaf(parent: Option<CteRef>) -> Self {
-        let mut links = Self::NONE;
-        links.set_parent(parent);
-        links
+        let parent = parent.map_or(0, |parent| parent.0.get());
+        Self {
+            low: parent >> (6 + PARENT_LOW_BITS) << LINK_BITS,
+            // An address has no bits below the sixth.
+            high: parent << (64 - PARENT_LOW_BITS - 6),
+        }
     }
 
     #[inline(always)]
     pub(crate) fn left(self) -> Option<CteRef> {
         Self::unpack(self.low & LINK_MASK)
+    }
+
+    /// Whether there is a child.
+    #[inline(always)]
+    pub(crate) fn has_children(self) -> bool {
+        (self.low | self.high) & LINK_MASK != 0
+    }
+
+    /// Whether that is the left child.
+    #[inline(always)]
+    pub(crate) fn has_left(self, at: CteRef) -> bool {
+        (self.low << 6 ^ at.0.get()) & LINK_MASK << 6 == 0
     }
 
     #[inline(always)]
@@ -174,8 +189,9 @@ impl Links {
 
     #[inline(always)]
     pub(crate) fn parent(self) -> Option<CteRef> {
-        let upper = self.low >> LINK_BITS << PARENT_LOW_BITS;
-        Self::unpack(upper | self.high >> (64 - PARENT_LOW_BITS))
+        // As one number of 128 bits, from which the processor extracts in one instruction.
+        let both = u128::from(self.low >> LINK_BITS) << 64 | u128::from(self.high);
+        Self::unpack((both >> (64 - PARENT_LOW_BITS)) as u64)
     }
 
     /// The right child or the left one.

@@ -52,6 +52,7 @@
 //! Deletion and revocation over several cores need the protocol that monitors drive; these operations
 //! answer `SYS_ERR_RETRY_THROUGH_MONITOR`.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(feature = "small", feature(optimize_attribute))]
 #![deny(unsafe_code)]
 
 mod budget;
@@ -68,7 +69,7 @@ pub mod vnode;
 pub use budget::Step;
 pub use cte::{Cte, CteRef, Flags, SharedState};
 pub use env::{Env, Machine, Store, Unmapped};
-pub use lookup::{DestSlot, OpenRoot, cnode_slots, lookup, lookup_any, lookup_quickly};
+pub use lookup::{DestSlot, OpenRoot, cnode_slots, lookup, lookup_any, lookup_quickly, slot_below};
 pub use mdb::{CheckCursor, CheckReport, Database, Range};
 pub use objects::DISPATCHER_ENTRIES;
 pub use ops::{

@@ -69,6 +69,27 @@ pub fn lookup_quickly<S: Store>(
     }
 }
 
+/// [`lookup_quickly`] of a slot that may be empty, or hold what is half made or half deleted; `root` is known to be usable, a root
+/// CNode, and to have the rights.
+#[inline(always)]
+pub fn slot_below<S: Store>(
+    store: &S,
+    root: CteRef,
+    addr: u64,
+    level: u64,
+    rights: CapRights,
+) -> Option<CteRef> {
+    let [base, bytes, _] = store.cte(root).cap.to_words();
+    let root = OpenRoot { base, bytes };
+    if level == CapLevel::L2 as u64 {
+        root.slot_in_cnode(store, addr, rights)
+    } else if level == CapLevel::L1 as u64 {
+        root.slot(store, addr)
+    } else {
+        None
+    }
+}
+
 /// A root CNode that may be looked through, for several lookups by one call. It is good until something changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenRoot {
@@ -106,13 +127,17 @@ impl OpenRoot {
         addr: u64,
         rights: CapRights,
     ) -> Option<CteRef> {
-        let cnode = store.cte(self.slot(store, addr)?);
-        if !leads_on(cnode, ObjType::L2CNode, rights) {
-            return None;
-        }
-        let l2 = addr as u32 & (L2_SLOTS - 1);
-        let found = store.slot(PhysAddr(first_word(&cnode.cap)), l2);
+        let found = self.slot_in_cnode(store, addr, rights)?;
         store.cte(found).is_usable().then_some(found)
+    }
+
+    /// The slot at level L2, whatever is in it.
+    #[inline(always)]
+    fn slot_in_cnode<S: Store>(self, store: &S, addr: u64, rights: CapRights) -> Option<CteRef> {
+        let cnode = store.cte(self.slot(store, addr)?);
+        let l2 = addr as u32 & (L2_SLOTS - 1);
+        leads_on(cnode, ObjType::L2CNode, rights)
+            .then(|| store.slot(PhysAddr(first_word(&cnode.cap)), l2))
     }
 
     /// [`lookup_quickly`] at level L1.
@@ -131,9 +156,9 @@ impl OpenRoot {
     }
 }
 
-/// Whether an entry holds a CNode of that type that may be looked through with these rights.
+/// Whether an entry may be used and has a capability of that type with these rights.
 #[inline(always)]
-fn leads_on(entry: &Cte, objtype: ObjType, rights: CapRights) -> bool {
+pub(crate) fn leads_on(entry: &Cte, objtype: ObjType, rights: CapRights) -> bool {
     // Type and rights lie side by side: one load and one comparison test both.
     let [_, _, word] = entry.cap.to_words();
     let rights = u16::from(rights.0) << 8;

@@ -86,8 +86,8 @@ commands! {
 commands! {
     /// Commands of VNode_AARCH64_l0 to l3. CleanDirtyBits 3, CopyRemap 4 and Inherit 5 are not for AArch64.
     VNodeCommand {
-        /// source root, source, page flags, byte offset, entries, mapping root, mapping CNode,
-        /// [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE. Errors:
+        /// source root ([`OWN_CSPACE`](super::OWN_CSPACE) too), source, page flags, byte offset, entries, mapping root (as source root),
+        /// mapping CNode, [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE. Errors:
         /// `DEST_CAP_RIGHTS` (table not writable), `SOURCE_ROOTCN_LOOKUP`, `CNODE_NOT_ROOT`, `SOURCE_CAP_LOOKUP`, `DEST_ROOTCN_LOOKUP`,
         /// `DEST_CNODE_LOOKUP` (each over a lookup's error), `DEST_TYPE_INVALID` (the Mapping goes into an L2CNode), `SLOT_IN_USE`,
         /// `VNODE_SLOT_INVALID`, `WRONG_MAPPING` (not what this level maps), `FRAME_OFFSET_INVALID` (not inside, or not aligned to page
@@ -447,6 +447,12 @@ impl MapWord {
         self.0 >> 4 & 0xf
     }
 
+    /// Both levels at once, for comparing.
+    #[inline]
+    pub const fn levels(self) -> u64 {
+        self.0 & 0xff
+    }
+
     /// Slot that gets the Mapping capability.
     #[inline]
     pub const fn mapping_slot(self) -> u32 {
@@ -459,6 +465,9 @@ impl MapWord {
         self.0 >> 16 & 0xffff
     }
 }
+
+/// Instead of the address of a root CNode, in [`VNodeCommand::Map`]: the CSpace of the caller, without a look for its root.
+pub const OWN_CSPACE: u64 = 0;
 
 /// How [`DispatcherCommand::DumpPTables`] says pages are mapped: page flags 3:0, device memory 4, memory of a kernel object 5, level of
 /// the table 9:8 (3: pages, 2: blocks of 2 MiB, 1: of 1 GiB).

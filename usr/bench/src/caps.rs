@@ -1,17 +1,17 @@
 //! The capability operations, with 10^2, 10^3 and 10^5 live capabilities around them. Targets hold for 10^3; how much more it costs
 //! among 10^5 than among 10^2 is for hake to say.
 
-use aos::cap::vnode::{Entries, vnode_map, vnode_unmap};
+use aos::cap::vnode::{Entries, mapping_modify, vnode_map, vnode_unmap};
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_direct_identify, cap_mint, cap_retype, cap_revoke,
-    invoke,
 };
 use aos::kpi::cap::ObjType;
-use aos::kpi::invocation::MappingCommand;
 use aos::kpi::rights::{CapRights, PageFlags};
+use aos::kpi::slots::VROOT;
 use aos::{Error, ram, syscall};
 
 use crate::crowd::Crowd;
+use crate::interrupt::Driver;
 use crate::meter::{Meter, each, one};
 
 /// Root slots for CNodes of ours.
@@ -21,6 +21,8 @@ const CROWDS: [u64; 3] = [100, 1_000, 100_000];
 /// Root slots that a round takes.
 const CNODES: u32 = 2;
 const SLOTS: u64 = 256;
+/// An entry of the root table that nobody uses.
+const FREE_ROOT_ENTRY: u16 = 300;
 const PAGE: u64 = 4096;
 /// What a retype zeroes in one entry of the kernel.
 const STEP: u64 = 64 << 10;
@@ -30,14 +32,18 @@ const STEP: u64 = 64 << 10;
 /// # Errors
 /// The first that an operation returns.
 pub fn run(meter: &mut Meter) -> Result<(), Error> {
+    let mut driver = Driver::start()?;
     let mut crowd = Crowd::new()?;
     let mut root_slot = FIRST_ROOT_SLOT;
     for wanted in CROWDS {
         crowd.grow(wanted)?;
         round(meter, root_slot, crowd.live)?;
+        if let Some(driver) = &mut driver {
+            meter.measure_by(one("interrupt to its driver", 335), || driver.sample())?;
+        }
         root_slot += CNODES;
     }
-    Ok(())
+    driver.map_or(Ok(()), Driver::stop)
 }
 
 fn round(meter: &mut Meter, mut root_slot: u32, live: u64) -> Result<(), Error> {
@@ -147,7 +153,7 @@ fn retypes(meter: &mut Meter, bench: CNodeRef, children: CNodeRef) -> Result<(),
 
 fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     let frame = ram::frame_alloc(512 * PAGE)?;
-    let table = ram::vnode_create(3)?;
+    let (table, hung) = table_of_own(bench)?;
     let mapping = bench.slot(0);
     let entries = |count| Entries { entry: 0, count };
     let map = |count| {
@@ -163,11 +169,7 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     let unmap = || vnode_unmap(table, mapping);
     meter.measure(one("map 4 KiB", 400), || map(1), unmap)?;
     map(1)?;
-    let modify = |flags: PageFlags| {
-        let command = MappingCommand::Modify;
-        let args = [0, 1, flags.0];
-        invoke(mapping, command as u8, command.argc(), &args).map(|_| ())
-    };
+    let modify = |flags: PageFlags| mapping_modify(mapping, 0, 1, flags);
     meter.measure(
         one("change protection of a page", 350),
         || modify(PageFlags::READ),
@@ -175,5 +177,24 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     )?;
     meter.measure(one("unmap 4 KiB", 400), unmap, || map(1))?;
     unmap()?;
-    meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)
+    meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)?;
+    vnode_unmap(own_root(), hung)
+}
+
+/// The own root table.
+fn own_root() -> CapRef {
+    CNodeRef::own(VROOT.l1()).slot(VROOT.l2())
+}
+
+/// A table of level 3 in the own address space, so that what was unmapped has to be forgotten; and what to unmap it by.
+fn table_of_own(bench: CNodeRef) -> Result<(CapRef, CapRef), Error> {
+    let (mut parent, mut entry) = (own_root(), FREE_ROOT_ENTRY);
+    for level in 1..4 {
+        let table = ram::vnode_create(level)?;
+        let one = Entries { entry, count: 1 };
+        let mapping = bench.slot(u32::from(level));
+        vnode_map(parent, table, PageFlags::READ, 0, one, mapping)?;
+        (parent, entry) = (table, 0);
+    }
+    Ok((parent, bench.slot(1)))
 }

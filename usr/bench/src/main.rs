@@ -2,20 +2,24 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them.
+//! what lives around them, [`interrupt`] the way to a driver.
 #![no_std]
 #![no_main]
 
 mod caps;
 mod crowd;
+mod interrupt;
 mod meter;
 
 use aos::testproto::{Kind, Writer};
-use aos::{Error, ram};
+use aos::{Args, Error, ram};
 use meter::{Meter, send};
 
 #[aos::main]
-fn main() -> Result<(), Error> {
+fn main(args: Args) -> Result<(), Error> {
+    if args.words().next() == Some(interrupt::DRIVER) {
+        return interrupt::drive();
+    }
     ram::add_system_memory()?;
     let mut meter = Meter::new();
     caps::run(&mut meter)?;

@@ -62,16 +62,29 @@ impl Meter {
         mut operation: impl FnMut() -> Result<(), Error>,
         mut after: impl FnMut() -> Result<(), Error>,
     ) -> Result<(), Error> {
-        for _ in 0..WARM_UP {
-            operation()?;
-            after()?;
-        }
-        for sample in &mut self.samples {
+        self.measure_by(what, || {
             let before = time::cycles();
             operation()?;
             let took = time::cycles().wrapping_sub(before);
-            *sample = took.saturating_sub(self.overhead) / what.per;
             after()?;
+            Ok(took)
+        })
+    }
+
+    /// Reports what takes its own samples, in cycles and with one reading of the counter in each.
+    ///
+    /// # Errors
+    /// Those of `sample`; `LIB_ERR_LMP_CHAN_SEND` if the record could not be sent.
+    pub fn measure_by(
+        &mut self,
+        what: What<'_>,
+        mut sample: impl FnMut() -> Result<u64, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..WARM_UP {
+            sample()?;
+        }
+        for place in &mut self.samples {
+            *place = sample()?.saturating_sub(self.overhead) / what.per;
         }
         self.samples.sort_unstable();
         let (min, max) = (self.samples.first().copied(), self.samples.last().copied());

@@ -64,6 +64,18 @@ impl Mapped {
         }
     }
 
+    /// Writes a device's register of 32 bits. Answers whether it is in the view.
+    pub fn store_register(&self, offset: usize, value: u32) -> bool {
+        match self.range(offset, 4) {
+            Some(start) if offset.is_multiple_of(4) => {
+                // SAFETY: inside the view, aligned as that is; volatile, since it is a device.
+                unsafe { start.cast::<u32>().write_volatile(value) };
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Copies bytes to memory that other domains may use. Answers whether all of them fit.
     pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let Some(start) = self.range(offset, bytes.len()) else {

@@ -3,7 +3,7 @@
 use super::{CapRef, invoke};
 use crate::error::{Error, ErrorCode, ResultExt};
 use kpi::cap::ObjType;
-use kpi::invocation::{MapWord, MappingCommand, VNodeCommand};
+use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
 use kpi::rights::PageFlags;
 
 /// What to map: `count` entries of a table from `entry` on.
@@ -22,6 +22,7 @@ pub struct Entries {
 ///
 /// # Errors
 /// `LIB_ERR_VNODE_MAP` on the kernel's error.
+#[inline]
 pub fn vnode_map(
     table: CapRef,
     source: CapRef,
@@ -39,12 +40,12 @@ pub fn vnode_map(
         entries.entry,
     );
     let args = [
-        u64::from(source.croot().0),
+        root_word(source),
         u64::from(source.addr().0),
         flags.0,
         offset,
         u64::from(entries.count),
-        u64::from(mapping.croot().0),
+        root_word(mapping),
         u64::from(mapping.cnode.cnode.0),
         word.0,
     ];
@@ -52,6 +53,16 @@ pub fn vnode_map(
     invoke(table, command as u8, command.argc(), &args)
         .map(|_| ())
         .push_err(ErrorCode::LibVnodeMap)
+}
+
+/// Says in whose CSpace a capability is.
+#[inline(always)]
+fn root_word(cap: CapRef) -> u64 {
+    if cap.is_own() {
+        OWN_CSPACE
+    } else {
+        u64::from(cap.croot().0)
+    }
 }
 
 /// Takes back what `mapping` (in the own CSpace) stands for; its slot is empty afterwards.

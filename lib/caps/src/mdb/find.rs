@@ -4,9 +4,11 @@ use core::cmp::Ordering;
 
 use kpi::cap::{Capability, compare};
 
-use super::{Database, Key};
+use super::tree::Spot;
+use super::{Database, Key, MEMORY_ROOT, first_word};
 use crate::cte::CteRef;
 use crate::env::Store;
+use crate::facts::size;
 
 /// A place between capabilities. Of copies it names the first.
 #[derive(Clone, Copy)]
@@ -37,6 +39,28 @@ impl Database {
             }
         }
         bound
+    }
+
+    /// Where the Mapping `cap` is to be attached, of which there is none yet. As a search by its key, of which the parts are compared that
+    /// decide nearly always: what is larger than a Mapping comes before those that begin where it does.
+    pub(crate) fn spot_of_mapping<S: Store>(&self, store: &S, cap: &Capability) -> Spot {
+        let key = Key::of(cap);
+        let mut spot = Spot::ROOT;
+        let mut next = self.root;
+        while let Some(at) = next {
+            let node = store.cte(at);
+            let encloses = node.root == MEMORY_ROOT
+                && first_word(&node.cap) == key.address
+                && size(&node.cap) > 1;
+            if !encloses && key.is_before(node, true) {
+                spot = Spot::left_of(at);
+                next = node.links.left();
+            } else {
+                spot = Spot::right_of(at);
+                next = node.links.right();
+            }
+        }
+        spot
     }
 
     /// In front of everything not less than `cap`.
@@ -136,6 +160,26 @@ pub(crate) fn neighbour<S: Store>(store: &S, at: CteRef, behind: bool) -> Option
         next = links.parent();
     }
     None
+}
+
+/// The next node in order behind one that has nothing on its right.
+#[inline(always)]
+pub(crate) fn next_above<S: Store>(store: &S, at: CteRef) -> Option<CteRef> {
+    let mut below = at;
+    let mut above = store.cte(at).links.parent()?;
+    // Two steps in turn, so that nothing has to be moved from the one name to the other.
+    loop {
+        let links = store.cte(above).links;
+        if links.has_left(below) {
+            return Some(above);
+        }
+        below = links.parent()?;
+        let links = store.cte(below).links;
+        if links.has_left(above) {
+            return Some(below);
+        }
+        above = links.parent()?;
+    }
 }
 
 /// The last node of a subtree, or (not `last`) the first.

@@ -32,7 +32,7 @@ mod relations;
 mod tree;
 
 pub use check::{CheckCursor, CheckReport};
-pub(crate) use find::neighbour;
+pub(crate) use find::{neighbour, next_above};
 pub use range::Range;
 pub(crate) use range::begins_before;
 pub(crate) use tree::Spot;

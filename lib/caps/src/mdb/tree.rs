@@ -3,7 +3,7 @@
 use super::balance::{lower_max, settle_max};
 use super::find::{last_copy, utmost};
 use super::range::begins_before;
-use super::{Database, Key, is_copy, range_end};
+use super::{Database, Key, MEMORY_ROOT, is_copy, range_end};
 use crate::code;
 use crate::cte::{CteRef, Flags, Links, Shape};
 use crate::env::Store;
@@ -194,6 +194,45 @@ impl Database {
         }
     }
 
+    /// Fills an empty slot with a capability that has an address and no copies, and ends at `end`: all but its place in the tree, which
+    /// [`Self::attach`] or [`Self::attach_inside`] gives it.
+    #[inline(always)]
+    pub(crate) fn write_leaf<S: Store>(
+        &self,
+        store: &mut S,
+        new: CteRef,
+        cap: Capability,
+        end: u64,
+    ) {
+        debug_assert_eq!(end, range_end(&cap));
+        let owner = self.core();
+        let node = store.cte_mut(new);
+        node.cap = cap;
+        node.max_end = end;
+        node.shape = Shape::LEAF;
+        node.flags = Flags::NONE;
+        node.owner = owner;
+        node.root = MEMORY_ROOT;
+        // An empty slot is all zeroes.
+        debug_assert!((node.page, node.link) == (0, 0));
+    }
+
+    /// [`Self::attach`] of what [`Self::write_leaf`] wrote, as the right child of a node that encloses it.
+    #[inline(always)]
+    pub(crate) fn attach_inside<S: Store>(&mut self, store: &mut S, new: CteRef, parent: CteRef) {
+        let node = store.cte_mut(parent);
+        if node.shape.level() == Shape::LEAF.level() {
+            // The tree grows: more has to be done.
+            let end = store.cte(new).max_end;
+            self.attach(store, new, Spot::right_of(parent), MEMORY_ROOT, end);
+            return;
+        }
+        node.links.set_child(true, Some(new));
+        store.cte_mut(new).links = Links::leaf(Some(parent));
+        self.count += 1;
+        self.changes = self.changes.wrapping_add(1);
+    }
+
     /// The first copy of the last capability with an address before `address`.
     #[inline]
     pub(crate) fn last_before<S: Store>(&self, store: &S, address: u64) -> Option<CteRef> {
@@ -216,6 +255,24 @@ impl Database {
     #[inline]
     pub(crate) fn remove<S: Store>(&mut self, store: &mut S, at: CteRef) {
         self.remove_with::<S, true>(store, at);
+    }
+
+    /// As [`Self::remove`], of what has no copies, if it is a leaf and ends before something above it does; whether it was.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn remove_leaf<S: Store>(&mut self, store: &mut S, at: CteRef) -> bool {
+        let node = store.cte(at);
+        let (links, max_end) = (node.links, node.max_end);
+        match links.parent() {
+            Some(parent) if !links.has_children() && store.cte(parent).max_end > max_end => {
+                self.count = self.count.saturating_sub(1);
+                self.changes = self.changes.wrapping_add(1);
+                self.replace_child(store, Some(parent), at, None);
+                store.cte_mut(at).shape = Shape::NONE;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which

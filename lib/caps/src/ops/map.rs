@@ -113,6 +113,23 @@ impl Database {
         table: CteRef,
         args: MapArgs,
     ) -> Result<CteRef, ErrorCode> {
+        match self.map_page(env, table, &args) {
+            Some(slot) => Ok(slot),
+            None => self.map_carefully(env, table, args),
+        }
+    }
+
+    /// The same, for who has tried [`Self::map_page`] before.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    #[cfg_attr(feature = "small", optimize(size))]
+    pub fn map_carefully<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        args: MapArgs,
+    ) -> Result<CteRef, ErrorCode> {
         let table_cap = self.writable_table(env, table)?;
         let source = usable(env, args.source)?.cap;
         if env.cte(args.dest.cnode).cap.objtype() != ObjType::L2CNode {
@@ -173,6 +190,7 @@ fn fitting(source: &Capability, bytes: u64, args: &MapArgs) -> Result<PhysAddr, 
 }
 
 /// Pages or blocks of a frame.
+#[cfg_attr(feature = "small", optimize(size))]
 fn memory<E: Env>(
     env: &E,
     source: &Capability,
@@ -196,6 +214,7 @@ fn memory<E: Env>(
 }
 
 /// Pages of a kernel object, to look at.
+#[cfg_attr(feature = "small", optimize(size))]
 fn object(source: &Capability, args: &MapArgs) -> Result<Plan, ErrorCode> {
     let objtype = source.objtype().mapping().ok_or(code::WRONG_MAPPING)?;
     let blank = aarch64::object_page(PhysAddr(0), objtype).ok_or(code::WRONG_MAPPING)?;
@@ -212,6 +231,7 @@ fn object(source: &Capability, args: &MapArgs) -> Result<Plan, ErrorCode> {
 }
 
 /// A table of the next level.
+#[cfg_attr(feature = "small", optimize(size))]
 fn next_table(source: &Capability, level: u8, args: &MapArgs) -> Result<Plan, ErrorCode> {
     if args.count != 1 {
         return Err(code::VM_MAP_SIZE);

@@ -13,6 +13,7 @@ mod identify;
 mod insert_original;
 mod list;
 mod map;
+mod map_page;
 mod mappings;
 mod mint;
 mod modify;

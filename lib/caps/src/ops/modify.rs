@@ -42,6 +42,25 @@ impl Database {
         count: u64,
         flags: u64,
     ) -> Result<(), ErrorCode> {
+        if count == 1 && self.modify_page(env, mapping, first, flags).is_some() {
+            return Ok(());
+        }
+        self.modify_carefully(env, mapping, first, count, flags)
+    }
+
+    /// The same, for who has tried [`Self::modify_page`] before.
+    ///
+    /// # Errors
+    /// As [`Self::modify`].
+    #[cfg_attr(feature = "small", optimize(size))]
+    pub fn modify_carefully<E: Env>(
+        &mut self,
+        env: &mut E,
+        mapping: CteRef,
+        first: u64,
+        count: u64,
+        flags: u64,
+    ) -> Result<(), ErrorCode> {
         let cap = usable(env, mapping)?.cap;
         if !matches!(
             cap.objtype(),
@@ -72,6 +91,7 @@ impl Database {
     /// `SYS_ERR_VNODE_SLOT_INVALID`: `first` is behind the table. `SYS_ERR_VM_MAP_SIZE`: no entries, or more than there are behind `first`.
     /// `SYS_ERR_WRONG_MAPPING`: one of them is empty, or leads to a table, or shows a kernel object.
     /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the capabilities that were mapped. No entry was changed.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn modify_entries<E: Env>(
         &mut self,
         env: &mut E,

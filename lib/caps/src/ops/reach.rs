@@ -70,6 +70,8 @@ impl Database {
             .behind(u64::from(index) << index_shift(level))
     }
 
+    #[cfg_attr(feature = "small", optimize(size))]
+    #[inline(never)]
     fn reach_of_table<E: Env>(&self, env: &E, table: PhysAddr, level: u8) -> Reach {
         let mut table = table;
         let mut address = 0;
@@ -95,6 +97,7 @@ impl Database {
     }
 
     /// In which table a table hangs. Mappings that only show its memory do not count.
+    #[cfg_attr(feature = "small", optimize(size))]
     fn parent<E: Env>(&self, env: &E, objtype: ObjType, table: PhysAddr) -> Parent {
         let mut parent: Option<Mapping> = None;
         let mut next = self.next_mapping(env, objtype, table, 0);
@@ -127,7 +130,24 @@ impl Database {
         }
     }
 
+    /// [`Self::announce_leaves`] of one page.
+    #[inline(always)]
+    pub(super) fn announce_page<E: Env>(&mut self, env: &mut E, table: PhysAddr, first: u16) {
+        match self.reached {
+            Some(known) if known.table == table => env.unmapped(Unmapped {
+                table,
+                level: 3,
+                first,
+                count: 1,
+                reach: known.reach.behind(u64::from(first) << index_shift(3)),
+            }),
+            _ => self.announce_leaves(env, table, 3, first, 1),
+        }
+    }
+
     /// Tells the machine that leaves (pages, blocks) of a table became invalid or narrower.
+    #[cfg_attr(feature = "small", optimize(size))]
+    #[inline(never)]
     pub(super) fn announce_leaves<E: Env>(
         &mut self,
         env: &mut E,
@@ -141,12 +161,11 @@ impl Database {
         } else {
             let known = match self.reached {
                 Some(known) if known.table == table => known,
-                _ => Reached {
-                    table,
-                    reach: self.reach_of_table(env, table, level),
-                },
+                _ => {
+                    let reach = self.reach_of_table(env, table, level);
+                    *self.reached.insert(Reached { table, reach })
+                }
             };
-            self.reached = Some(known);
             known.reach.behind(u64::from(first) << index_shift(level))
         };
         env.unmapped(Unmapped {

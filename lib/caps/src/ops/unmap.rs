@@ -26,6 +26,23 @@ impl Database {
         table: CteRef,
         mapping: CteRef,
     ) -> Result<Step, ErrorCode> {
+        match self.unmap_page(env, table, mapping) {
+            Some(()) => Ok(Step::Done),
+            None => self.unmap_carefully(env, table, mapping),
+        }
+    }
+
+    /// The same, for who has tried [`Self::unmap_page`] before.
+    ///
+    /// # Errors
+    /// As [`Self::unmap`].
+    #[cfg_attr(feature = "small", optimize(size))]
+    pub fn unmap_carefully<E: Env>(
+        &mut self,
+        env: &mut E,
+        table: CteRef,
+        mapping: CteRef,
+    ) -> Result<Step, ErrorCode> {
         let table_cap = self.writable_table(env, table)?;
         table_level(table_cap.objtype()).ok_or(code::VNODE_TYPE)?;
         let cap = usable(env, mapping)?.cap;

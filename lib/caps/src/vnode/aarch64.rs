@@ -101,6 +101,20 @@ pub const fn memory_leaf(
     }
 }
 
+/// [`memory_leaf`] of a page of cached memory that may be read and perhaps written.
+#[inline(always)]
+pub const fn cached_leaf(output: PhysAddr, writable: bool, rights: CapRights) -> u64 {
+    const BLANK: u64 = page(PhysAddr(0), PageFlags::READ, MemoryType::Normal);
+    const { assert!(MAY_WRITE == (CapRights::WRITE.0 as u64) << 54) };
+    const { assert!(MAY_EXECUTE == (CapRights::EXECUTE.0 as u64) << 54) };
+    let permissions = if writable {
+        BLANK & !AP_READ_ONLY
+    } else {
+        BLANK
+    };
+    permissions | output.0 & ADDRESS_MASK | ((rights.0 >> 1) as u64 & 3) << 55
+}
+
 /// A read-only page of a kernel object, mapped by a Mapping of that type; `None` for types that are never shown.
 #[inline]
 pub fn object_page(output: PhysAddr, mapping: ObjType) -> Option<u64> {
@@ -179,6 +193,22 @@ pub const fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
 #[inline]
 pub const fn is_memory(entry: u64) -> bool {
     entry & (VALID | ACCESSED | OBJECT) == VALID | ACCESSED
+}
+
+/// A page of cached memory that may be read and perhaps written; `None`: the mapped capability does not allow that, or it is no such page.
+#[inline(always)]
+pub fn cached_page(entry: u64, writable: bool) -> Option<u64> {
+    const PAGE: u64 = VALID | TABLE_OR_PAGE | ACCESSED;
+    const { assert!(MemoryType::Normal as u64 == 0) };
+    if entry & (PAGE | ATTRIBUTE_MASK | OBJECT) != PAGE || writable && entry & MAY_WRITE == 0 {
+        return None;
+    }
+    let entry = entry | UXN;
+    Some(if writable {
+        entry & !AP_READ_ONLY
+    } else {
+        entry | AP_READ_ONLY
+    })
 }
 
 /// What a leaf permits.
@@ -280,6 +310,10 @@ pub const fn index_shift(level: u8) -> u32 {
 mod tests {
     use super::*;
 
+    fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
+        FlagChange::to(flags).of(entry)
+    }
+
     #[test]
     fn a_writable_page_is_not_executable() {
         let entry = page(
@@ -329,9 +363,22 @@ mod tests {
             assert_eq!(flags_of(code), PageFlags::READ_EXECUTE);
             assert_eq!(super::output(code), output);
             assert_eq!(with_flags(code, PageFlags::READ), Some(leaf));
+            let read_write = FlagChange::to(PageFlags::READ_WRITE);
+            for (flags, writable) in [(PageFlags::READ, false), (PageFlags::READ_WRITE, true)] {
+                let leaf = memory_leaf(3, output, flags, MemoryType::Normal, rights);
+                assert_eq!(cached_leaf(output, writable, rights), leaf);
+            }
+            for rights in [rights, CapRights::ALL] {
+                let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
+                let page = |writable| cached_page(leaf, writable).filter(|_| level == 3);
+                assert_eq!(page(false).is_some(), level == 3);
+                assert_eq!(cached_page(leaf, true), page(true));
+                assert_eq!(page(true), read_write.of(leaf).filter(|_| level == 3));
+            }
             let uncached = PageFlags::READ.union(PageFlags::NOCACHE);
             let uncached = with_flags(leaf, uncached).unwrap();
             assert_eq!(memory_of(uncached), MemoryType::NonCacheable);
+            assert_eq!(cached_page(uncached, false), None);
         }
     }
 
