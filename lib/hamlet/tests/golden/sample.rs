@@ -330,8 +330,12 @@ static KINDS: [Kind; ObjType::COUNT] = {
         not_covered: [0; 3],
     };
     let mut kinds = [unknown; ObjType::COUNT];
+    // Types are in the order of their numbers.
     let mut all: &[ObjType] = &ObjType::ALL;
-    while let Some((objtype, rest)) = all.split_first() {
+    let mut places: &mut [Kind] = &mut kinds;
+    while let (Some((objtype, rest)), Some((place, more))) =
+        (all.split_first(), places.split_first_mut())
+    {
         let full = Capability {
             w0: u64::MAX,
             w1: u64::MAX,
@@ -341,11 +345,11 @@ static KINDS: [Kind; ObjType::COUNT] = {
             rights: 0,
         };
         let [w0, w1, w2] = Capability::from_view(full.view(), full.rights()).to_words();
-        kinds[*objtype as usize] = Kind {
+        *place = Kind {
             objtype: *objtype,
             not_covered: [!w0, !w1, !w2 & 0xffff_ffff_ffff],
         };
-        all = rest;
+        (all, places) = (rest, more);
     }
     kinds
 };
