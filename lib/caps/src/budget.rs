@@ -69,7 +69,8 @@ impl Budget {
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,
             Work::Visit => 50 + 20 * self.height,
-            Work::Search => 100 + 60 * self.height,
+            // Not at all of so many nodes two addresses can be equal; and one piece of work must fit into a call whatever the height.
+            Work::Search => 100 + 55 * self.height.min(40),
             Work::SearchByAllKeys => 100 + 110 * self.height,
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
@@ -95,5 +96,22 @@ impl Budget {
     #[must_use]
     pub(crate) fn spend(&mut self, work: Work) -> bool {
         self.spend_instructions(self.cost(work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is never smaller pieces: in any tree it has to fit into one call, or that would be repeated for ever.
+    #[test]
+    fn the_largest_pieces_fit_into_a_call() {
+        // After 2^40 insertions.
+        let mut budget = Budget::new(58, PER_CALL);
+        let clear = budget.cost(Work::TableEntries(512)) + 3 * budget.cost(Work::Visit);
+        let drop_mapping = budget.cost(Work::Remove) + clear;
+        let look_and_drop = 2 * budget.cost(Work::Search) + drop_mapping;
+        let mark = budget.cost(Work::SearchByAllKeys) + budget.cost(Work::Remove);
+        assert!(look_and_drop <= PER_CALL && budget.spend_instructions(mark));
     }
 }

@@ -254,6 +254,7 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
+        // A leaf is a frame's, else a device's.
         if !budget.spend_instructions(2 * budget.cost(Work::Search)) {
             return false;
         }
