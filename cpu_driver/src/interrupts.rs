@@ -11,7 +11,7 @@ use hal::gic::InterruptId;
 use kpi::addr::PhysAddr;
 use kpi::layout::SLOT_BYTES;
 
-use crate::dcb::DcbPtr;
+use crate::dcb::{DcbPtr, DcbState};
 use crate::env::Env;
 use crate::kernel::Kernel;
 use crate::lmp::Transfer;
@@ -87,7 +87,8 @@ impl Kernel {
             None::<fn(&mut Self) -> Result<Transfer, errors::Error>>,
         );
         match sent {
-            Ok(listener) => Some(listener),
+            // One that is stopped finds the message when it is resumed.
+            Ok(listener) => (listener.state.get() == DcbState::Ready).then_some(listener),
             // Lost; a level-triggered one comes again when it is acknowledged.
             Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => None,
             Err(_) => {

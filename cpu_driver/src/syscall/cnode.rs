@@ -3,6 +3,7 @@
 
 use caps::{CteRef, Flags, ResizeArgs, RetypeArgs, Store};
 use errors::{Error, ErrorCode};
+use kpi::addr::CapLevel;
 use kpi::cap::ObjType;
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::layout::L2CNODE_BYTES;
@@ -26,13 +27,11 @@ impl Kernel {
             }
             CNodeCommand::Retype => self.retype(root, args, false),
             CNodeCommand::Delete => {
-                let [address, level, ..] = args;
-                let slot = self.find_any(root, *address, *level, EMPTYING)?;
+                let slot = self.find_to_empty(root, args)?;
                 Ok(stepped(self.db.delete(&mut self.env, slot)?))
             }
             CNodeCommand::Revoke => {
-                let [address, level, ..] = args;
-                let slot = self.find_any(root, *address, *level, EMPTYING)?;
+                let slot = self.find_to_empty(root, args)?;
                 Ok(stepped(self.db.revoke(&mut self.env, slot)?))
             }
             CNodeCommand::GetState => {
@@ -74,6 +73,15 @@ impl Kernel {
                 Ok(stepped(self.db.resize(&mut self.env, request)?))
             }
         }
+    }
+
+    /// The slot that Delete and Revoke name: in a CNode, which must be writable. (The slot of the invoked CNode was found by reading.)
+    fn find_to_empty(&self, root: CteRef, args: &[u64; 10]) -> Result<CteRef, Error> {
+        let [address, level, ..] = *args;
+        if level == CapLevel::Root as u64 {
+            return Err(ErrorCode::SysCapLookupDepth.into());
+        }
+        self.find_any(root, address, level, EMPTYING)
     }
 
     fn copy(&mut self, root: CteRef, args: &[u64; 10], mint: Option<(u64, u64)>) -> Handled {

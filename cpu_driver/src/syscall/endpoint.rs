@@ -7,6 +7,7 @@ use kpi::lmp::LMP_WORDS;
 use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags};
 
+use super::EMPTYING;
 use crate::dcb::{DcbPtr, DcbState};
 use crate::kernel::{Handled, Kernel, Reply};
 use crate::lmp::Transfer;
@@ -29,9 +30,11 @@ impl Kernel {
         Self::check_argc(word.argc(), words as u8 + 3)?;
         let (cap, level, flags) = (*cap, u64::from(word.command()), word.flags());
         let give_away = flags.contains(SendFlags::GIVEAWAY);
+        // To give away is to empty a slot.
+        let rights = if give_away { EMPTYING } else { CapRights::READ };
         let find = move |kernel: &mut Kernel| -> Result<Transfer, Error> {
             Ok(Transfer {
-                source: kernel.find(caller.cspace(), cap, level, CapRights::READ)?,
+                source: kernel.find(caller.cspace(), cap, level, rights)?,
                 give_away,
             })
         };

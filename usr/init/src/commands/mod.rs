@@ -220,9 +220,7 @@ fn help(context: &mut Context<'_>) -> u8 {
     for module in context.boot.modules().filter(|m| m.name() != "init") {
         println!("  {}", module.name());
     }
-    println!(
-        "keys: Ctrl-C abandons a line or kills the program; arrows and Ctrl-A E U K W edit"
-    );
+    println!("keys: Ctrl-C abandons a line or kills the program; arrows and Ctrl-A E U K W edit");
     0
 }
 
