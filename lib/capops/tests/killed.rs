@@ -159,8 +159,9 @@ fn of_a_revoke() {
 fn of_a_call_in_steps() {
     type Call = fn(&mut World) -> Result<Step, E>;
     let calls: [(&str, Call); 5] = [
-        ("retype of a frame", |world| {
-            let args = World::from_ram(ObjType::Frame, 0x8000, 0x1_8000, World::home(9));
+        ("retype of frames", |world| {
+            let one = World::from_ram(ObjType::Frame, 0x4000, 0x1_8000, World::home(9));
+            let args = RetypeArgs { count: 2, ..one };
             world.db.retype(&mut world.env, args)
         }),
         ("retype of CNodes in a CNode", |world| {

@@ -31,7 +31,7 @@ pub const RAM_SLOT: u64 = HOME;
 pub const SLOTS: [u32; 3] = [0, 100, 200];
 /// Instructions that one call may use: little, so that even these small objects take several calls, but enough for the largest
 /// piece of work.
-pub const WORK: u32 = 2_400;
+pub const WORK: u32 = 2_800;
 /// More calls than anything here takes.
 pub const MANY: u32 = 400;
 
