@@ -97,7 +97,8 @@ impl Kernel {
         let endpoint = self.env.cte(entry).cap().as_end_point_lmp()?;
         let sent = self.deliver(&endpoint, &[], none_of(Self::no_transfer));
         match sent {
-            Ok(listener) => Some(listener),
+            // One that is stopped finds the message when it is resumed.
+            Ok(listener) => (listener.state.get() == DcbState::Ready).then_some(listener),
             // Lost; a level-triggered one comes again when it is acknowledged.
             Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => None,
             Err(_) => {

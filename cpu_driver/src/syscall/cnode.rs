@@ -7,6 +7,7 @@
 
 use caps::{CteRef, Database, DestSlot, Flags, OpenRoot, ResizeArgs, RetypeArgs, Store};
 use errors::{Error, ErrorCode};
+use kpi::addr::CapLevel;
 use kpi::cap::ObjType;
 use kpi::invocation::{CNodeCommand, RetypeWord};
 use kpi::layout::L2CNODE_BYTES;
@@ -239,14 +240,14 @@ impl Kernel {
     #[inline(never)]
     #[optimize(size)]
     fn delete(&mut self, root: CteRef, address: u64, level: u64) -> Handled {
-        let slot = self.find_any(root, address, level, EMPTYING)?;
+        let slot = self.find_to_empty(root, address, level)?;
         self.delete_found(slot)
     }
 
     #[inline(never)]
     #[optimize(size)]
     fn revoke(&mut self, root: CteRef, address: u64, level: u64) -> Handled {
-        let slot = self.find_any(root, address, level, EMPTYING)?;
+        let slot = self.find_to_empty(root, address, level)?;
         Ok(stepped(self.db.revoke(&mut self.env, slot)?))
     }
 
@@ -309,6 +310,14 @@ impl Kernel {
                 Ok(stepped(self.db.resize(&mut self.env, request)?))
             }
         }
+    }
+
+    /// The slot that Delete and Revoke name: in a CNode, which must be writable. (The slot of the invoked CNode was found by reading.)
+    fn find_to_empty(&self, root: CteRef, address: u64, level: u64) -> Result<CteRef, Error> {
+        if level == CapLevel::Root as u64 {
+            return Err(ErrorCode::SysCapLookupDepth.into());
+        }
+        self.find_any(root, address, level, EMPTYING)
     }
 
     #[inline(never)]

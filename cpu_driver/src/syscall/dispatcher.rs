@@ -197,9 +197,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// A root table of this core: an address space belongs to one core, whose translations only it invalidates.
+    /// A root table of this core: an address space belongs to one core, whose translations only it invalidates. Who runs in a space can do
+    /// there what those it belongs to can do, so that takes the right to change it.
     fn check_root_table(&self, slot: CteRef) -> Result<(), Error> {
-        if self.env.cte(slot).cap().objtype() == ObjType::VNodeAarch64L0
+        let table = self.env.cte(slot).cap();
+        if table.objtype() == ObjType::VNodeAarch64L0
+            && table.rights().contains(CapRights::WRITE)
             && !self.db.is_foreign(&self.env, slot)
         {
             Ok(())

@@ -197,8 +197,13 @@ fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
         .checked_add(used)
         .filter(|slot| *slot <= LAST_REFILL);
     let slot = CapRef::task(slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))?);
-    let result =
-        monitor::ram_alloc_at(slot, bytes.max(REFILL_BYTES), alignment).and_then(|()| mm_add(slot));
+    let added = |()| {
+        mm_add(slot).inspect_err(|_| {
+            // The next one comes into the same slot.
+            let _ = cap_delete(slot);
+        })
+    };
+    let result = monitor::ram_alloc_at(slot, bytes.max(REFILL_BYTES), alignment).and_then(added);
     if result.is_err() {
         REFILLS.fetch_sub(1, Ordering::Relaxed);
     }

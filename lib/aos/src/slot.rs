@@ -91,6 +91,7 @@ impl State {
             self.put_back(old);
             return Err(error);
         }
+        let capability = cap_direct_identify(new);
         let resized = root_cnode_resize(new, old);
         if resized.is_ok() {
             self.root_bytes = bytes;
@@ -101,6 +102,12 @@ impl State {
         // The new root has another capability in slot ROOTCN, if it is the root now. If not, it may have to stay.
         if cap_delete(new).is_ok() {
             self.put_back(new);
+            if resized.is_err()
+                && let Ok(capability) = capability
+            {
+                // It was the last.
+                let _ = ram::memory_free(capability.address(), capability.size());
+            }
         }
         resized
     }

@@ -50,7 +50,7 @@ commands! {
         Copy = 0, argc 9;
         /// As Copy, then two parameters. EndPointLMP: buffer offset in the frame, (iftype << 16) | buffer words. EndPointUMP:
         /// iftype. Others: rights mask. Errors: as Copy; of endpoints: `INVALID_SOURCE_TYPE` (has a buffer already),
-        /// `INVALID_EPLEN` (too short, not aligned to 8, over the shared structure or beyond the frame).
+        /// `DEST_CAP_RIGHTS` (made from a Dispatcher that was not writable), `INVALID_EPLEN` (too short, not aligned to 8, over the shared structure or beyond the frame).
         Mint = 1, argc 11;
         /// source root, source, byte offset, [`RetypeWord`](super::RetypeWord), object bytes, count, dest root, dest CNode,
         /// dest slot. The kernel may restart the call (it looks like one call to the user). Errors: lookups as Copy;
@@ -59,9 +59,9 @@ commands! {
         /// than the source), `RETYPE_INVALID_COUNT` (0, more than fit, more than 256), `RETYPE_INVALID_OFFSET` (end),
         /// `RETYPE_INVALID_OBJSIZE` (IRQSrc), the destination's as Copy, `DOMAIN_SPACE_EXHAUSTED`, `REVOKE_FIRST`, `SLOTS_IN_USE`.
         Retype = 2, argc 11;
-        /// address, level. The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
+        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Delete = 3, argc 4;
-        /// address, level. The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
+        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Revoke = 4, argc 4;
         /// type (ID), object bytes (not used), dest CNode, dest level, dest slot. Errors: `TYPE_NOT_CREATABLE`; the destination's as
         /// Copy, but `SLOTS_IN_USE`; `ID_SPACE_EXHAUSTED`.
@@ -120,8 +120,8 @@ commands! {
         /// CSpace root, its level, L0 table (in that CSpace), dispatcher frame (in that CSpace), run flag, a dispatcher whose
         /// domain id is inherited (0 = none: a new id). Works once for each dispatcher, which starts disabled, from its disabled area.
         /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (an address is 0), `DISP_CSPACE_ROOT` (over a lookup's error, or
-        /// `SLOT_IN_USE`: set up before), `DISP_CSPACE_INVALID`, `DISP_VSPACE_ROOT`, `DISP_VSPACE_INVALID` (no L0 table, or another
-        /// core's), `DISP_FRAME`, `DISP_FRAME_INVALID` (no Frame in RAM, or not readable and writable), `DISP_FRAME_SIZE` (below
+        /// `SLOT_IN_USE`: set up before), `DISP_CSPACE_INVALID`, `DISP_VSPACE_ROOT`, `DISP_VSPACE_INVALID` (no L0 table, not
+        /// writable, or another core's), `DISP_FRAME`, `DISP_FRAME_INVALID` (no Frame in RAM, or not readable and writable), `DISP_FRAME_SIZE` (below
         /// 512 KiB), `DISP_OCAP_LOOKUP`, `DISP_OCAP_TYPE`.
         Setup = 0, argc 8;
         /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
@@ -144,7 +144,7 @@ commands! {
         Resume = 7, argc 2;
         /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call. **Barreleye**.
         /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (not set up, or dead), `DISP_VSPACE_ROOT` (over a lookup's error),
-        /// `DISP_VSPACE_INVALID` (no L0 table, or another core's).
+        /// `DISP_VSPACE_INVALID` (no L0 table, not writable, or another core's).
         SetVSpace = 8, argc 4;
     }
 }

@@ -142,6 +142,15 @@ fn memory() -> Outcome {
     refuse(page, 3)?;
     refuse(page, 0)?;
     refuse(page, 1 << 40)?;
+    // Alignment costs memory: a page at a time, aligned to a quarter of the quota each, no more than four can be had.
+    let mut aligned = alloc::vec::Vec::new();
+    while let Ok(piece) = ram::ram_alloc(page, MOST / 4) {
+        that(aligned.len() < 4, "no more than the quota")?;
+        aligned.push(piece);
+    }
+    for piece in aligned {
+        ram::ram_free(piece)?;
+    }
     // What was taken before counts too, so by halves until nothing more comes.
     let (mut bytes, mut pieces) = (MOST, alloc::vec::Vec::new());
     while bytes >= page {

@@ -29,7 +29,9 @@ use crate::mdb::{Database, MEMORY_ROOT, first_word};
 use crate::objects::{holds_entries, inner_entries};
 
 /// Instructions to look at an entry.
-const LOOK: u32 = 16;
+const LOOK: u32 = 12;
+/// Instructions to look at the next copy.
+const NEXT_COPY: u32 = 16;
 
 /// The work of finding the first copy of what is in an entry: mostly there is nothing to do, at most a search.
 fn to_first_copy(entry: &Cte) -> Work {
@@ -107,7 +109,7 @@ impl Database {
             if !inside.contains(&copy.address().0) {
                 return Some(false);
             }
-            if !budget.spend_instructions(LOOK) {
+            if !budget.spend_instructions(NEXT_COPY) {
                 return None;
             }
             next = env.cte(copy).next_copy();

@@ -86,7 +86,7 @@ impl Database {
 
     /// What [`Self::clear_entries`] costs.
     pub(super) fn cost_to_clear(&self, mapping: &Mapping, budget: &Budget) -> u32 {
-        budget.cost(Work::TableEntries(u32::from(mapping.pte_count)))
+        budget.cost(Work::ClearEntries(u32::from(mapping.pte_count)))
             + self.cost_to_announce(table_of(mapping), budget)
     }
 

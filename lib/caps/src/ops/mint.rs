@@ -28,8 +28,9 @@ impl Database {
     ///
     /// # Errors
     /// As [`Self::copy`], and for EndPointLMP `SYS_ERR_INVALID_EPLEN` (the buffer is too short, not aligned to 8, overlaps the shared
-    /// dispatcher structure or leaves a frame of [`DISPATCHER_FRAME_BYTES`]) and `SYS_ERR_INVALID_SOURCE_TYPE` (the
-    /// endpoint has a buffer already: only who holds the unminted endpoint chooses buffers).
+    /// dispatcher structure or leaves a frame of [`DISPATCHER_FRAME_BYTES`]), `SYS_ERR_INVALID_SOURCE_TYPE` (the
+    /// endpoint has a buffer already: only who holds the unminted endpoint chooses buffers) and `SYS_ERR_DEST_CAP_RIGHTS` (it is not
+    /// writable: neither was the Dispatcher it was made from, and messages write to that one's frame).
     #[inline(always)]
     pub fn mint<S: Store>(
         &mut self,
@@ -82,6 +83,9 @@ fn parametrise(cap: &mut Capability, param1: u64, param2: u64) -> Result<(), Err
     if let Some(mut endpoint) = cap.as_end_point_lmp() {
         if endpoint.epbuflen != 0 {
             return Err(code::INVALID_SOURCE_TYPE);
+        }
+        if !cap.rights().contains(CapRights::WRITE) {
+            return Err(code::DEST_CAP_RIGHTS);
         }
         let words = param2 & 0xffff;
         let fits = param1

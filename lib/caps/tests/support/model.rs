@@ -275,6 +275,9 @@ impl Model {
             if endpoint.epbuflen > 0 {
                 return Err(E::SysInvalidSourceType);
             }
+            if !cap.rights().contains(CapRights::WRITE) {
+                return Err(E::SysDestCapRights);
+            }
             let words = p2 & 0xffff;
             let shared = kpi::dispatcher::offsets::SHARED_BYTES as u128;
             let last = u128::from(p1) + 16 + 8 * u128::from(words);

@@ -320,10 +320,6 @@ struct Kind {
 }
 
 /// By the number of the type.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the compiler computes it, so it would not compile"
-)]
 static KINDS: [Kind; ObjType::COUNT] = {
     let unknown = Kind {
         objtype: ObjType::Null,

@@ -39,7 +39,7 @@ pub const INIT_PID: u32 = 1;
 /// Most children at once.
 pub const MAX_CHILDREN: usize = 32;
 /// Domain ids that init sets have this bit, so that none equals an id that the kernel gave to a child's child.
-const ID_BASE: u64 = 1 << 30;
+const ID_BASE: u64 = 1 << 63;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
 /// Memory of a trusted child, unless the boot menu says otherwise.

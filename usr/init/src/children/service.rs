@@ -64,8 +64,17 @@ impl Job {
     }
 }
 
-/// Memory that a child has asked for, or that came back without its saying so: base and bytes.
-pub type Pieces = Vec<(u64, u64)>;
+/// Memory that a child has asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    base: u64,
+    bytes: u64,
+    /// What it counts: an alignment costs memory too.
+    charge: u64,
+}
+
+/// All that a child has asked for, or that came back without its saying so.
+pub type Pieces = Vec<Piece>;
 
 impl Child {
     /// Takes a request; `received` says whether a capability came with it.
@@ -177,7 +186,7 @@ impl Child {
                 } else {
                     // It was not waiting for one.
                     let _ = cap_delete(slot);
-                    let _ = self.domain.account().reclaim(piece.0, piece.1, slot);
+                    let _ = self.domain.account().reclaim(piece.base, piece.bytes, slot);
                 }
                 let _ = slot_free(slot);
             }
@@ -188,18 +197,18 @@ impl Child {
     }
 
     /// A RAM capability in a slot of init's.
-    fn make_memory(&mut self, bytes: u64, alignment: u64) -> Result<(CapRef, (u64, u64)), Error> {
+    fn make_memory(&mut self, bytes: u64, alignment: u64) -> Result<(CapRef, Piece), Error> {
         // What has come back by itself would have been freed by now.
         self.returned.clear();
         let refused = Error::new(ErrorCode::LibRamAlloc);
-        let charged: u64 = self.pieces.iter().map(|(_, bytes)| bytes).sum();
+        let charged: u64 = self.pieces.iter().map(|piece| piece.charge).sum();
         let bytes = bytes
             .max(1)
             .checked_next_multiple_of(BASE_PAGE_SIZE)
-            .filter(|bytes| *bytes <= QUOTA.saturating_sub(charged))
             .ok_or(refused)?;
-        let aligned = alignment.is_power_of_two() && alignment <= QUOTA;
-        if !aligned || self.pieces.len() >= ALLOCATIONS || self.pieces.try_reserve(1).is_err() {
+        let charge = bytes.max(alignment);
+        let permitted = alignment.is_power_of_two() && charge <= QUOTA.saturating_sub(charged);
+        if !permitted || self.pieces.len() >= ALLOCATIONS || self.pieces.try_reserve(1).is_err() {
             return Err(refused);
         }
         let slot = slot_alloc()?;
@@ -209,7 +218,15 @@ impl Child {
             .and_then(|()| cap_direct_identify(slot));
         let made = made.and_then(|cap| account.watch(cap.address()).map(|()| cap));
         match made {
-            Ok(cap) => Ok((slot, (cap.address(), bytes))),
+            Ok(cap) => {
+                let base = cap.address();
+                let piece = Piece {
+                    base,
+                    bytes,
+                    charge,
+                };
+                Ok((slot, piece))
+            }
             Err(error) => {
                 let _ = cap_delete(slot);
                 let _ = slot_free(slot);
@@ -222,14 +239,15 @@ impl Child {
     pub(super) fn memory_free(&mut self, base: u64, bytes: u64) {
         let end = base.saturating_add(bytes);
         let mut index = 0;
-        while let Some(&(at, length)) = self.pieces.get(index) {
+        while let Some(&piece) = self.pieces.get(index) {
+            let (at, length) = (piece.base, piece.bytes);
             let overlaps = at < end && base < at.saturating_add(length);
             if overlaps
                 && self.returned.try_reserve(1).is_ok()
                 && self.take_memory(at, length).is_ok()
             {
                 // Another one is in its place.
-                self.returned.push((at, length));
+                self.returned.push(piece);
             } else {
                 index += 1;
             }
@@ -238,15 +256,13 @@ impl Child {
 
     fn take_memory(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
         let code = ErrorCode::MmMmFree;
-        let back = self
-            .returned
-            .iter()
-            .position(|piece| *piece == (base, bytes));
+        let is_it = |piece: &Piece| (piece.base, piece.bytes) == (base, bytes);
+        let back = self.returned.iter().position(is_it);
         if let Some(index) = back {
             self.returned.swap_remove(index);
             return Ok(());
         }
-        let found = self.pieces.iter().position(|piece| *piece == (base, bytes));
+        let found = self.pieces.iter().position(is_it);
         let index = found.ok_or(Error::new(ErrorCode::MmNotFound).push(code))?;
         let probe = slot_alloc().push_err(code)?;
         let result = self.domain.account().reclaim(base, bytes, probe);

@@ -2,7 +2,7 @@
 
 use super::devices::{Clock, VECTOR};
 use crate::harness::{Harness, Outcome, equal, refused, that};
-use aos::cap::dispatcher::{Setup, dispatcher_setup};
+use aos::cap::dispatcher::{Setup, dispatcher_setup, dispatcher_stop};
 use aos::cap::irq::{Trigger, irq_ack, irq_connect, irq_core, irq_dest_alloc, irq_vector};
 use aos::cap::{
     CapRef, cap_delete, cap_destroy, cap_mint, cap_retype, cap_revoke, invoke, monitor,
@@ -12,10 +12,11 @@ use aos::kpi::addr::CoreId;
 use aos::kpi::cap::{Capability, IrqDest, ObjType};
 use aos::kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
-use aos::kpi::rights::CapRights;
+use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, task};
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::ram::{frame_alloc, mm_alloc, mm_free};
+use aos::paging::MappedFrame;
+use aos::ram::{frame_alloc, mm_alloc, mm_free, object_alloc};
 use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, event, time};
 use core::time::Duration;
@@ -26,13 +27,20 @@ const QUIET: u64 = 100;
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
-    harness.test(SUITE, "an alarm is a message, once for each Ack", alarm);
+    // Its registers can be had once.
+    let clock = Clock::new();
+    harness.test(SUITE, "an alarm is a message, once for each Ack", || {
+        alarm(clock.as_ref().map_err(|error| *error)?)
+    });
     harness.test(SUITE, "a new receiver replaces the old one", replaced);
     harness.test(
         SUITE,
         "a deleted receiver's memory comes back",
         receiver_deleted,
     );
+    harness.test(SUITE, "who is stopped is not run by an interrupt", || {
+        stopped(clock.as_ref().map_err(|error| *error)?)
+    });
     harness.test(SUITE, "no IRQDest for what is not there", alloc_refused);
     harness.test(
         SUITE,
@@ -69,8 +77,8 @@ fn wait(endpoint: &Endpoint, patience: Duration) -> bool {
 const LONG: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(100);
 
-fn alarm() -> Outcome {
-    let (clock, irq, endpoint) = (Clock::new()?, dest(VECTOR)?, endpoint()?);
+fn alarm(clock: &Clock) -> Outcome {
+    let (irq, endpoint) = (dest(VECTOR)?, endpoint()?);
     equal((irq_vector(irq)?, irq_core(irq)?), (VECTOR, 0))?;
     irq_connect(irq, endpoint.cap(), Trigger::Level)?;
     clock.alarm();
@@ -154,6 +162,42 @@ fn receiver_deleted() -> Outcome {
         slot_free(slot)?;
     }
     mm_free(memory)?;
+    Ok(())
+}
+
+/// The receiver, were it run, would begin at address 0, and so end.
+fn stopped(clock: &Clock) -> Outcome {
+    let irq = dest(VECTOR)?;
+    let dispatcher = object_alloc(ObjType::Dispatcher, 0)?;
+    let frame = frame_alloc(DISPATCHER_FRAME_BYTES)?;
+    let setup = Setup {
+        cspace: CapRef::OWN_ROOT,
+        vspace: VROOT,
+        frame: frame.addr(),
+        run: false,
+    };
+    dispatcher_setup(dispatcher, &setup)?;
+    let (unminted, endpoint) = (slot_alloc()?, slot_alloc()?);
+    cap_retype(unminted, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
+    cap_mint(endpoint, unminted, 64 << 10, 21)?;
+    irq_connect(irq, endpoint, Trigger::Level)?;
+    clock.alarm();
+    // It must come while somebody runs, so there is no waiting.
+    let deadline = time::after(LONG);
+    while !clock.is_due() && time::now() < deadline {}
+    let later = time::after(SHORT);
+    while time::now() < later {}
+    that(clock.is_due(), "the alarm")?;
+    let view = MappedFrame::new(frame, PageFlags::READ)?;
+    equal(view.view().load((64 << 10) + 8), Some(1))?;
+    view.unmap()?;
+    dispatcher_stop(dispatcher)?;
+    clock.clear();
+    cap_revoke(dispatcher)?;
+    for cap in [irq, dispatcher, frame, unminted, endpoint] {
+        // Revoked: empty already.
+        let _ = cap_destroy(cap);
+    }
     Ok(())
 }
 
