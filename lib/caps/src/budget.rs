@@ -31,8 +31,10 @@ pub(crate) enum Work {
     Remove,
     /// Take out the last of a run of neighbours.
     RemoveOfRun,
-    /// Look for an entry.
+    /// Look for an entry, among many with one address too.
     Visit,
+    /// Find the next entry to be marked and its first copy, and take it out.
+    Mark,
     /// Zero a page, or a smaller object.
     ZeroPage,
     /// Read or write so many page-table entries.
@@ -67,7 +69,8 @@ impl Budget {
             Work::InsertOfRun => 250 + 15 * self.height,
             Work::Remove => 250 + 35 * self.height,
             Work::RemoveOfRun => 120 + 12 * self.height,
-            Work::Visit => 50 + 20 * self.height,
+            Work::Visit => 60 + 35 * self.height,
+            Work::Mark => self.cost(Work::Remove) + 3 * self.cost(Work::Visit),
             Work::ZeroPage => 300,
             Work::TableEntries(count) => count.saturating_mul(10),
             Work::Finish(count) => count.saturating_mul(30),

@@ -45,7 +45,7 @@ use kpi::cap::{Capability, ObjType, compare};
 
 use crate::cte::{Cte, CteRef};
 use crate::env::Store;
-use crate::facts::{size, type_root};
+use crate::facts::{is_mapping, size, type_root};
 use crate::ops::{Pending, Reached, Resizing};
 
 /// Type root of everything that has an address.
@@ -176,11 +176,29 @@ impl Key {
     /// Order relative to a node, by all keys.
     #[inline(never)]
     pub(crate) fn order_slowly(&self, node: &Cte) -> Ordering {
-        match self.root.cmp(&type_root(node.cap.objtype())) {
-            Ordering::Equal if is_identical(&self.cap, &node.cap) => Ordering::Equal,
-            Ordering::Equal => compare(&self.cap, &node.cap),
-            order => order,
+        let cap = &node.cap;
+        let order = self.root.cmp(&type_root(cap.objtype()));
+        if order.is_ne() {
+            return order;
         }
+        if self.root != MEMORY_ROOT {
+            return match is_identical(&self.cap, cap) {
+                true => Ordering::Equal,
+                false => compare(&self.cap, cap),
+            };
+        }
+        // As `compare`, which makes much of types: here thousands of Mappings may have one address.
+        let (type_here, type_there) = (self.cap.objtype(), cap.objtype());
+        let order = self
+            .address
+            .cmp(&first_word(cap))
+            .then_with(|| size(cap).cmp(&size(&self.cap)))
+            .then_with(|| (type_here as u8).cmp(&(type_there as u8)));
+        if order.is_ne() || !(is_mapping(type_here) || type_here == ObjType::EndPointLmp) {
+            return order;
+        }
+        let ([_, here, _], [_, there, _]) = (self.cap.to_words(), cap.to_words());
+        here.cmp(&there)
     }
 
     /// Whether it has an address, before `end`.
@@ -252,6 +270,37 @@ mod tests {
             let word2 = (objtype as u64) << 48;
             if memory && let Some(cap) = Capability::from_words([0x1234_5000, 0, word2]) {
                 assert_eq!(cap.address(), 0x1234_5000, "{objtype}");
+            }
+        }
+    }
+
+    #[test]
+    fn capabilities_are_in_the_order_of_the_generated_comparison() {
+        let words = [0, 0x1000, 0x2000, 0x4000];
+        let caps: Vec<Capability> = ObjType::ALL
+            .into_iter()
+            .filter(|objtype| *objtype != ObjType::Null)
+            .flat_map(|objtype| {
+                let firsts = words.into_iter().flat_map(move |first| {
+                    words.into_iter().flat_map(move |second| {
+                        [0, 7].into_iter().filter_map(move |third| {
+                            let third = (objtype as u64) << 48 | third;
+                            Capability::from_words([first, second, third])
+                        })
+                    })
+                });
+                firsts.collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(caps.len() > 500);
+        for cap in &caps {
+            let node = Cte {
+                cap: *cap,
+                ..Cte::EMPTY
+            };
+            for other in &caps {
+                let order = Key::of(other).order_slowly(&node);
+                assert_eq!(order, compare(other, cap), "{other:?} and {cap:?}");
             }
         }
     }

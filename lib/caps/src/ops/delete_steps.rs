@@ -54,7 +54,10 @@ impl Database {
         if env.cte(at).is_staged() {
             return Ok(Step::Done);
         }
-        if self.is_kept_by_itself(env, at) && self.may_stage(env, at) {
+        let Some(is_kept_by_itself) = self.is_kept_by_itself(env, at, budget) else {
+            return Ok(Step::Again);
+        };
+        if is_kept_by_itself && self.may_stage(env, at) {
             while let Some(other) = self.other_copy(env, at) {
                 if !budget.spend(Work::Remove) {
                     return Ok(Step::Again);
@@ -71,24 +74,28 @@ impl Database {
         }
     }
 
-    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it.
-    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef) -> bool {
+    /// Whether all other copies of the CNode capability in `at` lie in that CNode: without `at` nobody could reach it. `None`: not in this
+    /// call.
+    fn is_kept_by_itself<E: Env>(&self, env: &E, at: CteRef, budget: &mut Budget) -> Option<bool> {
         let cap = &env.cte(at).cap;
         if !matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode) {
-            return false;
+            return Some(false);
         }
         let inside = cap.address()..cap.end();
-        // A CNode has only so many slots, and few when its type may lie in it at all; the first copy elsewhere decides.
+        // A CNode has only so many slots: so many looks fit into a call. The first copy elsewhere decides.
         let mut next = env.cte(at).next_copy();
         while let Some(copy) = next
             && copy != at
         {
+            if !budget.spend_instructions(LOOK) {
+                return None;
+            }
             if !inside.contains(&copy.address().0) {
-                return false;
+                return Some(false);
             }
             next = env.cte(copy).next_copy();
         }
-        true
+        Some(true)
     }
 
     /// Whether the capability in `at`, a last copy that cannot be deleted plainly, may be marked: this core alone decides.
@@ -164,7 +171,7 @@ impl Database {
             if found.is_empty() {
                 empty = u64::from(index) + 1;
             } else if !found.is_staged() {
-                if !budget.spend(Work::Remove) {
+                if !budget.spend(Work::Mark) {
                     result = Ok(Step::Again);
                     break;
                 }

@@ -58,7 +58,7 @@ impl Database {
                 passed = env.cte(next).cap;
                 continue;
             }
-            if !budget.spend(Work::Remove) {
+            if !budget.spend(Work::Mark) {
                 break Ok(Step::Again);
             }
             match self.may_revoke(self.state_of(env, next)) {

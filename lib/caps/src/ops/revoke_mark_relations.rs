@@ -85,13 +85,14 @@ impl Database {
         at: CteRef,
         budget: &mut Budget,
     ) -> Result<Step, ErrorCode> {
-        if !budget.spend(Work::Remove) {
+        if !budget.spend(Work::Mark) {
             return Ok(Step::Again);
         }
-        if self.state_of(env, at).flags.has(Flags::LOCKED) {
+        let first = self.first_copy(env, at);
+        if env.cte(first).shared().flags.has(Flags::LOCKED) {
             return Err(code::CAP_LOCKED);
         }
-        self.set_relations(env, at, Flags::NONE, Flags::REMOTE_COPIES);
+        self.set_relations(env, first, Flags::NONE, Flags::REMOTE_COPIES);
         self.mark(env, at, budget)
     }
 }
