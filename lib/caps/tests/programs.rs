@@ -42,7 +42,7 @@ fn first_seed() -> u64 {
 }
 
 /// What a single call may do: as much as the kernel's, or so little that nearly everything takes several.
-const WORK: [u32; 2] = [9_000, 4_000];
+const WORK: [u32; 2] = [9_000, 4_500];
 
 /// Runs random programs, of which at least `success` % of the operations must succeed.
 fn run_many(

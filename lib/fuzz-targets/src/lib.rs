@@ -76,7 +76,7 @@ fn choose(data: &[u8], ops: &BoxedStrategy<Op>) -> Vec<Op> {
 /// How much one call may do: the first byte says.
 fn work(data: &[u8]) -> u32 {
     match data.first() {
-        Some(0..128) => 3_000,
+        Some(0..128) => 4_500,
         _ => 9_000,
     }
 }

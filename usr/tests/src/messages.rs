@@ -1,14 +1,17 @@
 //! LMP: this domain sends to itself.
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
-use aos::cap::{CapRef, cap_destroy, cap_direct_identify};
+use aos::cap::{
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint,
+};
 use aos::error::{ErrorCode, is_transient};
 use aos::event;
 use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::rights::CapRights;
 use aos::kpi::slots::task;
 use aos::kpi::syscall::{CallWord, SendFlags, Syscall};
 use aos::lmp::{self, Endpoint, endpoint_create};
-use aos::ram::{frame_alloc, mm_free};
+use aos::ram::{cnode_create_l2, frame_alloc, mm_free};
 use aos::slot::{slot_alloc, slot_free};
 use aos::time;
 use core::time::Duration;
@@ -22,6 +25,11 @@ pub fn run(harness: &mut Harness) {
     harness.test(SUITE, "a full buffer refuses, transiently", full);
     harness.test(SUITE, "a capability goes along", capability);
     harness.test(SUITE, "giving a capability away", give_away);
+    harness.test(
+        SUITE,
+        "giving away takes a writable CNode",
+        give_away_needs_a_writable_cnode,
+    );
     harness.test(SUITE, "a capability needs a receive slot", unarmed);
     harness.test(SUITE, "sending is refused where it must be", refusals);
     harness.test(SUITE, "a wait ends at its deadline", deadline);
@@ -147,6 +155,30 @@ fn give_away() -> Outcome {
     equal(cap_direct_identify(slot)?, before)?;
     slot_free(frame)?;
     mm_free(slot)?;
+    Ok(())
+}
+
+/// Giving away empties the slot, as delete does: out of a CNode that may only be read, nothing.
+fn give_away_needs_a_writable_cnode() -> Outcome {
+    /// Free root slot.
+    const READABLE: u32 = 250;
+    let endpoint = endpoint_create(21)?;
+    endpoint.arm(slot_alloc()?);
+    let cnode = cnode_create_l2()?;
+    let whole = CNodeRef::ROOT.slot(cnode.cnode.l1());
+    let readable = CNodeRef::ROOT.slot(READABLE);
+    cap_mint(readable, whole, CapRights::READ.0.into(), 0)?;
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    cap_copy(cnode.slot(0), frame)?;
+    let there = CNodeRef::own(READABLE).slot(0);
+    let sent = lmp::send(endpoint.cap(), &[], Some(there), SendFlags::GIVEAWAY);
+    refused(sent, ErrorCode::SysCnodeRights)?;
+    refused(sent, ErrorCode::SysLmpCaptransferSrcLookup)?;
+    that(endpoint.receive().is_none(), "no message")?;
+    that(cap_direct_identify(there).is_ok(), "still there")?;
+    cap_delete(cnode.slot(0))?;
+    cap_delete(readable)?;
+    mm_free(frame)?;
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use crate::lookup::{DestSlot, cnode_slots, empty_slot, lookup_any};
 use crate::mdb::{Database, first_word, is_copy};
 
 /// Instructions to compare two slots.
-const LOOK: u32 = 48;
+const LOOK: u32 = 50;
 
 /// Arguments of [`Database::resize`].
 #[derive(Clone, Copy, Debug)]
