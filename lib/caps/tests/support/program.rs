@@ -10,7 +10,7 @@ use super::{Call, HELD, HELD_BASE, L1, L2, RAM, RAM_BYTES, ROOT, USED_SLOTS, Wor
 use caps::{CteRef, DestSlot, Flags, MapArgs, Range, RetypeArgs, Step, Store, lookup};
 use errors::ErrorCode;
 use kpi::addr::{CapAddr, CoreId, PhysAddr};
-use kpi::cap::{Capability, ObjType};
+use kpi::cap::{Capability, EndPointUmp, ObjType};
 use kpi::rights::CapRights;
 use proptest::prelude::*;
 
@@ -930,9 +930,18 @@ impl Run {
     }
 }
 
-/// The capability with all rights: which of several copies was found does not matter.
+/// The capability with all rights, and as minted for no interface: which of several copies was found does not matter.
 fn unnarrowed(cap: &Capability) -> Capability {
-    cap.with_rights(CapRights::ALL)
+    match cap.as_end_point_ump() {
+        Some(fields) => Capability::new_end_point_ump(
+            EndPointUmp {
+                iftype: 0,
+                ..fields
+            },
+            CapRights::ALL,
+        ),
+        None => cap.with_rights(CapRights::ALL),
+    }
 }
 
 /// What user space sees of a capability: no kernel address.
