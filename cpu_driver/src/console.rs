@@ -61,6 +61,7 @@ impl Console {
     }
 
     /// Starts a record line; its JSON and [`Self::end_record`] must follow in the same kernel entry.
+    #[optimize(size)]
     pub fn begin_record(&mut self) {
         let nonce = self.nonce;
         self.write_bytes(b"@@BE1 ");

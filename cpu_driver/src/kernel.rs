@@ -210,9 +210,11 @@ impl Kernel {
             if took > EntryClock::MOST && took > longest {
                 crate::say!(
                     self.env.console,
-                    "an entry took {took} cycles; system call {:x?}",
-                    self.clock.call
+                    "an entry took {took} cycles; system call:"
                 );
+                for word in self.clock.call {
+                    crate::say!(self.env.console, "  {word:#x}");
+                }
             }
         }
         result

@@ -142,6 +142,7 @@ impl Kernel {
     }
 
     /// Hands waiting notes to the monitor, as far as its endpoint has room.
+    #[optimize(size)]
     pub fn deliver_notes(&mut self) {
         for _ in 0..NOTES_PER_ENTRY {
             let Some(note) = self.env.notes.front() else {
@@ -162,10 +163,10 @@ impl Kernel {
                 Ok(_) => self.env.notes.pop(),
                 Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => return,
                 Err(error) => {
+                    let [kind, first, ..] = note.words;
                     say!(
                         self.env.console,
-                        "note {:?} not delivered: error {:#x}",
-                        note.words,
+                        "note {kind} ({first:#x}) not delivered: error {:#x}",
                         error.raw()
                     );
                     self.env.notes.pop();

@@ -24,6 +24,7 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Reads the command line; a value that makes no sense leaves the default.
+    #[optimize(size)]
     pub fn parse(core_data: &'a CoreData) -> Self {
         let mut options = Self {
             loglevel: 2,

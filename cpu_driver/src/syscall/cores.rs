@@ -26,6 +26,7 @@ impl Kernel {
     }
 
     /// PSCI CPU_ON. The firmware judges whether the core is there and off; the kernel, that code can be at the entry point.
+    #[optimize(size)]
     pub(super) fn start_core(&mut self, invocation: &Invocation<'_>) -> Handled {
         let [target, cpu_type, entry, context, _hvc, ..] = *invocation.args;
         if cpu_type != CPU_ARM8 {

@@ -14,6 +14,7 @@ use crate::kernel::{Handled, Kernel, Reply};
 
 impl Kernel {
     #[inline(never)]
+    #[optimize(size)]
     pub(super) fn invoke_dispatcher(&mut self, invocation: &Invocation<'_>) -> Handled {
         let command = DispatcherCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
@@ -78,6 +79,7 @@ impl Kernel {
             .ok_or_else(|| ErrorCode::SysDispCapInvalid.into())
     }
 
+    #[optimize(size)]
     fn setup(&mut self, invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
         let [cspace, cspace_level, vroot, frame, run, other, ..] = *invocation.args;
         let caller = invocation.caller;
@@ -143,6 +145,7 @@ impl Kernel {
     }
 
     /// Gives an empty dispatcher its three objects, checked by the caller. It starts disabled, as every dispatcher does.
+    #[optimize(size)]
     pub fn set_up(
         &mut self,
         target: DcbPtr,
@@ -225,6 +228,7 @@ impl Kernel {
 
     /// Another root table, from now on. First the dispatcher gets it, then it gives up the old one, which goes if it was the last
     /// copy, in as many calls as that takes: a repeated call finds the new one in place.
+    #[optimize(size)]
     fn set_vspace(&mut self, invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
         if !matches!(target.state.get(), DcbState::Ready | DcbState::Stopped) {
             return Err(ErrorCode::SysDispNotRunnable.into());
@@ -259,6 +263,7 @@ impl Kernel {
         Ok(self.db.release_from_object(&mut self.env, spare)?)
     }
 
+    #[optimize(size)]
     fn dump_page_tables(&mut self, target: DcbPtr, from: u64) -> Handled {
         let root = PhysAddr(target.table.get());
         if root.0 == 0 {
@@ -272,6 +277,7 @@ impl Kernel {
         Ok(self.answer_long([base, bytes, output, word, dump.next.0]))
     }
 
+    #[optimize(size)]
     fn dump_capabilities(&mut self, target: DcbPtr, behind: u64) -> Handled {
         let behind = CapPosition(behind);
         let listed = caps::next_in_cspace(&self.env, target.cspace(), behind)

@@ -98,6 +98,7 @@ impl Kernel {
     }
 
     #[inline(never)]
+    #[optimize(size)]
     fn dispatch_other(&mut self, words: &[u64; 12]) -> Handled {
         let [first, second, rest @ ..] = words;
         let word = CallWord(*first);

@@ -391,7 +391,7 @@ fn is_mapped(world: &World, entry: u32) -> bool {
 #[test]
 fn revoking_a_part_leaves_what_maps_the_whole() {
     // In one call, and in many.
-    for per_call in [16_000, 1_800] {
+    for per_call in [16_000, 4_500] {
         let mut world = split_off();
         world.env.per_call = per_call;
         world.copy(slot(1, 3), at(1, 1)).unwrap();

@@ -55,7 +55,7 @@ impl Monitor {
         };
         let wanted = match command {
             K::DomainId => Some(ObjType::Dispatcher),
-            K::Retype => Some(ObjType::Ram),
+            K::Retype | K::Retain => Some(ObjType::Ram),
             K::DeleteForeigns => Some(ObjType::Frame),
             _ => None,
         };

@@ -99,6 +99,7 @@ impl Database {
     }
 
     /// Whether the database holds something made from what `cap` stands for; or a Mapping of what that was split off, beginning inside.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn has_descendants<S: Store>(&self, store: &S, cap: &Capability) -> bool {
         if cap.objtype().type_root() != MEMORY_ROOT || cap.objtype().is_mapping() {
             return false;
@@ -111,6 +112,7 @@ impl Database {
     }
 
     /// The innermost capability that encloses `cap` and sorts before it.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn find_ancestor<S: Store>(&self, store: &S, cap: &Capability) -> Option<CteRef> {
         if cap.objtype().type_root() != MEMORY_ROOT {
             return None;

@@ -143,6 +143,7 @@ impl Database {
     }
 
     /// Removes all Mappings that show the CNode in `at`, a last copy that cannot be mapped any more. `false`: more to do.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub(super) fn drop_views<E: Env>(
         &mut self,
         env: &mut E,

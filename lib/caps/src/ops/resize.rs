@@ -57,6 +57,7 @@ impl Database {
     /// `CNODE_NOT_ROOT`: `root` is not what `holder` has. `RESIZE_NOT_L1`. `CNODE_RIGHTS`: the old one is not readable and writable, or
     /// the new one lacks a right. `INVALID_SIZE`: the new one is not larger. As for the destination of [`Self::copy`]. `CAP_LOCKED`:
     /// something in the old one is half made or half deleted. `SLOTS_IN_USE`: in the new one lies something that is not in the old one.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn resize<E: Env>(&mut self, env: &mut E, args: ResizeArgs) -> Result<Step, ErrorCode> {
         let old = usable(env, args.root)?.cap;
         let new = usable(env, args.new)?.cap;

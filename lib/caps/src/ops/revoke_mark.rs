@@ -19,6 +19,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Self::revoke`], but not for the last copies of what holds capabilities.
+    #[cfg_attr(feature = "small", optimize(size))]
     pub fn revoke_mark_target<E: Env>(
         &mut self,
         env: &mut E,
