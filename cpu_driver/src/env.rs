@@ -234,6 +234,7 @@ impl Env {
         }
         if self.current == Some(dcb) {
             self.current = None;
+            self.notes.ask_attention();
         }
     }
 

@@ -275,7 +275,8 @@ impl Kernel {
             self.clock.call = *words;
         }
         let handled = self.dispatch_call(words);
-        if self.env.notes.is_waiting() || self.env.current.is_none() {
+        // Also when `current` is gone.
+        if self.env.notes.need_attention() {
             return self.end_otherwise(handled, words);
         }
         let [error, first, second, third, ..] = words;
@@ -291,6 +292,7 @@ impl Kernel {
     #[inline(never)]
     fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
         self.deliver_notes();
+        self.env.notes.attended();
         if self.env.current.is_none() {
             // The call took something away that the caller itself needs.
             self.next = None;

@@ -50,8 +50,8 @@ pub struct Notes {
     length: usize,
     /// Free memory that was not told yet: base and end.
     free: Option<(u64, u64)>,
-    /// Whether something waits.
-    any: bool,
+    /// There is a note, or else a reason not to go back to the caller plainly.
+    attention: bool,
     /// Notes lost to a full queue since the last report.
     pub dropped: u64,
     registered: bool,
@@ -67,7 +67,7 @@ impl Notes {
             first: 0,
             length: 0,
             free: None,
-            any: false,
+            attention: false,
             dropped: 0,
             registered: false,
         }
@@ -107,7 +107,7 @@ impl Notes {
             Some(place) if self.length < WAITING => {
                 *place = note;
                 self.length += 1;
-                self.any = true;
+                self.attention = true;
             }
             _ => self.dropped += 1,
         }
@@ -118,13 +118,23 @@ impl Notes {
         let end = base.saturating_add(bytes);
         let (first, last) = self.free.unwrap_or((base, end));
         self.free = Some((first.min(base), last.max(end)));
-        self.any = true;
+        self.attention = true;
     }
 
-    /// Whether there is a note.
+    /// Whether there is a note, or something else to look after before the caller goes on.
     #[inline]
-    pub fn is_waiting(&self) -> bool {
-        self.any
+    pub fn need_attention(&self) -> bool {
+        self.attention
+    }
+
+    /// The dispatcher that runs is not to go on: who ends the system call has to look.
+    pub fn ask_attention(&mut self) {
+        self.attention = true;
+    }
+
+    /// Somebody looked: only a note that still waits is a reason to look again.
+    pub fn attended(&mut self) {
+        self.attention = self.length > 0 || self.free.is_some();
     }
 
     /// The oldest note.
@@ -144,6 +154,6 @@ impl Notes {
         } else {
             self.free = None;
         }
-        self.any = self.length > 0 || self.free.is_some();
+        self.attended();
     }
 }
