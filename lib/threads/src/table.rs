@@ -285,6 +285,12 @@ impl<const N: usize> Threads<N> {
         Ended::Kept
     }
 
+    /// Whether nobody will join who runs.
+    pub fn is_detached(&self) -> bool {
+        self.place(Id(self.current))
+            .is_some_and(|place| place.detached)
+    }
+
     /// Nobody will join the thread.
     ///
     /// # Errors

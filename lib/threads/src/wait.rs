@@ -20,6 +20,11 @@ pub enum Committed {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Interrupted(Option<Wake>);
 
+impl Interrupted {
+    /// No wait was interrupted.
+    pub const NONE: Self = Self(None);
+}
+
 const fn bucket_of(key: Key) -> usize {
     (key.0 >> 2 ^ key.0 >> 8 ^ key.0 >> 14) % BUCKETS
 }

@@ -24,6 +24,7 @@ mod privileged;
 mod root;
 mod spawning;
 mod tables;
+mod threads;
 mod world;
 
 use aos::{Args, Status};
@@ -61,6 +62,7 @@ fn main(args: Args) -> Status {
     spawning::run(&mut harness, &world);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
+    threads::run(&mut harness, &world);
     root::run(&mut harness);
     harness.end()
 }

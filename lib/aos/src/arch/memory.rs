@@ -153,3 +153,41 @@ pub(crate) unsafe fn boot_info(address: VirtAddr) -> &'static BootInfo {
     // SAFETY: the caller's promise; every bit pattern is a valid BootInfo.
     unsafe { &*pointer }
 }
+
+/// Puts a context at the end of a new exception stack, which it becomes the description of.
+pub(crate) fn place_context(
+    context: super::context::Context,
+    exception_stack: core::ops::Range<u64>,
+) -> *mut super::context::Context {
+    use super::context::Context;
+    let at = (exception_stack.end as usize - size_of::<Context>()) & !15;
+    let place: *mut Context = core::ptr::with_exposed_provenance_mut(at);
+    let context = Context {
+        exception_stack: exception_stack.start..at as u64,
+        ..context
+    };
+    // SAFETY: the caller has just mapped the range for this; aligned, and inside of it (asserted in `context`).
+    unsafe { place.write(context) };
+    place
+}
+
+/// What the memory of a context that no thread uses is made of.
+pub(crate) fn take_mapping(
+    context: *mut super::context::Context,
+) -> Option<crate::thread::stack::Mapping> {
+    // SAFETY: taken out of the list of unused stacks by the caller, who alone has it.
+    unsafe { (*context).mapping.take() }
+}
+
+/// The calling thread's context. `work` calls nothing that uses it too.
+pub(crate) fn own_context<R>(work: impl FnOnce(&mut super::context::Context) -> R) -> R {
+    // SAFETY: set before the first thread runs; nobody but the thread itself uses these fields while it runs, and an exception
+    // handler only with the thread interrupted outside of `work`, which does not fault.
+    work(unsafe { &mut *super::context::current() })
+}
+
+/// The handler with that address; 0 is none.
+pub(crate) fn handler_at(address: usize) -> Option<crate::thread::exception::Handler> {
+    // SAFETY: made from a handler's address, or 0, by `set_default_handler`; an `Option` of a function pointer is that.
+    unsafe { core::mem::transmute::<usize, Option<crate::thread::exception::Handler>>(address) }
+}

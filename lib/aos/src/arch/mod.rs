@@ -4,9 +4,14 @@
 //! |---|---|---|
 //! | [`cache`] | cache maintenance | changes no memory |
 //! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
+//! | [`context`] | what belongs to a thread | its header |
 //! | [`counter`] | the counter | reads a register |
 //! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
 //! | [`entry`] | first instruction, upcalls, leaving disabled mode, blocking | the protocol in its header |
+//! | [`scheduler`] | switching between threads | the book is used disabled |
+//! | [`locks`], [`once`] | locks of `threads` as `lock_api` wants them | the locks' own proof |
+//! | [`locals`] | values of threads | its header |
+//! | [`packet`] | closures and values on stacks of threads | its header |
 //! | [`heap`] | the heap's arena | given away once, before `main` |
 //! | [`memory`] | views of memory that this domain has mapped | a view owns its mapping |
 //!
@@ -15,9 +20,15 @@
 
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod context;
 pub(crate) mod counter;
 pub(crate) mod cycles;
 pub(crate) mod dispatcher;
 pub(crate) mod entry;
 pub(crate) mod heap;
+pub(crate) mod locals;
+pub(crate) mod locks;
 pub(crate) mod memory;
+pub(crate) mod once;
+pub(crate) mod packet;
+pub(crate) mod scheduler;
