@@ -56,10 +56,8 @@ pub trait Waits {
     /// Wakes who waits longest for `key`; answers whether there was anybody.
     fn wake(&self, key: Key) -> bool;
 
-    /// Wakes all who wait for `key`.
-    fn wake_all(&self, key: Key) {
-        while self.wake(key) {}
-    }
+    /// Wakes all who wait for `key` now, in one step: not those who come back meanwhile.
+    fn wake_all(&self, key: Key);
 
     /// Whether anybody is in the queue of `key`.
     fn has_waiter(&self, key: Key) -> bool;
