@@ -4,10 +4,15 @@ use crate::harness::{Harness, Outcome, equal, refused, that};
 use crate::world::World;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use aos::cap::CapRef;
 use aos::error::ErrorCode;
 use aos::initproto::{FaultCause, Message, STATUS_PANIC};
+use aos::kpi::addr::VirtAddr;
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::rights::PageFlags;
 use aos::kpi::syscall::SendFlags;
 use aos::lmp::{MIN_BUFFER_WORDS, endpoint_create, send};
+use aos::paging::{OWN_START, paging_map_fixed_attr, paging_unmap};
 use aos::sync::{Barrier, Condvar, Mutex, Once, RwLock, Semaphore};
 use aos::thread::exception::{Exception, Kind, Outcome as Handled, set_handler};
 use aos::thread::{self, Builder, JoinHandle, Thread};
@@ -35,6 +40,7 @@ pub fn run(harness: &mut Harness, world: &World) {
     test("a message wakes who waits for it", messages);
     test("traps and page faults are handled", exceptions);
     test("an exception handler waits for a lock", waiting_handler);
+    test("locks lie in memory that faults", faulting_locks);
     test("as many threads as there are places", full);
     test("200 threads, and everything comes back", crowd);
     harness.test(SUITE, "a domain ends by its threads", || ends(world));
@@ -49,16 +55,18 @@ fn yields(count: u32) {
 fn values() -> Outcome {
     let name = thread::spawn("named", || thread::current().name())?;
     let word = thread::spawn("word", || 42u64)?;
+    // ANCHOR: spawn
     let text = alloc::string::String::from("moved in");
-    let text = thread::spawn("text", move || {
+    let thread = thread::spawn("text", move || {
         thread::yield_now();
         text + " and out"
     })?;
+    equal(thread.join()?.as_str(), "moved in and out")?;
+    // ANCHOR_END: spawn
     let large = thread::spawn("large", || [7u64; 512])?;
     equal(name.thread().name().as_str(), "named")?;
     equal(name.join()?.as_str(), "named")?;
     equal(word.join()?, 42)?;
-    equal(text.join()?.as_str(), "moved in and out")?;
     equal(large.join()?.iter().sum(), 7u64 * 512)?;
     equal(thread::current().name().as_str(), "main")?;
     // What has ended is joined as well.
@@ -539,6 +547,114 @@ fn waiting_handler() -> Outcome {
     }
     holder.join()?;
     equal(*AWAITED.lock(), 3 * 20 * 2)
+}
+
+/// What lies in a page that comes and goes.
+struct Paged {
+    count: Mutex<u64>,
+    tickets: Semaphore,
+    changed: Condvar,
+}
+
+/// Where, far from all other mappings.
+const PAGED: VirtAddr = VirtAddr(OWN_START.0 + (1 << 38));
+/// The page's frame, and whether it is mapped.
+static PAGE: Mutex<(Option<CapRef>, bool)> = Mutex::new((None, false));
+
+/// Maps the page if it is not.
+fn page_in() -> Result<(), Error> {
+    let mut page = PAGE.lock();
+    if let (Some(frame), false) = *page {
+        paging_map_fixed_attr(PAGED, frame, BASE_PAGE_SIZE, PageFlags::READ_WRITE)?;
+        page.1 = true;
+    }
+    Ok(())
+}
+
+fn page_out() -> Result<(), Error> {
+    let mut page = PAGE.lock();
+    if core::mem::replace(&mut page.1, false) {
+        // SAFETY: whoever uses it faults and brings it back as it was.
+        unsafe { paging_unmap(PAGED) }?;
+    }
+    Ok(())
+}
+
+static PAGED_IN: AtomicU32 = AtomicU32::new(0);
+
+fn pager(exception: &mut Exception<'_>) -> Handled {
+    let Kind::PageFault { address, .. } = exception.kind() else {
+        return Handled::Unhandled;
+    };
+    PAGED_IN.fetch_add(1, Ordering::Relaxed);
+    match VirtAddr(address).align_down(BASE_PAGE_SIZE) == PAGED && page_in().is_ok() {
+        true => Handled::Resume,
+        false => Handled::Unhandled,
+    }
+}
+
+fn use_paged(number: u64) {
+    set_handler(Some(pager));
+    let address: *const Paged = core::ptr::with_exposed_provenance(PAGED.0 as usize);
+    // SAFETY: written before the threads began, and brought back whenever it is not there.
+    let paged = unsafe { &*address };
+    let mut random = Random(number + 77);
+    for _ in 0..60 {
+        paged.tickets.wait();
+        let mut count = paged.count.lock();
+        let before = *count;
+        yields(random.below(3) as u32);
+        *count = before + 1;
+        drop(count);
+        paged.tickets.post();
+        paged.changed.notify_all();
+        let deadline = time::after(Duration::from_micros(random.below(100)));
+        let mut count = paged.count.lock();
+        paged.changed.wait_until(&mut count, Some(deadline));
+    }
+}
+
+fn faulting_locks() -> Outcome {
+    static DONE: AtomicU32 = AtomicU32::new(0);
+    const THREADS: u32 = 5;
+    PAGE.lock().0 = Some(ram::frame_alloc(BASE_PAGE_SIZE)?);
+    page_in()?;
+    let paged: *mut Paged = core::ptr::with_exposed_provenance_mut(PAGED.0 as usize);
+    let fresh = Paged {
+        count: Mutex::new(0),
+        tickets: Semaphore::new(2),
+        changed: Condvar::new(),
+    };
+    // SAFETY: just mapped.
+    unsafe { paged.write(fresh) };
+    let threads: Result<Vec<_>, Error> = (0..u64::from(THREADS))
+        .map(|number| {
+            thread::spawn("paged", move || {
+                use_paged(number);
+                DONE.fetch_add(1, Ordering::Relaxed);
+            })
+        })
+        .collect();
+    let threads = threads?;
+    let mut random = Random(5);
+    while DONE.load(Ordering::Relaxed) < THREADS {
+        page_out()?;
+        match random.below(8) {
+            0 => thread::sleep(Duration::from_micros(random.below(50))),
+            turns => yields(turns as u32),
+        }
+    }
+    for thread in threads {
+        thread.join()?;
+    }
+    page_in()?;
+    // SAFETY: mapped, and the threads have ended.
+    let count = *unsafe { &*paged }.count.lock();
+    equal(count, u64::from(THREADS) * 60)?;
+    that(PAGED_IN.load(Ordering::Relaxed) > 100, "a hundred faults")?;
+    page_out()?;
+    let frame = PAGE.lock().0.take();
+    frame.map_or(Ok(()), ram::mm_free).map_err(Into::into)
 }
 
 fn full() -> Outcome {

@@ -15,10 +15,17 @@ struct Slot {
 }
 
 /// The slots of a thread.
-pub(crate) struct Slots([Option<Slot>; MAX_KEYS]);
+pub(crate) struct Slots {
+    values: [Option<Slot>; MAX_KEYS],
+    /// Whether any is filled, or was since the thread began.
+    used: bool,
+}
 
 impl Slots {
-    pub(crate) const EMPTY: Self = Self([None; MAX_KEYS]);
+    pub(crate) const EMPTY: Self = Self {
+        values: [None; MAX_KEYS],
+        used: false,
+    };
 }
 
 /// The calling thread's slot.
@@ -26,7 +33,14 @@ fn slot(number: usize) -> Option<&'static mut Option<Slot>> {
     let context = context::current();
     // SAFETY: the thread's own context, see the module header; the reference is used by this module's functions before they call
     // anything else.
-    unsafe { (*context).locals.0.get_mut(number) }
+    unsafe { (*context).locals.values.get_mut(number) }
+}
+
+/// Notes whether the calling thread has values; answers what was noted.
+fn set_used(used: bool) -> bool {
+    let context = context::current();
+    // SAFETY: as in `slot`.
+    core::mem::replace(unsafe { &mut (*context).locals.used }, used)
 }
 
 /// Uses the calling thread's value of the key with that number, made now if there is none.
@@ -34,6 +48,7 @@ pub(crate) fn with<T: 'static, R>(number: usize, make: fn() -> T, work: impl FnO
     let there = slot(number).and_then(|slot| slot.map(|slot| slot.value));
     let value = there.unwrap_or_else(|| {
         let value = Box::into_raw(Box::new(make())).cast::<u8>();
+        set_used(true);
         // Making it may have used the same key: then the newer value counts, and the older one stays on the heap.
         if let Some(slot) = slot(number) {
             *slot = Some(Slot {
@@ -53,7 +68,15 @@ fn end_of<T>(value: *mut u8) {
 }
 
 /// Drops the calling thread's values; those that are made meanwhile too.
+#[inline]
 pub(crate) fn end() {
+    if set_used(false) {
+        end_all();
+    }
+}
+
+#[cold]
+fn end_all() {
     let mut number = 0;
     let mut left = 4 * MAX_KEYS;
     while number < MAX_KEYS && left > 0 {
@@ -72,4 +95,5 @@ pub(crate) fn end() {
             *slot = None;
         }
     }
+    set_used(false);
 }

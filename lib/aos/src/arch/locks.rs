@@ -54,10 +54,6 @@ impl RawMutex {
 
 // SAFETY: `threads::mutex` lets one in at a time; its tests run all orders of steps that a random scheduler finds.
 unsafe impl lock_api::RawMutex for RawMutex {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "what lock_api asks for: the value a new lock begins with"
-    )]
     const INIT: Self = Self(AtomicU32::new(mutex::FREE));
     // Another thread of the domain may unlock: nothing is known of who locked.
     type GuardMarker = lock_api::GuardSend;
@@ -110,10 +106,6 @@ pub struct RawRwLock(AtomicU32);
 
 // SAFETY: `threads::rwlock` lets readers or one writer in; tested as the mutex.
 unsafe impl lock_api::RawRwLock for RawRwLock {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "what lock_api asks for: the value a new lock begins with"
-    )]
     const INIT: Self = Self(AtomicU32::new(0));
     type GuardMarker = lock_api::GuardSend;
 
