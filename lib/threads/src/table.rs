@@ -281,7 +281,8 @@ impl<const N: usize> Threads<N> {
         if place.detached {
             return self.free(id);
         }
-        self.wake_all(Key::end_of(Id(id)));
+        // One at most joins it.
+        self.wake(Key::end_of(Id(id)));
         Ended::Kept
     }
 

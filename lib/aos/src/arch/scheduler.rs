@@ -24,7 +24,7 @@ use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
 use kpi::syscall::{CallWord, Syscall};
-use threads::{Committed, Ended, Key, Threads, Wake};
+use threads::{Committed, Ended, Handle, Join, JoinError, Key, Threads, Wake};
 
 /// Most threads of a domain.
 pub(crate) const MAX_THREADS: usize = 256;
@@ -335,11 +335,20 @@ pub(crate) fn commit(deadline: Option<u64>) -> Wake {
 
 /// The same, disabled already.
 fn block(deadline: Option<u64>) -> Wake {
+    match block_only(deadline) {
+        Some(wake) => wake,
+        None => with(|book| book.threads.take_wake()),
+    }
+}
+
+/// The same; `None`: it was blocked, and why it goes on is for the caller to ask, or not.
+#[inline]
+fn block_only(deadline: Option<u64>) -> Option<Wake> {
     // SAFETY: disabled.
     let book = unsafe { book() };
     if let Committed::Done(wake) = book.threads.commit(deadline) {
         dispatcher::set_disabled(false);
-        return wake;
+        return Some(wake);
     }
     match book.threads.run_next() {
         // SAFETY: disabled, and the book says so.
@@ -347,7 +356,26 @@ fn block(deadline: Option<u64>) -> Wake {
         // SAFETY: disabled; the book says that nobody runs.
         None => unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) },
     }
-    with(|book| book.threads.take_wake())
+    None
+}
+
+/// Waits until a thread has ended; its context, for the caller alone.
+pub(crate) fn join(thread: Handle) -> Result<*mut Context, JoinError> {
+    loop {
+        dispatcher::disable();
+        // SAFETY: disabled.
+        let joined = unsafe { book() }.threads.join(thread);
+        if joined == Ok(Join::Prepared) {
+            // Why it goes on does not count: it looks again.
+            block_only(None);
+            continue;
+        }
+        dispatcher::set_disabled(false);
+        match joined? {
+            Join::Done(context) => return Ok(core::ptr::with_exposed_provenance_mut(context)),
+            Join::Prepared => {}
+        }
+    }
 }
 
 /// Blocks who runs until something comes from outside that is newer than `snapshot` of `lmp_delivered`.
@@ -374,6 +402,12 @@ pub(crate) fn exit(last: impl FnOnce(&Threads<MAX_THREADS>) -> bool) {
     if let Ended::Free(context) = book.threads.exit() {
         // Its stack is this one: nobody takes it before another thread runs.
         book.keep_stack(core::ptr::with_exposed_provenance_mut(context));
+    }
+    if let Some(next) = book.threads.run_next() {
+        let next = context_of(book, next);
+        context::set_current(next);
+        // SAFETY: as in `switch`; nobody will enter the thread that ended.
+        unsafe { __aos_enter(0, next as usize, dispatcher::base() as usize) };
     }
     // SAFETY: disabled; the book says that nobody runs. Nobody will enter this thread again.
     unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) }

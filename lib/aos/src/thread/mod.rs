@@ -26,11 +26,12 @@ pub use local::LocalKey;
 pub use spawn as create;
 pub use threads::Name;
 
+use crate::arch::context::Context;
 use crate::arch::packet::{self, Place};
 use crate::arch::scheduler;
 use crate::error::{Error, ErrorCode, ResultExt};
 use core::time::Duration;
-use threads::{Ended, Handle, Id, Join, Key};
+use threads::{Ended, Handle, Id, Key};
 
 /// Most threads of a domain, the main thread included.
 pub const MAX_THREADS: usize = scheduler::MAX_THREADS;
@@ -170,21 +171,11 @@ impl<T> JoinHandle<T> {
     /// `LIB_ERR_THREAD_JOIN`: it ended without one ([`exit()`]), or is the caller.
     pub fn join(mut self) -> Result<T, Error> {
         let error = Error::new(ErrorCode::LibThreadJoin);
-        loop {
-            let handle = self.thread.handle;
-            let joined = scheduler::with(|book| book.threads.join(handle));
-            match joined.map_err(|_| error)? {
-                Join::Prepared => {
-                    scheduler::commit(None);
-                }
-                Join::Done(context) => {
-                    self.joinable = false;
-                    let value = self.place.take();
-                    give_back(context);
-                    return value.ok_or(error);
-                }
-            }
-        }
+        let context = scheduler::join(self.thread.handle).map_err(|_| error)?;
+        self.joinable = false;
+        let value = self.place.take();
+        give_back(context);
+        value.ok_or(error)
     }
 
     /// Whether it has ended.
@@ -206,15 +197,15 @@ impl<T> Drop for JoinHandle<T> {
         let ended = scheduler::with(|book| book.threads.detach(handle));
         if let Ok(Ended::Free(context)) = ended {
             drop(self.place.take());
-            give_back(context);
+            give_back(core::ptr::with_exposed_provenance_mut(context));
         }
     }
 }
 
 /// Keeps or gives back the memory of a thread that ended.
-fn give_back(context: usize) {
+fn give_back(context: *mut Context) {
     let many = scheduler::with(|book| {
-        book.keep_stack(core::ptr::with_exposed_provenance_mut(context));
+        book.keep_stack(context);
         book.unused_count
     });
     stack::trim_some(many);

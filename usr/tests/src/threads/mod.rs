@@ -4,22 +4,21 @@ use crate::harness::{Harness, Outcome, equal, refused, that};
 use crate::world::World;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use aos::cap::CapRef;
 use aos::error::ErrorCode;
-use aos::initproto::{FaultCause, Message, STATUS_PANIC};
-use aos::kpi::addr::VirtAddr;
-use aos::kpi::layout::BASE_PAGE_SIZE;
-use aos::kpi::rights::PageFlags;
 use aos::kpi::syscall::SendFlags;
 use aos::lmp::{MIN_BUFFER_WORDS, endpoint_create, send};
-use aos::paging::{OWN_START, paging_map_fixed_attr, paging_unmap};
 use aos::sync::{Barrier, Condvar, Mutex, Once, RwLock, Semaphore};
-use aos::thread::exception::{Exception, Kind, Outcome as Handled, set_handler};
-use aos::thread::{self, Builder, JoinHandle, Thread};
-use aos::{Error, event, ram, slot, time};
+use aos::thread::{self, JoinHandle, Thread};
+use aos::{Error, event, time};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
+
+mod crowd;
+mod ends;
+mod exceptions;
+
+pub use ends::play;
 
 const SUITE: &str = "threads";
 
@@ -38,12 +37,18 @@ pub fn run(harness: &mut Harness, world: &World) {
     test("once, all together, readers and a writer", others);
     test("values of a thread's own", locals);
     test("a message wakes who waits for it", messages);
-    test("traps and page faults are handled", exceptions);
-    test("an exception handler waits for a lock", waiting_handler);
-    test("locks lie in memory that faults", faulting_locks);
-    test("as many threads as there are places", full);
-    test("200 threads, and everything comes back", crowd);
-    harness.test(SUITE, "a domain ends by its threads", || ends(world));
+    test("traps and page faults are handled", exceptions::exceptions);
+    test(
+        "an exception handler waits for a lock",
+        exceptions::waiting_handler,
+    );
+    test(
+        "locks lie in memory that faults",
+        exceptions::faulting_locks,
+    );
+    test("as many threads as there are places", crowd::full);
+    test("200 threads, and everything comes back", crowd::crowd);
+    harness.test(SUITE, "a domain ends by its threads", || ends::ends(world));
 }
 
 fn yields(count: u32) {
@@ -460,418 +465,14 @@ fn messages() -> Outcome {
     equal(receiver.join()?, 190 + 20)
 }
 
-/// Runs an undefined instruction: 1 if it was skipped.
-fn undefined() -> u64 {
-    let value: u64;
-    // SAFETY: raises an exception; the handler goes on behind it.
-    unsafe {
-        core::arch::asm!("mov {0}, #0", "udf #0", "mov {0}, #1", out(reg) value, options(nostack))
-    };
-    value
-}
-
-/// Loads from an address in x9, which a handler changes.
-fn load(address: u64) -> u64 {
-    let value: u64;
-    // SAFETY: faults; the handler sets x9 to an address that can be read.
-    unsafe {
-        core::arch::asm!("ldr {0}, [x9]", out(reg) value, inout("x9") address => _, options(nostack, readonly));
-    };
-    value
-}
-
-static GOOD: u64 = 0x600d;
-
-fn mend(exception: &mut Exception<'_>) -> Handled {
-    match exception.kind() {
-        Kind::Undefined => exception.skip(),
-        Kind::PageFault { address: 0x10, .. } => {
-            exception.set_x(9, core::ptr::from_ref(&GOOD) as u64);
-        }
-        _ => return Handled::Unhandled,
-    }
-    Handled::Resume
-}
-
-fn exceptions() -> Outcome {
-    that(set_handler(Some(mend)).is_none(), "no handler yet")?;
-    equal(undefined(), 1)?;
-    equal(load(0x10), GOOD)?;
-    let threads: Result<Vec<_>, Error> = (0..4)
-        .map(|_| {
-            thread::spawn("faulting", || {
-                set_handler(Some(mend));
-                (0..50).all(|round| {
-                    if round % 7 == 0 {
-                        thread::yield_now();
-                    }
-                    undefined() == 1 && load(0x10) == GOOD
-                })
-            })
-        })
-        .collect();
-    for thread in threads? {
-        that(thread.join()?, "every fault is handled")?;
-    }
-    that(set_handler(None).is_some(), "the handler")
-}
-
-static AWAITED: Mutex<u32> = Mutex::new(0);
-
-fn wait_and_mend(exception: &mut Exception<'_>) -> Handled {
-    *AWAITED.lock() += 1;
-    thread::yield_now();
-    mend(exception)
-}
-
-fn waiting_handler() -> Outcome {
-    *AWAITED.lock() = 0;
-    let holder = thread::spawn("holder", || {
-        for _ in 0..20 {
-            let guard = AWAITED.lock();
-            yields(3);
-            drop(guard);
-            thread::yield_now();
-        }
-    })?;
-    let threads: Result<Vec<_>, Error> = (0..3)
-        .map(|_| {
-            thread::spawn("faulting", || {
-                set_handler(Some(wait_and_mend));
-                (0..20).all(|_| undefined() == 1 && load(0x10) == GOOD)
-            })
-        })
-        .collect();
-    for thread in threads? {
-        that(thread.join()?, "every fault is handled")?;
-    }
-    holder.join()?;
-    equal(*AWAITED.lock(), 3 * 20 * 2)
-}
-
-/// What lies in a page that comes and goes.
-struct Paged {
-    count: Mutex<u64>,
-    tickets: Semaphore,
-    changed: Condvar,
-}
-
-/// Where, far from all other mappings.
-const PAGED: VirtAddr = VirtAddr(OWN_START.0 + (1 << 38));
-/// The page's frame, and whether it is mapped.
-static PAGE: Mutex<(Option<CapRef>, bool)> = Mutex::new((None, false));
-
-/// Maps the page if it is not.
-fn page_in() -> Result<(), Error> {
-    let mut page = PAGE.lock();
-    if let (Some(frame), false) = *page {
-        paging_map_fixed_attr(PAGED, frame, BASE_PAGE_SIZE, PageFlags::READ_WRITE)?;
-        page.1 = true;
-    }
-    Ok(())
-}
-
-fn page_out() -> Result<(), Error> {
-    let mut page = PAGE.lock();
-    if core::mem::replace(&mut page.1, false) {
-        // SAFETY: whoever uses it faults and brings it back as it was.
-        unsafe { paging_unmap(PAGED) }?;
-    }
-    Ok(())
-}
-
-static PAGED_IN: AtomicU32 = AtomicU32::new(0);
-
-fn pager(exception: &mut Exception<'_>) -> Handled {
-    let Kind::PageFault { address, .. } = exception.kind() else {
-        return Handled::Unhandled;
-    };
-    PAGED_IN.fetch_add(1, Ordering::Relaxed);
-    match VirtAddr(address).align_down(BASE_PAGE_SIZE) == PAGED && page_in().is_ok() {
-        true => Handled::Resume,
-        false => Handled::Unhandled,
-    }
-}
-
-fn use_paged(number: u64) {
-    set_handler(Some(pager));
-    let address: *const Paged = core::ptr::with_exposed_provenance(PAGED.0 as usize);
-    // SAFETY: written before the threads began, and brought back whenever it is not there.
-    let paged = unsafe { &*address };
-    let mut random = Random(number + 77);
-    for _ in 0..60 {
-        paged.tickets.wait();
-        let mut count = paged.count.lock();
-        let before = *count;
-        yields(random.below(3) as u32);
-        *count = before + 1;
-        drop(count);
-        paged.tickets.post();
-        paged.changed.notify_all();
-        let deadline = time::after(Duration::from_micros(random.below(100)));
-        let mut count = paged.count.lock();
-        paged.changed.wait_until(&mut count, Some(deadline));
-    }
-}
-
-fn faulting_locks() -> Outcome {
-    static DONE: AtomicU32 = AtomicU32::new(0);
-    const THREADS: u32 = 5;
-    PAGE.lock().0 = Some(ram::frame_alloc(BASE_PAGE_SIZE)?);
-    page_in()?;
-    let paged: *mut Paged = core::ptr::with_exposed_provenance_mut(PAGED.0 as usize);
-    let fresh = Paged {
-        count: Mutex::new(0),
-        tickets: Semaphore::new(2),
-        changed: Condvar::new(),
-    };
-    // SAFETY: just mapped.
-    unsafe { paged.write(fresh) };
-    let threads: Result<Vec<_>, Error> = (0..u64::from(THREADS))
-        .map(|number| {
-            thread::spawn("paged", move || {
-                use_paged(number);
-                DONE.fetch_add(1, Ordering::Relaxed);
-            })
-        })
-        .collect();
-    let threads = threads?;
-    let mut random = Random(5);
-    while DONE.load(Ordering::Relaxed) < THREADS {
-        page_out()?;
-        match random.below(8) {
-            0 => thread::sleep(Duration::from_micros(random.below(50))),
-            turns => yields(turns as u32),
-        }
-    }
-    for thread in threads {
-        thread.join()?;
-    }
-    page_in()?;
-    // SAFETY: mapped, and the threads have ended.
-    let count = *unsafe { &*paged }.count.lock();
-    equal(count, u64::from(THREADS) * 60)?;
-    that(PAGED_IN.load(Ordering::Relaxed) > 100, "a hundred faults")?;
-    page_out()?;
-    let frame = PAGE.lock().0.take();
-    frame.map_or(Ok(()), ram::mm_free).map_err(Into::into)
-}
-
-fn full() -> Outcome {
-    let gate = Arc::new(Semaphore::new(0));
-    let small = Builder::new("one of many").stack_bytes(thread::MIN_STACK_BYTES);
-    let mut threads = Vec::new();
-    let refusal = loop {
-        let gate = gate.clone();
-        match small.spawn(move || gate.wait()) {
-            Ok(thread) => threads.push(thread),
-            Err(error) => break error,
-        }
-    };
-    equal(threads.len(), thread::MAX_THREADS - 1)?;
-    refused(Err::<(), _>(refusal), ErrorCode::LibThreadCreate)?;
-    for _ in &threads {
-        gate.post();
-    }
-    for thread in threads {
-        thread.join()?;
-    }
-    thread::trim();
-    equal(thread::count(), 1)
-}
-
 /// Numbers that look random.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
-}
-
-#[derive(Default)]
-struct Shared {
-    /// Guarded, and what it should be.
-    count: Mutex<u64>,
-    expected: AtomicU32,
-    changed: Condvar,
-}
-
-fn one_of_crowd(number: u64, shared: &Shared, tickets: &Semaphore) -> u64 {
-    let mut random = Random(number * 0x9e37_79b9_7f4a_7c15 + 1);
-    set_handler(Some(mend));
-    NUMBER.with(|own| own.set(number as u32));
-    let mut faults = 0;
-    for _ in 0..25 {
-        match random.below(8) {
-            0 => yields(random.below(4) as u32),
-            1 => thread::sleep(Duration::from_micros(random.below(300))),
-            2 | 3 => {
-                let mut count = shared.count.lock();
-                let before = *count;
-                if random.below(2) == 0 {
-                    thread::yield_now();
-                }
-                *count = before + 1;
-                shared.expected.fetch_add(1, Ordering::Relaxed);
-                shared.changed.notify_one();
-            }
-            4 => {
-                tickets.wait();
-                yields(random.below(2) as u32);
-                tickets.post();
-            }
-            5 => {
-                let deadline = time::after(Duration::from_micros(random.below(200)));
-                if tickets.wait_until(Some(deadline)) {
-                    tickets.post();
-                }
-            }
-            6 => {
-                let deadline = time::after(Duration::from_micros(random.below(200)));
-                let mut count = shared.count.lock();
-                shared.changed.wait_until(&mut count, Some(deadline));
-            }
-            _ => faults += u64::from(undefined() == 1 && load(0x10) == GOOD),
-        }
-    }
-    match NUMBER.with(Cell::get) == number as u32 {
-        true => faults,
-        false => 1_000_000,
-    }
-}
-
-const CROWD: u64 = 200;
-
-fn crowd_once() -> Outcome {
-    let shared: Arc<Shared> = Arc::default();
-    let tickets = Arc::new(Semaphore::new(5));
-    let threads: Result<Vec<_>, Error> = (0..CROWD)
-        .map(|number| {
-            let (shared, tickets) = (shared.clone(), tickets.clone());
-            thread::spawn("crowd", move || one_of_crowd(number, &shared, &tickets))
-        })
-        .collect();
-    let mut faults = 0;
-    for thread in threads? {
-        faults += thread.join()?;
-    }
-    that(
-        (CROWD..1_000_000).contains(&faults),
-        "every fault handled, every value its thread's own",
-    )?;
-    let count = *shared.count.lock();
-    equal(count, u64::from(shared.expected.load(Ordering::Relaxed)))?;
-    for _ in 0..5 {
-        that(tickets.try_wait(), "five tickets")?;
-    }
-    that(!tickets.try_wait(), "no more")?;
-    thread::trim();
-    equal(thread::count(), 1)
-}
-
-fn crowd() -> Outcome {
-    // Page tables that the first round makes stay.
-    crowd_once()?;
-    let before = (ram::mm_usage(), slot::free_slots());
-    for _ in 0..2 {
-        crowd_once()?;
-        let after = (ram::mm_usage(), slot::free_slots());
-        equal(alloc::format!("{after:?}"), alloc::format!("{before:?}"))?;
-    }
-    Ok(())
-}
-
-/// Parts of children.
-pub fn play(part: &str) -> Result<(), Error> {
-    ram::add_system_memory()?;
-    match part {
-        "thread-overflow" => in_thread(|| {
-            deeper(1);
-        }),
-        "thread-fault" => in_thread(|| crate::parts::load(8)),
-        "thread-handler" => in_thread(|| {
-            set_handler(Some(|_| {
-                crate::parts::load(16);
-                Handled::Resume
-            }));
-            undefined();
-        }),
-        "thread-panic" => in_thread(panics),
-        "thread-main" => {
-            thread::spawn("endless", || {
-                loop {
-                    thread::yield_now();
-                }
-            })?
-            .detach();
-            yields(5);
-            Ok(())
-        }
-        _ => stuck(),
-    }
-}
-
-fn in_thread(work: fn()) -> Result<(), Error> {
-    thread::spawn("an other thread", work)?.join()
-}
-
-#[expect(clippy::panic, reason = "this is the test of panics")]
-fn panics() {
-    panic!("in a thread");
-}
-
-#[expect(
-    unconditional_recursion,
-    reason = "running off the stack is what this is for"
-)]
-fn deeper(depth: u64) -> u64 {
-    let frame = core::hint::black_box([depth; 32]);
-    deeper(depth.wrapping_add(1)).wrapping_add(frame.iter().sum())
-}
-
-/// Two threads, each with the lock that the other wants.
-fn stuck() -> Result<(), Error> {
-    static LOCKS: (Mutex<()>, Mutex<()>) = (Mutex::new(()), Mutex::new(()));
-    let other = thread::spawn("right first", || {
-        let _right = LOCKS.1.lock();
-        yields(2);
-        let _left = LOCKS.0.lock();
-    })?;
-    let _left = LOCKS.0.lock();
-    yields(2);
-    let _right = LOCKS.1.lock();
-    other.join()
-}
-
-fn ends(world: &World) -> Outcome {
-    let name = *b"an other thread\0";
-    let frame = ram::frame_alloc(4096)?;
-    let end_of = |part| {
-        let child = world.child(part, Some(frame))?;
-        child.domain.start()?;
-        let message = child.wait();
-        child.domain.destroy()?;
-        Ok::<_, crate::harness::Failure>(message)
-    };
-    for (part, cause, far) in [
-        ("thread-overflow", FaultCause::StackOverflow, None),
-        ("thread-fault", FaultCause::Exception, Some(8)),
-        ("thread-handler", FaultCause::Exception, Some(16)),
-    ] {
-        let Some(Message::Fault(fault)) = end_of(part)? else {
-            return that(false, "a fault");
-        };
-        equal((fault.cause, fault.thread), (cause, name))?;
-        that(far.is_none_or(|far| far == fault.far), "the fault address")?;
-    }
-    let status = |status| Some(Message::Exit { status });
-    equal(end_of("thread-panic")?, status(STATUS_PANIC))?;
-    equal(end_of("thread-stuck")?, status(STATUS_PANIC))?;
-    equal(end_of("thread-main")?, status(crate::parts::DONE))?;
-    ram::mm_free(frame)?;
-    Ok(())
 }
