@@ -178,16 +178,3 @@ pub(crate) fn take_mapping(
     // SAFETY: taken out of the list of unused stacks by the caller, who alone has it.
     unsafe { (*context).mapping.take() }
 }
-
-/// The calling thread's context. `work` calls nothing that uses it too.
-pub(crate) fn own_context<R>(work: impl FnOnce(&mut super::context::Context) -> R) -> R {
-    // SAFETY: set before the first thread runs; nobody but the thread itself uses these fields while it runs, and an exception
-    // handler only with the thread interrupted outside of `work`, which does not fault.
-    work(unsafe { &mut *super::context::current() })
-}
-
-/// The handler with that address; 0 is none.
-pub(crate) fn handler_at(address: usize) -> Option<crate::thread::exception::Handler> {
-    // SAFETY: made from a handler's address, or 0, by `set_default_handler`; an `Option` of a function pointer is that.
-    unsafe { core::mem::transmute::<usize, Option<crate::thread::exception::Handler>>(address) }
-}

@@ -60,6 +60,13 @@ where
     Some(Place(unsafe { &raw mut (*packet).output }))
 }
 
+/// Drops the closure of a thread that `prepare` prepared with these types, and that never came to be.
+pub(crate) fn discard<F, T>(place: Place<T>) {
+    let packet = place.0.cast::<Packet<F, T>>();
+    // SAFETY: the output is the packet's first field; the packet is the maker's, and the closure is taken only here.
+    drop(unsafe { (&raw const (*packet).closure).read().assume_init() });
+}
+
 /// A thread from its closure to its end.
 extern "C" fn run<F, T>(packet: *mut Packet<F, T>) -> !
 where

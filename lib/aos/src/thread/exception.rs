@@ -7,9 +7,9 @@
 //!
 //! Barrelfish counterpart: `thread_set_exception_handler`.
 
-use crate::arch::context::{Context, Registers};
-use crate::arch::{dispatcher, scheduler};
-use crate::exit;
+use crate::arch::context::Registers;
+use crate::arch::scheduler;
+use crate::paging::GUARD_BYTES;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// What becomes of a thread whose handler was called.
@@ -124,7 +124,7 @@ static DEFAULT: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets the handler of the calling thread; answers which it had.
 pub fn set_handler(handler: Option<Handler>) -> Option<Handler> {
-    crate::arch::memory::own_context(|context| core::mem::replace(&mut context.handler, handler))
+    scheduler::replace_handler(handler)
 }
 
 /// Sets the handler of all threads that have none of their own.
@@ -133,39 +133,27 @@ pub fn set_default_handler(handler: Option<Handler>) {
     DEFAULT.store(address, Ordering::Release);
 }
 
-/// The handler that this thread's exceptions go to.
-pub(crate) fn handler_of(context: &Context) -> Option<Handler> {
-    context
-        .handler
-        .or_else(|| crate::arch::memory::handler_at(DEFAULT.load(Ordering::Acquire)))
+/// The handler of threads that have none of their own.
+pub(crate) fn default_handler() -> Option<Handler> {
+    scheduler::handler_at(DEFAULT.load(Ordering::Acquire))
 }
 
-/// Runs enabled, on the exception stack.
-pub(crate) extern "C" fn handle(context: &mut Context) -> ! {
-    let [esr, far] = context.syndrome;
-    let pc = context.exception.pc;
-    let outcome = match handler_of(context) {
-        Some(handler) => handler(&mut Exception {
-            registers: &mut context.exception,
-            esr,
-            far,
-        }),
-        None => Outcome::Unhandled,
+/// Calls a handler, enabled, on the exception stack.
+pub(crate) fn deliver(
+    handler: Option<Handler>,
+    registers: &mut Registers,
+    [esr, far]: [u64; 2],
+) -> Outcome {
+    let mut exception = Exception {
+        registers,
+        esr,
+        far,
     };
-    if outcome == Outcome::Resume {
-        scheduler::handled();
-    }
-    dispatcher::disable();
-    exit::fault(far, esr, pc, false)
+    handler.map_or(Outcome::Unhandled, |handler| handler(&mut exception))
 }
 
-/// Whether a fault at this address is the calling thread running off one of its stacks.
+/// Whether a fault at this address is the calling thread running off one of its stacks. The main thread's holes are the linker's.
 pub(crate) fn is_overflow(address: u64) -> bool {
-    let near = |bottom: u64| {
-        (bottom.saturating_sub(crate::paging::GUARD_BYTES)..bottom).contains(&address)
-    };
-    crate::arch::memory::own_context(|context| {
-        context.mapping.is_some()
-            && (near(context.stack.start) || near(context.exception_stack.start))
-    })
+    let near = |bottom: u64| (bottom.saturating_sub(GUARD_BYTES)..bottom).contains(&address);
+    scheduler::own_stacks().is_some_and(|bottoms| bottoms.into_iter().any(near))
 }

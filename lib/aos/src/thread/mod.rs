@@ -116,20 +116,18 @@ impl Builder {
             return Err(Error::new(code));
         };
         let name = self.name;
-        let made = scheduler::with(|book| {
-            let made = book.threads.spawn(name, context as usize);
-            if made.is_err() {
-                book.keep_stack(context);
-            }
-            made
-        });
+        let made = scheduler::with(|book| book.threads.spawn(name, context as usize));
         match made {
             Ok(handle) => Ok(JoinHandle {
                 thread: Thread { handle, name },
                 place,
                 joinable: true,
             }),
-            Err(threads::Full) => Err(Error::new(code)),
+            Err(threads::Full) => {
+                packet::discard::<F, T>(place);
+                give_back(context);
+                Err(Error::new(code))
+            }
         }
     }
 }
@@ -137,7 +135,7 @@ impl Builder {
 /// Makes a thread that calls the closure. It is ready at once, and runs when it is its turn.
 ///
 /// # Errors
-/// `LIB_ERR_THREAD_CREATE`: there are [`MAX_THREADS`] already (the closure is lost), or on top of why its stack could not be made.
+/// `LIB_ERR_THREAD_CREATE`: there are [`MAX_THREADS`] already, or the closure is larger than half of the stack, or on top of why its stack could not be made.
 pub fn spawn<F, T>(name: &str, closure: F) -> Result<JoinHandle<T>, Error>
 where
     F: FnOnce() -> T + Send + 'static,
