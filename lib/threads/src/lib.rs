@@ -18,7 +18,7 @@
 //! the look and the wait is lost.
 //!
 //! Invariants ([`Threads::check`]): each thread is in at most one queue of waiters; it is in the ready queue if and only if it is
-//! ready; a blocked thread is in a queue or has a deadline, or nobody can wake it but by its own key; who is first in a queue is
+//! ready; a blocked thread is in a queue, has a deadline, or joins another; who is first in a queue is
 //! woken first.
 //!
 //! Errors: a full table and joins that make no sense are answers, never panics. Costs: O(1) for switching, making, waking

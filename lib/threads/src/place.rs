@@ -170,7 +170,9 @@ pub struct Place {
     /// Why, if so.
     pub(crate) wake: Wake,
     pub(crate) detached: bool,
+    /// Whether somebody waits for its end, and who.
     pub(crate) joined: bool,
+    pub(crate) joiner: u16,
     /// It was unparked before it parked.
     pub(crate) token: bool,
 }
@@ -193,6 +195,7 @@ impl Place {
         wake: Wake::Granted,
         detached: false,
         joined: false,
+        joiner: 0,
         token: false,
     };
 }

@@ -15,8 +15,8 @@ pub struct Full;
 pub enum Join {
     /// The thread had ended; its place is free now. Its data.
     Done(usize),
-    /// It has not ended: the caller is in the queue for that; commit, then join again.
-    Prepared,
+    /// It has not ended: the caller is blocked until it has, nobody runs. Then it joins again.
+    Blocked,
 }
 
 /// Why a join makes no sense.
@@ -281,8 +281,10 @@ impl<const N: usize> Threads<N> {
         if place.detached {
             return self.free(id);
         }
-        // One at most joins it.
-        self.wake(Key::end_of(Id(id)));
+        if place.joined {
+            let joiner = place.joiner;
+            self.make_ready(joiner);
+        }
         Ended::Kept
     }
 
@@ -319,7 +321,7 @@ impl<const N: usize> Threads<N> {
         if id.0 == self.current {
             return Err(JoinError::Itself);
         }
-        let key = Key::end_of(id);
+        let me = self.current;
         let place = self.place_mut(id.0).ok_or(JoinError::Gone)?;
         if place.detached {
             return Err(JoinError::Detached);
@@ -329,14 +331,18 @@ impl<const N: usize> Threads<N> {
             self.free(id.0);
             return Ok(Join::Done(data));
         }
-        if place.joined && self.has_waiter(key) {
+        if place.joined {
             return Err(JoinError::Twice);
         }
-        if let Some(place) = self.place_mut(id.0) {
-            place.joined = true;
+        place.joined = true;
+        place.joiner = me;
+        // No queue: nobody else waits for this.
+        if let Some(place) = self.place_mut(me) {
+            place.key = Key::end_of(id);
+            place.state = State::Blocked;
         }
-        self.prepare(key);
-        Ok(Join::Prepared)
+        self.leave();
+        Ok(Join::Blocked)
     }
 
     fn free(&mut self, id: u16) -> Ended {

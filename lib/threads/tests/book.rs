@@ -74,6 +74,7 @@ struct Thread {
     ended: bool,
     detached: bool,
     token: bool,
+    joiner: Option<usize>,
     handle: Option<Handle>,
 }
 
@@ -128,12 +129,8 @@ impl Model {
 }
 
 /// The model's numbers of keys that belong to threads lie behind those of [`KEYS`].
-fn end_key(who: usize) -> usize {
-    100 + 2 * who
-}
-
 fn park_key(who: usize) -> usize {
-    101 + 2 * who
+    100 + who
 }
 
 fn run(steps: &[Step]) {
@@ -256,6 +253,7 @@ fn run(steps: &[Step]) {
                 book.cancel();
                 let thread = model.threads.get_mut(&who).unwrap();
                 let data = thread.data;
+                let joiner = thread.joiner;
                 thread.ended = true;
                 let expected = match thread.detached {
                     true => {
@@ -263,7 +261,10 @@ fn run(steps: &[Step]) {
                         Ended::Free(data)
                     }
                     false => {
-                        while model.wake(end_key(who)).is_some() {}
+                        if let Some(joiner) = joiner {
+                            model.threads.get_mut(&joiner).unwrap().blocked = false;
+                            model.ready.push_back(joiner);
+                        }
                         Ended::Kept
                     }
                 };
@@ -271,14 +272,14 @@ fn run(steps: &[Step]) {
                 assert_eq!(book.exit(), expected);
             }
             (Step::Join(number), Some(me)) => {
+                // A thread joins outside of any wait.
+                model.unqueue(me);
+                model.threads.get_mut(&me).unwrap().woken = None;
+                book.cancel();
                 let Some(who) = model.pick(*number) else {
                     continue;
                 };
                 let thread = model.threads[&who].clone();
-                let waited = |model: &Model| {
-                    let queue = model.queues.get(&end_key(who));
-                    queue.is_some_and(|queue| !queue.is_empty())
-                };
                 let expected = match () {
                     () if who == me => Err(JoinError::Itself),
                     () if thread.detached => Err(JoinError::Detached),
@@ -286,10 +287,12 @@ fn run(steps: &[Step]) {
                         model.threads.remove(&who);
                         Ok(Join::Done(thread.data))
                     }
-                    () if waited(&model) => Err(JoinError::Twice),
+                    () if thread.joiner.is_some() => Err(JoinError::Twice),
                     () => {
-                        model.prepare(me, end_key(who));
-                        Ok(Join::Prepared)
+                        model.threads.get_mut(&who).unwrap().joiner = Some(me);
+                        model.threads.get_mut(&me).unwrap().blocked = true;
+                        model.current = None;
+                        Ok(Join::Blocked)
                     }
                 };
                 let handle = thread.handle.unwrap();

@@ -336,28 +336,27 @@ pub(crate) fn commit(deadline: Option<u64>) -> Wake {
 
 /// The same, disabled already.
 fn block(deadline: Option<u64>) -> Wake {
-    match block_only(deadline) {
-        Some(wake) => wake,
-        None => with(|book| book.threads.take_wake()),
-    }
-}
-
-/// The same; `None`: it was blocked, and why it goes on is for the caller to ask, or not.
-#[inline]
-fn block_only(deadline: Option<u64>) -> Option<Wake> {
     // SAFETY: disabled.
     let book = unsafe { book() };
     if let Committed::Done(wake) = book.threads.commit(deadline) {
         dispatcher::set_disabled(false);
-        return Some(wake);
+        return wake;
     }
+    next();
+    with(|book| book.threads.take_wake())
+}
+
+/// The book says that nobody runs: goes on as whoever could, and returns when the caller is entered again, enabled. Disabled.
+#[inline]
+fn next() {
+    // SAFETY: disabled.
+    let book = unsafe { book() };
     match book.threads.run_next() {
         // SAFETY: disabled, and the book says so.
         Some(next) => unsafe { switch(context_of(book, next)) },
         // SAFETY: disabled; the book says that nobody runs.
         None => unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) },
     }
-    None
 }
 
 /// Waits until a thread has ended; its context, for the caller alone.
@@ -366,15 +365,14 @@ pub(crate) fn join(thread: Handle) -> Result<*mut Context, JoinError> {
         dispatcher::disable();
         // SAFETY: disabled.
         let joined = unsafe { book() }.threads.join(thread);
-        if joined == Ok(Join::Prepared) {
-            // Why it goes on does not count: it looks again.
-            block_only(None);
+        if joined == Ok(Join::Blocked) {
+            next();
             continue;
         }
         dispatcher::set_disabled(false);
         match joined? {
             Join::Done(context) => return Ok(core::ptr::with_exposed_provenance_mut(context)),
-            Join::Prepared => {}
+            Join::Blocked => {}
         }
     }
 }
