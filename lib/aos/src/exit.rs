@@ -150,7 +150,7 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
 
 /// The name of the thread that runs, unless it is the main thread.
 pub(crate) fn running() -> Option<thread::Name> {
-    scheduler::with(|book| {
+    scheduler::with_disabled(|book| {
         let current = book.threads.current();
         let other = current.filter(|id| *id != threads::Id::MAIN);
         other.map(|id| book.threads.name(id))
@@ -164,7 +164,7 @@ pub(crate) fn stuck() -> ! {
     console::emergency(format_args!(
         "{name}: no thread can ever run again, each waits for another:\n"
     ));
-    scheduler::with(|book| {
+    scheduler::with_disabled(|book| {
         for id in book.threads.ids() {
             let Some(key) = book.threads.waits_for(id) else {
                 continue;

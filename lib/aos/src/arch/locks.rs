@@ -23,7 +23,7 @@ impl Waits for Here {
     }
 
     fn wake(&self, key: Key) -> bool {
-        scheduler::with(|book| book.threads.wake(key)).is_some()
+        scheduler::with_disabled(|book| book.threads.wake(key)).is_some()
     }
 
     fn wake_all(&self, key: Key) {
@@ -31,7 +31,7 @@ impl Waits for Here {
     }
 
     fn has_waiter(&self, key: Key) -> bool {
-        scheduler::with(|book| book.threads.has_waiter(key))
+        scheduler::with_disabled(|book| book.threads.has_waiter(key))
     }
 }
 

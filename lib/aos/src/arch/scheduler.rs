@@ -177,13 +177,22 @@ pub(super) fn start(stack: core::ops::Range<u64>) {
         .set_name(threads::Id::MAIN, threads::Name::new("main"));
 }
 
-/// Uses the book with the dispatcher disabled. `work` calls nothing that waits, faults or enables.
+/// Uses the book with the dispatcher disabled, and enables it again. `work` calls nothing that waits, faults or enables.
 #[inline]
 pub(crate) fn with<R>(work: impl FnOnce(&mut Scheduler) -> R) -> R {
-    let before = dispatcher::is_disabled();
     dispatcher::disable();
     // SAFETY: disabled now, and the reference ends before that does (module header).
-    let result = work(unsafe { &mut *BOOK.0.get() });
+    let result = work(unsafe { book() });
+    dispatcher::set_disabled(false);
+    result
+}
+
+/// The same, for who may be disabled already: that is so afterwards too.
+pub(crate) fn with_disabled<R>(work: impl FnOnce(&mut Scheduler) -> R) -> R {
+    let before = dispatcher::is_disabled();
+    dispatcher::disable();
+    // SAFETY: as above.
+    let result = work(unsafe { book() });
     dispatcher::set_disabled(before);
     result
 }
@@ -198,6 +207,7 @@ unsafe fn book<'a>() -> &'a mut Scheduler {
     unsafe { &mut *BOOK.0.get() }
 }
 
+#[inline]
 fn context_of(book: &Scheduler, id: threads::Id) -> *mut Context {
     core::ptr::with_exposed_provenance_mut(book.threads.data(id))
 }

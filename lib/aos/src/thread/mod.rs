@@ -201,6 +201,7 @@ impl<T> Drop for JoinHandle<T> {
 }
 
 /// Keeps or gives back the memory of a thread that ended.
+#[inline]
 fn give_back(context: *mut Context) {
     let many = scheduler::with(|book| {
         book.keep_stack(context);

@@ -24,6 +24,7 @@ pub(crate) struct Mapping {
 }
 
 /// Memory for a thread with a stack of so many bytes: a kept one, or a new one.
+#[inline]
 pub(super) fn take(bytes: u64) -> Result<*mut Context, Error> {
     let bytes = bytes.next_multiple_of(BASE_PAGE_SIZE);
     let fits = |context: &Context| context.stack.end - context.stack.start == bytes;
@@ -33,6 +34,8 @@ pub(super) fn take(bytes: u64) -> Result<*mut Context, Error> {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn make(bytes: u64) -> Result<*mut Context, Error> {
     let pieces = [bytes, EXCEPTION_BYTES as u64];
     let frame = frame_alloc(pieces.iter().sum())?;
@@ -66,6 +69,8 @@ fn free(context: *mut Context) -> Result<(), Error> {
 }
 
 /// Gives back stacks that no thread uses until so many are kept.
+#[cold]
+#[inline(never)]
 pub(super) fn trim(kept: usize) {
     let surplus = || {
         scheduler::with(|book| match book.unused_count > kept {
