@@ -15,7 +15,7 @@
 //! What runs behind an upcall and when a thread waits is in [`scheduler`]. The enabled area holds the thread that runs, whenever the
 //! dispatcher does not.
 
-use super::{call, dispatcher, heap, scheduler};
+use super::{call, dispatcher, exception, heap, scheduler};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_PC, AREA_SP, AREA_SPSR, DISABLED};
@@ -195,7 +195,7 @@ pub(super) unsafe fn resume(dispatcher: usize, area: usize) -> ! {
 /// Every fault upcall.
 extern "C" fn fault(dispatcher: usize, far: u64, esr: u64, pc: u64, disabled: u64) -> ! {
     if disabled == 0 && !crate::exit::is_ending() {
-        scheduler::raise(dispatcher, far, esr);
+        exception::raise(dispatcher, far, esr);
     }
     crate::exit::fault(far, esr, pc, disabled != 0)
 }

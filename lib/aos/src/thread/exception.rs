@@ -8,7 +8,7 @@
 //! Barrelfish counterpart: `thread_set_exception_handler`.
 
 use crate::arch::context::Registers;
-use crate::arch::scheduler;
+use crate::arch::exception as arch;
 use crate::paging::GUARD_BYTES;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -124,7 +124,7 @@ static DEFAULT: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets the handler of the calling thread; answers which it had.
 pub fn set_handler(handler: Option<Handler>) -> Option<Handler> {
-    scheduler::replace_handler(handler)
+    arch::replace_handler(handler)
 }
 
 /// Sets the handler of all threads that have none of their own.
@@ -135,7 +135,7 @@ pub fn set_default_handler(handler: Option<Handler>) {
 
 /// The handler of threads that have none of their own.
 pub(crate) fn default_handler() -> Option<Handler> {
-    scheduler::handler_at(DEFAULT.load(Ordering::Acquire))
+    arch::handler_at(DEFAULT.load(Ordering::Acquire))
 }
 
 /// Calls a handler, enabled, on the exception stack.
@@ -155,5 +155,5 @@ pub(crate) fn deliver(
 /// Whether a fault at this address is the calling thread running off one of its stacks. The main thread's holes are the linker's.
 pub(crate) fn is_overflow(address: u64) -> bool {
     let near = |bottom: u64| (bottom.saturating_sub(GUARD_BYTES)..bottom).contains(&address);
-    scheduler::own_stacks().is_some_and(|bottoms| bottoms.into_iter().any(near))
+    arch::own_stacks().is_some_and(|bottoms| bottoms.into_iter().any(near))
 }
