@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "owned",
     "shell",
     "testproto",
+    "threads",
     "ump",
 ];
 
@@ -45,6 +46,7 @@ const USER_SPACE: &[&str] = &[
     "owned",
     "shell",
     "testproto",
+    "threads",
     "ump",
 ];
 

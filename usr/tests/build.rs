@@ -6,4 +6,6 @@ fn main() {
     let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo::rustc-link-arg-bins=-T{folder}/{script}");
     println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
+    // The books of 256 stacks' mappings.
+    println!("cargo::rustc-link-arg-bins=--defsym=__heap_bytes=0x20000");
 }

@@ -13,6 +13,7 @@ use crate::cap::{CapRef, cap_delete, cap_direct_identify, cap_retype, cap_revoke
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::{self, EVERYWHERE, alignment_of, mm_alloc_aligned, mm_free};
 use crate::slot::{slot_alloc, slot_free};
+use crate::sync::Mutex;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use kpi::addr::PhysAddr;
@@ -20,7 +21,6 @@ use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use mm::ram::Ram;
 use mm::ranges::Span;
-use spin::Mutex;
 
 /// Least bytes of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;

@@ -7,13 +7,13 @@ use crate::arch::memory;
 use crate::cap::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::paging::{MappedFrame, paging_map_frame_attr};
+use crate::sync::Once;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use kpi::bootinfo::{BootInfo, MemRegion, RegionType};
 use kpi::layout::{BOOTINFO_BYTES, INIT_BOOTINFO};
 use kpi::rights::PageFlags;
 use kpi::slots::{root, task};
-use spin::Once;
 
 static MAPPED: Once<Boot> = Once::new();
 

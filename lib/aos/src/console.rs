@@ -1,8 +1,8 @@
 //! Output: lines, buffered, through the kernel's bootstrap console.
 
+use crate::sync::Mutex;
 use crate::syscall;
 use core::fmt::{self, Write};
-use spin::Mutex;
 
 /// Bytes kept before they are printed; also printed at each line's end. One system call's worth.
 const BUFFER_BYTES: usize = 256;

@@ -1,10 +1,10 @@
 //! Waiting for messages and for time.
 //!
 //! The pattern that cannot lose a wake-up: take a [`snapshot`], look at every endpoint, and only when nothing was there
-//! [`wait_until`] with that snapshot. Whatever arrived after the snapshot ends the wait at once (`arch::entry` has the
+//! [`wait_until`] with that snapshot. Whatever arrived after the snapshot ends the wait at once (`arch::scheduler` has the
 //! argument).
 
-use crate::arch::{dispatcher, entry};
+use crate::arch::{dispatcher, entry, scheduler};
 
 /// How much was delivered to this domain at some moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,16 +15,17 @@ pub fn snapshot() -> Snapshot {
     Snapshot(dispatcher::lmp_delivered())
 }
 
-/// Gives the core away until a message arrives that is newer than `snapshot`, or until the counter reaches `deadline`
-/// (`None` = never). May return early; look again. Before it waits, a few of the capabilities that were dropped are deleted.
+/// Lets other threads run, and others use the core when there are none, until a message arrives that is newer than `snapshot`, or until
+/// the counter reaches `deadline` (`None` = never). May return early; look again. Before it waits, a few of the capabilities that were
+/// dropped are deleted.
 pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
     crate::console::flush();
     crate::cap::owned::reap_some();
-    // Word 0 means "no wake-up", so a deadline of 0 becomes the next tick. A refused yield is a return that is early.
-    let _ = entry::block(snapshot.0, deadline.map_or(0, |ticks| ticks.max(1)));
+    scheduler::wait_outside(snapshot.0, deadline);
 }
 
-/// Gives the core away and stays runnable.
+/// Gives the core to another domain and stays runnable; all threads of this domain wait for its next turn.
+/// [`thread::yield_now`](crate::thread::yield_now) only lets the next thread run.
 pub fn yield_now() {
-    let _ = entry::yield_now();
+    entry::yield_core();
 }

@@ -6,10 +6,10 @@
 //! printed; a domain with the Kernel capability then powers the machine off, any other faults until the kernel stops it, so
 //! that init learns of it from the kernel.
 
-use crate::arch::{dispatcher, entry};
+use crate::arch::{dispatcher, entry, scheduler};
 use crate::cap::CapRef;
 use crate::error::{Error, is_transient};
-use crate::{cap, console, lmp, record};
+use crate::{cap, console, lmp, record, thread};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use initproto::{Fault, FaultCause, Message, STATUS_ERROR};
@@ -134,7 +134,9 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
     console::finish();
     let cause = match disabled {
         true => FaultCause::WhileDisabled,
-        false if entry::in_stack_guard(far) => FaultCause::StackOverflow,
+        false if entry::in_stack_guard(far) || thread::exception::is_overflow(far) => {
+            FaultCause::StackOverflow
+        }
         false => FaultCause::Exception,
     };
     end(&Message::Fault(Fault {
@@ -142,7 +144,41 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
         esr,
         far,
         pc,
+        thread: running().map_or([0; 16], |name| name.0),
     }))
+}
+
+/// The name of the thread that runs, unless it is the main thread.
+pub(crate) fn running() -> Option<thread::Name> {
+    scheduler::with_disabled(|book| {
+        let current = book.threads.current();
+        let other = current.filter(|id| *id != threads::Id::MAIN);
+        other.map(|id| book.threads.name(id))
+    })
+}
+
+/// Every thread waits, and nothing can wake any: the dispatcher is disabled.
+pub(crate) fn stuck() -> ! {
+    console::finish();
+    let name = DomainName::own();
+    console::emergency(format_args!(
+        "{name}: no thread can ever run again, each waits for another:\n"
+    ));
+    scheduler::with_disabled(|book| {
+        for id in book.threads.ids() {
+            let Some(key) = book.threads.waits_for(id) else {
+                continue;
+            };
+            console::emergency(format_args!(
+                "{name}: thread {} waits for {}\n",
+                book.threads.name(id),
+                thread::What(key)
+            ));
+        }
+    });
+    end(&Message::Exit {
+        status: initproto::STATUS_PANIC,
+    })
 }
 
 /// Whether the domain is ending.

@@ -19,13 +19,14 @@
 //! | [`monitor`] | what this domain asks of init |
 //! | [`paging`] | mappings in the own and in new address spaces |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
+//! | [`thread`], [`sync`] | threads of this domain, locks between them |
 //! | [`spawn`] | new domains |
 //! | [`boot`] | boot information and modules |
 //! | [`args`], [`console`], [`exit`], [`record`], [`time`], [`json`] | the rest of a program's surroundings |
 //! | `arch` | all that knows the processor |
 //!
-//! Policy: errors are stacked fugu codes; nothing here panics on what the kernel or another domain says. There is one thread
-//! for now; the locks around the allocators' books are there so that more can come.
+//! Policy: errors are stacked fugu codes; nothing here panics on what the kernel or another domain says. Everything here may
+//! be called by any thread.
 //!
 //! Barrelfish counterpart: `lib/barrelfish`, the course's `lib/aos`.
 #![no_std]
@@ -51,7 +52,9 @@ pub mod record;
 pub mod slot;
 pub mod spawn;
 mod start;
+pub mod sync;
 pub mod syscall;
+pub mod thread;
 pub mod time;
 
 pub use aos_macros::main;

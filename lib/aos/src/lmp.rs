@@ -7,7 +7,7 @@
 //! Barrelfish counterpart: `lmp_endpoints.c`, `lmp_chan.c`.
 
 use crate::arch::call::{self, Results};
-use crate::arch::dispatcher;
+use crate::arch::{dispatcher, scheduler};
 use crate::cap::{CapRef, cap_mint, cap_retype, cap_revoke, identify};
 use crate::error::{self, Error, ErrorCode, ResultExt, is_transient};
 use crate::event;
@@ -188,8 +188,12 @@ impl Buffer {
         dispatcher::write_u32(at(offset_of!(EndpointBuffer, recv_slot)), slot.0);
     }
 
-    /// The next message, if one is there.
+    /// The next message, if one is there. One thread at a time takes one.
     pub(crate) fn receive(self) -> Option<Received> {
+        scheduler::with(|_| self.receive_disabled())
+    }
+
+    fn receive_disabled(self) -> Option<Received> {
         let delivered = dispatcher::read_u32(self.delivered_at());
         let mut consumed = dispatcher::read_u32(self.consumed_at());
         if delivered == consumed || delivered >= self.words || consumed >= self.words {

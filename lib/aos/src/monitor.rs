@@ -10,11 +10,11 @@ use crate::cap::{CNodeRef, CapRef, identify};
 use crate::error::{self, Error, ErrorCode};
 use crate::event;
 use crate::lmp::{ANSWERS, send_waiting};
+use crate::sync::Mutex;
 use capops::Operation;
 use initproto::{Answer, Request, Wish};
 use kpi::addr::CapAddr;
 use kpi::slots::{self, task};
-use spin::Mutex;
 
 /// Where requests go.
 pub const MONITOREP: CapRef = CapRef::task(task::MONITOREP);

@@ -19,6 +19,7 @@ use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::{mm_free, vnode_create};
 use crate::slot::{slot_alloc, slot_free};
+use crate::sync::Mutex;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use kpi::addr::{CapAddr, L2_SLOTS, VirtAddr};
@@ -26,7 +27,6 @@ use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE, PTABLE_ENTRIES, USER_ADDRESS_
 use kpi::rights::PageFlags;
 use kpi::slots::{VROOT, root};
 use mm::ranges::{Ranges, Span};
-use spin::Mutex;
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
@@ -121,6 +121,18 @@ pub fn paging_map_frame_attr(
     flags: PageFlags,
 ) -> Result<VirtAddr, Error> {
     with_own(|state| state.map(frame, bytes, flags))
+}
+
+/// Bytes of the hole before each piece of a guarded mapping.
+pub(crate) const GUARD_BYTES: u64 = 16384;
+
+/// Maps a frame in pieces of so many bytes, each behind a hole that nothing is ever mapped into, to be read and written. Answers where
+/// the first hole begins; [`paging_unmap`] of that address unmaps all of it.
+///
+/// # Errors
+/// As [`paging_map_frame_attr`].
+pub(crate) fn paging_map_guarded(frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
+    with_own(|state| state.map_guarded(frame, pieces))
 }
 
 /// Maps the first `bytes` bytes of a frame at `address` of the own address space, which must be at or above [`OWN_START`].
@@ -311,7 +323,42 @@ impl PagingState {
             bytes,
             parts: Vec::new(),
         };
-        let mapped = self.map_parts(&mut region, address, frame, flags);
+        let mapped = self.map_parts(&mut region, (address, bytes), (frame, 0), flags);
+        self.keep(address, region, mapped)
+    }
+
+    /// See [`paging_map_guarded`].
+    fn map_guarded(&mut self, frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
+        let bytes = pieces.iter().map(|piece| piece + GUARD_BYTES).sum();
+        let everywhere = Span {
+            base: 0,
+            end: u64::MAX,
+        };
+        let base = self.free.take(bytes, BASE_PAGE_SIZE, everywhere);
+        let base = base.map_err(|_| Error::new(ErrorCode::LibOutOfVirtualAddr))?;
+        let mut region = Region {
+            bytes,
+            parts: Vec::new(),
+        };
+        let (mut at, mut from) = (base, 0);
+        let mapped = pieces.iter().try_for_each(|piece| {
+            at += GUARD_BYTES;
+            let place = (VirtAddr(at), *piece);
+            self.map_parts(&mut region, place, (frame, from), PageFlags::READ_WRITE)?;
+            (at, from) = (at + piece, from + piece);
+            Ok(())
+        });
+        self.keep(VirtAddr(base), region, mapped)?;
+        Ok(VirtAddr(base))
+    }
+
+    /// Notes a region that was mapped, or undoes what was done of it.
+    fn keep(
+        &mut self,
+        address: VirtAddr,
+        region: Region,
+        mapped: Result<(), Error>,
+    ) -> Result<(), Error> {
         if mapped.is_err() {
             // What was mapped so far goes; a part that cannot be unmapped keeps its addresses out of use.
             self.remove(address, region)?;
@@ -321,19 +368,20 @@ impl PagingState {
         mapped.push_err(ErrorCode::LibPmapDoMap)
     }
 
+    /// Maps so many bytes at an address, of a frame from an offset on.
     fn map_parts(
         &mut self,
         region: &mut Region,
-        address: VirtAddr,
-        frame: CapRef,
+        (address, bytes): (VirtAddr, u64),
+        (frame, from): (CapRef, u64),
         flags: PageFlags,
     ) -> Result<(), Error> {
-        let has_blocks = has_blocks(frame, region.bytes, flags)?;
+        let has_blocks = from.is_multiple_of(LARGE_PAGE_SIZE) && has_blocks(frame, bytes, flags)?;
         let mut done = 0;
-        while done < region.bytes {
+        while done < bytes {
             // Cannot wrap: the whole range lies below 2^48.
             let at = VirtAddr(address.0 + done);
-            let left = region.bytes - done;
+            let left = bytes - done;
             let blocks = match has_blocks && at.is_aligned(LARGE_PAGE_SIZE) {
                 true => (left / LARGE_PAGE_SIZE).min(self.blocks_free(at)),
                 false => 0,
@@ -354,7 +402,7 @@ impl PagingState {
                 entry,
                 count: count as u16,
             };
-            if let Err(error) = vnode_map(table, frame, flags, done, entries, mapping) {
+            if let Err(error) = vnode_map(table, frame, flags, from + done, entries, mapping) {
                 self.free_mapping_slot(mapping);
                 return Err(error);
             }

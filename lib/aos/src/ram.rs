@@ -12,13 +12,13 @@ use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_re
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::monitor;
 use crate::slot::{slot_alloc, slot_free};
+use crate::sync::Mutex;
 use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
 use mm::ram::{Grant, Ram, Usage};
 use mm::ranges::Span;
-use spin::Mutex;
 
 /// Any physical address.
 pub(crate) const EVERYWHERE: Span = Span {

@@ -10,11 +10,11 @@ use crate::cap::{
 };
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram;
+use crate::sync::Mutex;
 use kpi::cap::ObjType;
 use kpi::layout::{L2CNODE_BYTES, SLOT_BYTES};
 use kpi::slots::root;
 use mm::slots::Slots;
-use spin::Mutex;
 
 struct State {
     slots: Slots,

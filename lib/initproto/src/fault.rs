@@ -39,6 +39,8 @@ pub struct Fault {
     pub far: u64,
     /// Where it was.
     pub pc: u64,
+    /// Name of the thread, filled up with zeroes; all zeroes for the domain's first.
+    pub thread: [u8; 16],
 }
 
 /// Exception class: instruction abort from EL0.
@@ -109,6 +111,10 @@ impl Fault {
 impl fmt::Display for Fault {
     /// What happened and at which address, without domain and PC: who prints it knows how to name those.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = self.thread.split(|byte| *byte == 0).next();
+        if let Some(name) = thread.filter(|name| !name.is_empty()) {
+            write!(f, "thread {}: ", core::str::from_utf8(name).unwrap_or("?"))?;
+        }
         match self.cause {
             FaultCause::StackOverflow => return write!(f, "stack overflow at {:#x}", self.far),
             FaultCause::WhileDisabled => write!(f, "fault while its dispatcher was disabled: ")?,
@@ -153,6 +159,7 @@ mod tests {
             esr,
             far,
             pc: 0x40_0000,
+            thread: [0; 16],
         }
     }
 
@@ -195,6 +202,17 @@ mod tests {
             1
         );
         assert_eq!(fault(0xf200_0000, 0).name(), "breakpoint");
+    }
+
+    #[test]
+    fn a_thread_is_named() {
+        let mut overflow = fault(0x9200_0047, 0x70_0000);
+        overflow.cause = FaultCause::StackOverflow;
+        overflow.thread[..6].copy_from_slice(b"worker");
+        assert_eq!(
+            overflow.to_string(),
+            "thread worker: stack overflow at 0x700000"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | Word 0, bits 7:0 | Rest |
 //! |---|---|
 //! | 1 Exit | word 1: status, 0 to 255 |
-//! | 2 Fault | words 1 to 4: cause, ESR, FAR, PC |
+//! | 2 Fault | words 1 to 4: cause, ESR, FAR, PC; words 5 and 6: the thread's name |
 //! | 3 Record | word 0 bits 15:8 bytes in this chunk, bit 16 last chunk; words 1 to 8: the bytes |
 //! | 4 Request | see [`request`](crate::request) |
 
@@ -52,15 +52,18 @@ impl Message {
                 (words, 2)
             }
             Self::Fault(fault) => {
+                let name = u128::from_le_bytes(fault.thread);
                 let values = [
                     TAG_FAULT,
                     fault.cause as u64,
                     fault.esr,
                     fault.far,
                     fault.pc,
+                    name as u64,
+                    (name >> 64) as u64,
                 ];
                 fill(&mut words, values);
-                (words, 5)
+                (words, 7)
             }
             Self::Record {
                 bytes,
@@ -96,6 +99,8 @@ impl Message {
                 esr: *words.get(2)?,
                 far: *words.get(3)?,
                 pc: *words.get(4)?,
+                thread: (u128::from(*words.get(5)?) | u128::from(*words.get(6)?) << 64)
+                    .to_le_bytes(),
             })),
             TAG_RECORD => {
                 let length = (head >> 8) as u8;
@@ -205,6 +210,7 @@ mod tests {
             esr: 0x9200_0046,
             far: 0x1234,
             pc: 0x40_1234,
+            thread: *b"a worker thread\0",
         }));
     }
 

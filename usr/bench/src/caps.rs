@@ -32,6 +32,7 @@ const STEP: u64 = 64 << 10;
 /// # Errors
 /// The first that an operation returns.
 pub fn run(meter: &mut Meter) -> Result<(), Error> {
+    meter.suite = "caps";
     let mut driver = Driver::start()?;
     let mut crowd = Crowd::new()?;
     let mut root_slot = FIRST_ROOT_SLOT;

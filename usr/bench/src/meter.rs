@@ -34,6 +34,8 @@ pub struct Meter {
     overhead: u64,
     /// Live capabilities, as reports state them.
     pub caps: u64,
+    /// What the rows to come belong to.
+    pub suite: &'static str,
 }
 
 impl Meter {
@@ -43,6 +45,7 @@ impl Meter {
             samples: [0; SAMPLES],
             overhead: 0,
             caps: 0,
+            suite: "caps",
         };
         let overhead = (0..WARM_UP).map(|_| {
             let before = time::cycles();
@@ -90,7 +93,7 @@ impl Meter {
         let (min, max) = (self.samples.first().copied(), self.samples.last().copied());
         let median = self.samples.get(SAMPLES / 2).copied();
         let mut record = Writer::new(Kind::Bench);
-        record.str("suite", "caps").str("name", what.name);
+        record.str("suite", self.suite).str("name", what.name);
         record.str("unit", "instructions");
         record.int("caps", self.caps).int("samples", SAMPLES as u64);
         record

@@ -140,6 +140,7 @@ pub fn from_note(words: &[u64]) -> Outcome {
             esr: word(1),
             far: word(2),
             pc: word(3),
+            thread: [0; 16],
         },
     )
 }

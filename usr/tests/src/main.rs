@@ -26,6 +26,7 @@ mod privileged;
 mod root;
 mod spawning;
 mod tables;
+mod threads;
 mod world;
 mod worst;
 
@@ -66,6 +67,7 @@ fn main(args: Args) -> Status {
     spawning::run(&mut harness, &world);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
+    threads::run(&mut harness, &world);
     root::run(&mut harness);
     harness.end()
 }

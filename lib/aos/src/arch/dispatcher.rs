@@ -19,7 +19,7 @@ pub(crate) fn base() -> *mut DispatcherShared {
     let address: usize;
     // SAFETY: reads a register that user code cannot write.
     unsafe {
-        asm!("mrs {}, tpidrro_el0", out(reg) address, options(nomem, nostack, preserves_flags))
+        asm!("mrs {}, tpidrro_el0", out(reg) address, options(pure, nomem, nostack, preserves_flags))
     };
     core::ptr::with_exposed_provenance_mut(address)
 }
@@ -67,7 +67,34 @@ pub(crate) fn set_parking(seen: u32, haswork: bool, wakeup: u64) {
     }
 }
 
+/// Whether the dispatcher is disabled, as far as the flag says.
+#[inline]
+pub(crate) fn is_disabled() -> bool {
+    // SAFETY: the frame is mapped.
+    unsafe { (&raw const (*base()).disabled).read_volatile() != 0 }
+}
+
+/// Bytes of its stack that a thread uses while disabled, at most.
+const DISABLED_STACK_BYTES: usize = 2048;
+
+/// Disables the dispatcher, with the part of the stack that is needed meanwhile touched before.
+#[inline(always)]
+pub(crate) fn disable() {
+    // SAFETY: writes below the stack pointer, where nothing is; a stack that ends there is one that has run over.
+    unsafe {
+        asm!(
+            "sub {at}, sp, #{below}",
+            "str xzr, [{at}]",
+            at = out(reg) _,
+            below = const DISABLED_STACK_BYTES,
+            options(preserves_flags),
+        );
+    }
+    set_disabled(true);
+}
+
 /// Sets or clears the disabled flag. The fences keep the compiler from moving other accesses across.
+#[inline(always)]
 pub(crate) fn set_disabled(disabled: bool) {
     use core::sync::atomic::{Ordering, compiler_fence};
     compiler_fence(Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! First instruction, upcalls, leaving disabled mode, blocking.
+//! First instruction, upcalls, leaving disabled mode, giving the core away.
 //!
 //! **Start.** The kernel enters `_start` with the dispatcher disabled, x0 = arguments page, no stack. The main stack is a
 //! segment of its own (program.ld). [`start`] fills in the upcall entries, then clears `disabled`: from there an interruption
@@ -12,30 +12,27 @@
 //! `disabled` the flag is clear but the PC is in the range, which the kernel counts as disabled: an interruption there saves to the disabled area and continues exactly there, and so the enabled area,
 //! which is being loaded, stays as it is. The target PC is in x18, which no other code uses (`-Zfixed-x18`).
 //!
-//! **Blocking** ([`block`]) cannot lose a wake-up: the caller took a snapshot of `lmp_delivered` *before* it looked for
-//! messages. `block` disables the dispatcher, compares again, and writes the snapshot into `lmp_seen`. A message that comes
-//! after this comparison makes `lmp_delivered` differ from `lmp_seen`, and the kernel, which does nothing else meanwhile,
-//! compares those two when it handles the yield: it then keeps the dispatcher runnable.
-//!
-//! There is one thread so far. The enabled area is its context whenever it does not run; more threads need a queue here.
+//! What runs behind an upcall and when a thread waits is in [`scheduler`]. The enabled area holds the thread that runs, whenever the
+//! dispatcher does not.
 
-use super::{call, dispatcher, heap};
+use super::{call, dispatcher, exception, heap, scheduler};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_PC, AREA_SP, AREA_SPSR, DISABLED};
 use kpi::syscall::{CallWord, Syscall};
 
-const UPCALL_STACK_BYTES: usize = 16384;
+pub(super) const UPCALL_STACK_BYTES: usize = 16384;
 const TRAP_STACK_BYTES: usize = 8192;
 
 /// A stack. Only the assembly below uses it, one upcall at a time.
 #[repr(C, align(16))]
-struct Stack<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
+pub(super) struct Stack<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
 
 // SAFETY: Rust code never touches the contents through the static; the processor does, as a stack.
 unsafe impl<const BYTES: usize> Sync for Stack<BYTES> {}
 
-static UPCALL_STACK: Stack<UPCALL_STACK_BYTES> = Stack(UnsafeCell::new([0; UPCALL_STACK_BYTES]));
+pub(super) static UPCALL_STACK: Stack<UPCALL_STACK_BYTES> =
+    Stack(UnsafeCell::new([0; UPCALL_STACK_BYTES]));
 static TRAP_STACK: Stack<TRAP_STACK_BYTES> = Stack(UnsafeCell::new([0; TRAP_STACK_BYTES]));
 
 global_asm!(
@@ -146,7 +143,7 @@ global_asm!(
     "1: ret",
     ".size __aos_yield, . - __aos_yield",
     start = sym start,
-    run = sym run,
+    run = sym scheduler::run,
     fault = sym fault,
     upcall_stack = sym UPCALL_STACK,
     upcall_pages = const UPCALL_STACK_BYTES / 4096,
@@ -168,6 +165,7 @@ unsafe extern "C" {
     static __aos_resume_end: u8;
     static __stack_guard: u8;
     static __stack_bottom: u8;
+    static __stack_top: u8;
 }
 
 /// Runs on the main stack, with the dispatcher disabled.
@@ -180,22 +178,25 @@ extern "C" fn start(args: usize) -> ! {
         resume: __aos_resume as *const () as usize..(&raw const __aos_resume_end) as usize,
     });
     heap::claim();
+    scheduler::start((&raw const __stack_bottom) as u64..(&raw const __stack_top) as u64);
     dispatcher::set_disabled(false);
     crate::start::run(args)
 }
 
-/// The `run` upcall.
-extern "C" fn run(dispatcher: usize) -> ! {
-    if crate::exit::is_ending() {
-        crate::exit::finish();
-    }
-    dispatcher::set_lmp_seen(dispatcher::lmp_delivered());
-    // SAFETY: the enabled area holds the main thread: an interruption of it, or `__aos_yield`, saved it there.
-    unsafe { __aos_resume(dispatcher, dispatcher::enabled_area()) }
+/// Loads the registers of a save area and leaves disabled mode.
+///
+/// # Safety
+/// The dispatcher is disabled, and the area holds the registers of the thread that is to run.
+pub(super) unsafe fn resume(dispatcher: usize, area: usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { __aos_resume(dispatcher, area) }
 }
 
 /// Every fault upcall.
-extern "C" fn fault(_dispatcher: usize, far: u64, esr: u64, pc: u64, disabled: u64) -> ! {
+extern "C" fn fault(dispatcher: usize, far: u64, esr: u64, pc: u64, disabled: u64) -> ! {
+    if disabled == 0 && !crate::exit::is_ending() {
+        exception::raise(dispatcher, far, esr);
+    }
     crate::exit::fault(far, esr, pc, disabled != 0)
 }
 
@@ -205,37 +206,22 @@ pub(crate) fn in_stack_guard(address: u64) -> bool {
     guard.contains(&address)
 }
 
-/// What the kernel said to a yield that it refused.
-pub(crate) struct Refused;
-
-/// Gives the core away until a message comes that is newer than `snapshot`, or until `wakeup` (counter value, 0 = never).
-/// May return early.
-pub(crate) fn block(snapshot: u32, wakeup: u64) -> Result<(), Refused> {
-    dispatcher::set_disabled(true);
-    if dispatcher::lmp_delivered() != snapshot {
-        dispatcher::set_disabled(false);
-        return Ok(());
-    }
-    dispatcher::set_parking(snapshot, false, wakeup);
-    yield_disabled()
+/// Gives the core to another dispatcher, staying runnable: all threads of this one wait for its next turn.
+pub(crate) fn yield_core() {
+    dispatcher::disable();
+    yield_disabled();
 }
 
-/// Gives the core away, staying runnable.
-pub(crate) fn yield_now() -> Result<(), Refused> {
-    dispatcher::set_disabled(true);
+/// The same, disabled already. Returns enabled.
+pub(super) fn yield_disabled() {
     dispatcher::set_parking(dispatcher::lmp_delivered(), true, 0);
-    yield_disabled()
-}
-
-fn yield_disabled() -> Result<(), Refused> {
     let word = CallWord::simple(Syscall::Yield, 2).0;
     // SAFETY: the dispatcher is disabled, so nobody else uses the enabled area; it is part of the mapped frame.
     let error = unsafe { __aos_yield(dispatcher::enabled_area(), word) };
-    if error == 0 {
-        return Ok(());
+    if error != 0 {
+        // A refused yield is one that returns early.
+        dispatcher::set_disabled(false);
     }
-    dispatcher::set_disabled(false);
-    Err(Refused)
 }
 
 /// Parks the dispatcher for good; for an ending domain. Every wake-up comes back through [`run`].

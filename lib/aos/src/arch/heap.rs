@@ -1,11 +1,11 @@
 //! The heap's arena: memory between two symbols of the linker script.
 
-use spin::Mutex;
+use super::locks::RawMutex;
 use talc::TalcLock;
 use talc::source::Manual;
 
 #[global_allocator]
-static HEAP: TalcLock<Mutex<()>, Manual> = TalcLock::new(Manual);
+static HEAP: TalcLock<RawMutex, Manual> = TalcLock::new(Manual);
 
 unsafe extern "C" {
     static __heap_start: u8;

@@ -165,3 +165,28 @@ pub(crate) unsafe fn boot_info(address: VirtAddr) -> &'static BootInfo {
     // SAFETY: the caller's promise; every bit pattern is a valid BootInfo.
     unsafe { &*pointer }
 }
+
+/// Puts a context at the end of a new exception stack, which it becomes the description of.
+pub(crate) fn place_context(
+    context: super::context::Context,
+    exception_stack: core::ops::Range<u64>,
+) -> *mut super::context::Context {
+    use super::context::Context;
+    let at = (exception_stack.end as usize - size_of::<Context>()) & !15;
+    let place: *mut Context = core::ptr::with_exposed_provenance_mut(at);
+    let context = Context {
+        exception_stack: exception_stack.start..at as u64,
+        ..context
+    };
+    // SAFETY: the caller has just mapped the range for this; aligned, and inside of it (asserted in `context`).
+    unsafe { place.write(context) };
+    place
+}
+
+/// What the memory of a context that no thread uses is made of.
+pub(crate) fn take_mapping(
+    context: *mut super::context::Context,
+) -> Option<crate::thread::stack::Mapping> {
+    // SAFETY: taken out of the list of unused stacks by the caller, who alone has it.
+    unsafe { (*context).mapping.take() }
+}

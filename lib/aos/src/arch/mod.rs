@@ -4,20 +4,34 @@
 //! |---|---|---|
 //! | [`cache`] | cache maintenance | changes no memory |
 //! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
+//! | [`context`] | what belongs to a thread | its header |
 //! | [`counter`] | the counter | reads a register |
 //! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
 //! | [`entry`] | first instruction, upcalls, leaving disabled mode, blocking | the protocol in its header |
+//! | [`scheduler`] | switching between threads | the book is used disabled |
+//! | [`exception`] | exceptions that threads handle | its header |
+//! | [`locks`], [`once`] | locks of `threads` as `lock_api` wants them | the locks' own proof |
+//! | [`locals`] | values of threads | its header |
+//! | [`packet`] | closures and values on stacks of threads | its header |
 //! | [`heap`] | the heap's arena | given away once, before `main` |
 //! | [`memory`] | views of memory that this domain has mapped | a view owns its mapping |
 //!
-//! Rules: (1) a register convention is written beside the assembly that relies on it; (2) nothing here allocates; (3) what
-//! runs while the dispatcher is disabled touches only the dispatcher frame, `.data` and `.bss`, which are mapped for good.
+//! Rules: (1) a register convention is written beside the assembly that relies on it; (2) nothing here allocates,
+//! but for a thread's own values; (3) what runs while the dispatcher is disabled touches only the dispatcher frame, `.data`, `.bss` and
+//! contexts, which are mapped for good, and the top of the running thread's stack, touched before.
 
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod context;
 pub(crate) mod counter;
 pub(crate) mod cycles;
 pub(crate) mod dispatcher;
 pub(crate) mod entry;
+pub(crate) mod exception;
 pub(crate) mod heap;
+pub(crate) mod locals;
+pub(crate) mod locks;
 pub(crate) mod memory;
+pub(crate) mod once;
+pub(crate) mod packet;
+pub(crate) mod scheduler;

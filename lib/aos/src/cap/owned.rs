@@ -18,6 +18,7 @@ use crate::lmp;
 use crate::paging::{paging_map_frame_attr, paging_try_unmap, paging_unmap};
 use crate::ram::{memory_free, object_alloc};
 use crate::slot::{slot_alloc, slot_free};
+use crate::sync::Mutex;
 use kpi::addr::{CapAddr, CapLevel, L2_BITS, VirtAddr};
 use kpi::cap::{Capability, ObjType};
 use kpi::rights::{CapRights, PageFlags};
@@ -25,7 +26,6 @@ use kpi::syscall::SendFlags;
 use owned::ledger::Key;
 use owned::space::Cut;
 use owned::{Ledger, Reaped, Refused, Space, Which};
-use spin::Mutex;
 
 pub use owned::Owner;
 

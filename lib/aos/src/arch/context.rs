@@ -1,0 +1,144 @@
+//! What belongs to one thread, in memory that never faults: its registers while it does not run, its exception stack, where its
+//! stacks are.
+//!
+//! The main thread's context and exception stack are in `.bss`. Any other thread's lie in one mapping with its stack, made in
+//! `thread::stack`: a hole, the stack, a hole, the exception stack with the context at its end.
+//!
+//! A context is reached by its address, from the thread's place in the book; it lives as long as the thread, and its fields are used by
+//! that thread, by code that runs disabled, or by who has a stack that no thread uses.
+
+use core::cell::UnsafeCell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use kpi::dispatcher::offsets::{AREA_PC, AREA_SP, AREA_SPSR};
+use threads::Interrupted;
+
+use crate::thread::exception::Handler;
+use crate::thread::local::Slots;
+
+/// Bytes of an exception stack, the context included.
+pub(crate) const EXCEPTION_BYTES: usize = 16384;
+
+/// Registers as a save area has them: x0 to x30, SP, PC, flags.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub(crate) struct Registers {
+    pub(crate) x: [u64; 31],
+    pub(crate) sp: u64,
+    pub(crate) pc: u64,
+    pub(crate) flags: u64,
+}
+
+impl Registers {
+    const ZERO: Self = Self {
+        x: [0; 31],
+        sp: 0,
+        pc: 0,
+        flags: 0,
+    };
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Registers, sp) == AREA_SP);
+    assert!(offset_of!(Registers, pc) == AREA_PC);
+    assert!(offset_of!(Registers, flags) == AREA_SPSR);
+};
+
+/// A thread's own.
+#[repr(C, align(16))]
+pub(crate) struct Context {
+    /// Where its registers are on its stack, if it gave the core away by a call; 0: they are in `area`.
+    pub(crate) sp: u64,
+    /// Its registers, if it was interrupted.
+    pub(crate) area: Registers,
+    /// Its registers at an exception that it handles.
+    pub(crate) exception: Registers,
+    /// Syndrome and address of that exception.
+    pub(crate) syndrome: [u64; 2],
+    /// Whether it is handling an exception.
+    pub(crate) in_exception: bool,
+    /// The wait that the exception interrupted.
+    pub(crate) interrupted: Interrupted,
+    /// What handles its exceptions.
+    pub(crate) handler: Option<Handler>,
+    pub(crate) stack: Range<u64>,
+    pub(crate) exception_stack: Range<u64>,
+    pub(crate) locals: Slots,
+    /// Next of the stacks that no thread uses.
+    pub(crate) next_unused: *mut Context,
+    /// Where the mapping begins, and its frame; the main thread has none.
+    pub(crate) mapping: Option<crate::thread::stack::Mapping>,
+}
+
+impl Context {
+    pub(crate) const EMPTY: Self = Self {
+        sp: 0,
+        area: Registers::ZERO,
+        exception: Registers::ZERO,
+        syndrome: [0; 2],
+        in_exception: false,
+        interrupted: Interrupted::NONE,
+        handler: None,
+        stack: 0..0,
+        exception_stack: 0..0,
+        locals: Slots::EMPTY,
+        next_unused: core::ptr::null_mut(),
+        mapping: None,
+    };
+}
+
+/// Offset of [`Context::area`], which the switch needs.
+pub(crate) const AREA: usize = 16;
+const _: () = {
+    assert!(core::mem::offset_of!(Context, area) == AREA);
+    assert!(core::mem::offset_of!(Context, sp) == 0);
+    assert!(size_of::<Context>() < EXCEPTION_BYTES / 4);
+};
+
+/// The main thread's exception stack and context.
+#[repr(C, align(16))]
+struct Main {
+    stack: [u8; EXCEPTION_BYTES],
+    context: Context,
+}
+
+struct MainCell(UnsafeCell<Main>);
+
+// SAFETY: the stack is the processor's; the context as the module header says.
+unsafe impl Sync for MainCell {}
+
+static MAIN: MainCell = MainCell(UnsafeCell::new(Main {
+    stack: [0; EXCEPTION_BYTES],
+    context: Context::EMPTY,
+}));
+
+/// The context of the thread that runs, or ran last.
+static CURRENT: AtomicPtr<Context> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The context of who runs.
+#[inline(always)]
+pub(crate) fn current() -> *mut Context {
+    CURRENT.load(Ordering::Relaxed)
+}
+
+/// Sets it.
+#[inline(always)]
+pub(crate) fn set_current(context: *mut Context) {
+    CURRENT.store(context, Ordering::Relaxed);
+}
+
+/// Fills in the main thread's, which runs.
+pub(super) fn start(stack: Range<u64>) -> *mut Context {
+    let main = MAIN.0.get();
+    // SAFETY: called once, before there are other threads.
+    let context = unsafe { &raw mut (*main).context };
+    let bottom = main as u64;
+    // SAFETY: as above.
+    unsafe {
+        (*context).stack = stack;
+        (*context).exception_stack = bottom..bottom + EXCEPTION_BYTES as u64;
+    }
+    set_current(context);
+    context
+}

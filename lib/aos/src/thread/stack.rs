@@ -1,0 +1,93 @@
+//! Stacks: made, kept for the next thread, given back.
+//!
+//! A thread's memory is one frame, mapped in two pieces, each behind a hole: the stack, and the exception stack with the context at its end.
+//! It is all there from the beginning. Making that takes tens of thousands of instructions, so stacks of ended threads are kept.
+
+use crate::arch::context::{Context, EXCEPTION_BYTES};
+use crate::arch::memory;
+use crate::arch::scheduler;
+use crate::cap::CapRef;
+use crate::error::Error;
+use crate::paging::{GUARD_BYTES, paging_map_guarded, paging_unmap};
+use crate::ram::{frame_alloc, mm_free};
+use kpi::addr::VirtAddr;
+use kpi::layout::BASE_PAGE_SIZE;
+
+/// Most stacks that are kept when a thread is made or joined.
+const KEPT: usize = 32;
+
+/// What a thread's memory is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapping {
+    address: VirtAddr,
+    frame: CapRef,
+}
+
+/// Memory for a thread with a stack of so many bytes: a kept one, or a new one.
+#[inline]
+pub(super) fn take(bytes: u64) -> Result<*mut Context, Error> {
+    let bytes = bytes.next_multiple_of(BASE_PAGE_SIZE);
+    let fits = |context: &Context| context.stack.end - context.stack.start == bytes;
+    match scheduler::with(|book| book.take_stack(fits)) {
+        Some(context) => Ok(context),
+        None => make(bytes),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn make(bytes: u64) -> Result<*mut Context, Error> {
+    let pieces = [bytes, EXCEPTION_BYTES as u64];
+    let frame = frame_alloc(pieces.iter().sum())?;
+    let address = match paging_map_guarded(frame, &pieces) {
+        Ok(address) => address,
+        Err(error) => {
+            // The error that counts is the first.
+            let _ = mm_free(frame);
+            return Err(error);
+        }
+    };
+    let stack = address.0 + GUARD_BYTES;
+    let exception = stack + bytes + GUARD_BYTES;
+    let end = exception + EXCEPTION_BYTES as u64;
+    let context = Context {
+        stack: stack..stack + bytes,
+        mapping: Some(Mapping { address, frame }),
+        ..Context::EMPTY
+    };
+    Ok(memory::place_context(context, exception..end))
+}
+
+/// Gives back a thread's memory.
+fn free(context: *mut Context) -> Result<(), Error> {
+    let Some(Mapping { address, frame }) = memory::take_mapping(context) else {
+        return Ok(());
+    };
+    // SAFETY: no thread uses it, and nobody can find it any more.
+    unsafe { paging_unmap(address) }?;
+    mm_free(frame)
+}
+
+/// Gives back stacks that no thread uses until so many are kept.
+#[cold]
+#[inline(never)]
+pub(super) fn trim(kept: usize) {
+    let surplus = || {
+        scheduler::with(|book| match book.unused_count > kept {
+            true => book.take_stack(|_| true),
+            false => None,
+        })
+    };
+    while let Some(context) = surplus() {
+        // What cannot be given back stays mapped and unused.
+        let _ = free(context);
+    }
+}
+
+/// Gives back what is too much to keep, when so many are kept.
+#[inline]
+pub(super) fn trim_some(kept: usize) {
+    if kept > KEPT {
+        trim(KEPT);
+    }
+}
