@@ -56,8 +56,20 @@ impl Graph {
     }
 
     fn maps(&self, id: NodeId, address: PhysAddr) -> Option<bool> {
-        let mapping = self.cap(id)?.as_mapping()?;
-        let bytes = self.table(id)?.bytes();
+        let cap = self.cap(id)?;
+        let mapping = cap.as_mapping()?;
+        let table = self.table(id)?;
+        // A table in one of a lower level only hangs there; in one of level 3 its memory is shown.
+        let hangs = matches!(
+            cap.objtype(),
+            ObjType::VNodeAarch64L1Mapping
+                | ObjType::VNodeAarch64L2Mapping
+                | ObjType::VNodeAarch64L3Mapping
+        );
+        if hangs && table.level < 3 {
+            return Some(false);
+        }
+        let bytes = table.bytes();
         Some(mapping.base <= address.0 && address.0 - mapping.base < bytes)
     }
 }

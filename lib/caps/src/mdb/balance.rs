@@ -140,6 +140,15 @@ pub(super) fn settle_max<S: Store>(store: &mut S, from: CteRef, old: u64) {
     }
 }
 
+/// Refreshes all from `from` up to below `top`, which is above it.
+pub(super) fn refresh_below<S: Store>(store: &mut S, from: CteRef, top: CteRef) {
+    let mut next = Some(from);
+    while let Some(at) = next.filter(|at| *at != top) {
+        next = store.cte(at).links.parent();
+        refresh_max(store, at);
+    }
+}
+
 /// Refreshes all from `from` up that may be too large, by something that ended at `end` or before.
 pub(super) fn lower_max<S: Store>(store: &mut S, from: CteRef, end: u64) {
     let mut next = Some(from);

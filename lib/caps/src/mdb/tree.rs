@@ -1,6 +1,6 @@
 //! Insertion and removal. Neither searches: an entry is attached at a [`Spot`] that is known, or behind the copy it was made from.
 
-use super::balance::{lower_max, settle_max};
+use super::balance::{lower_max, refresh_below, settle_max};
 use super::find::{last_copy, utmost};
 use super::range::begins_before;
 use super::{Database, Key, MEMORY_ROOT, is_copy, range_end};
@@ -384,8 +384,11 @@ impl Database {
         node.max_end = max_end;
         store.cte_mut(far).links.set_parent(Some(heir.at));
         self.replace_child(store, parent, at, Some(heir.at));
-        if heir.moved {
+        if heir.moved && settle {
             settle_max(store, heir.parent, heir.max_end);
+        } else if heir.moved {
+            // Others of the run may have lain below any node on this way, which is above the gap no longer.
+            refresh_below(store, heir.parent, heir.at);
         }
         if settle {
             settle_max(store, heir.at, max_end);

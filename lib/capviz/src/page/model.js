@@ -83,14 +83,14 @@ for (const [id, table, level, entry, count, ...ways] of D.mappings) {
   const bytes = count * 4096 * 512 ** (3 - level);
   const at = [];
   for (let way = 0; way < ways.length; way += 2) at.push({ root: ways[way], va: ways[way + 1] });
-  const mapping = { id, table, level, entry, count, bytes, at, isPage: !typeName(id).startsWith("VNode") };
+  const mapping = { id, table, level, entry, count, bytes, at, isPage: level === 3 || !typeName(id).startsWith("VNode") };
   mappings.set(id, mapping);
   put(entriesOf, table, mapping);
   if (mapping.isPage) for (const { root, va } of at) put(pagesOf, root, { va, mapping });
 }
 for (const list of entriesOf.values()) list.sort((a, b) => a.entry - b.entry);
 for (const list of pagesOf.values()) list.sort((a, b) => a.va - b.va);
-const mappingsOf = (id) => kids(id).map((kid) => mappings.get(kid)).filter((mapping) => mapping);
+const mappingsOf = (id) => kids(id).map((kid) => mappings.get(kid)).filter((mapping) => mapping && mapping.isPage);
 
 // The last of a sorted list that is not behind `value`.
 const lastUpTo = (list, value, key) => {

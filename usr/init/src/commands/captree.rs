@@ -51,22 +51,28 @@ pub fn tree(address: Option<u64>, json: bool) -> u8 {
     let result = walk(address, &mut printer);
     printer.line(None);
     printer.end_run();
-    match result {
-        Ok(()) => 0,
-        Err(error) if error.contains(ErrorCode::SysCapNotFound) => {
+    match (result, address) {
+        (Ok(false), Some(address)) => {
+            println!("no capability holds {address:#x}");
+            1
+        }
+        (Ok(_), _) => 0,
+        (Err(error), _) if error.contains(ErrorCode::SysCapNotFound) => {
             println!("the capabilities have changed while they were read; try again");
             1
         }
-        Err(error) => {
+        (Err(error), _) => {
             println!("the kernel does not show its capabilities: {error}");
             1
         }
     }
 }
 
-fn walk(address: Option<u64>, printer: &mut Printer) -> Result<(), Error> {
+/// Answers whether there was anything.
+fn walk(address: Option<u64>, printer: &mut Printer) -> Result<bool, Error> {
     let mut walk = Walk::new();
     let (mut cursor, mut wanted, mut open) = (None, false, None);
+    let mut found = false;
     while let Some(seen) = next_cap(cursor)? {
         cursor = Some(seen.slot);
         match walk.next(&seen.cap) {
@@ -83,6 +89,7 @@ fn walk(address: Option<u64>, printer: &mut Printer) -> Result<(), Error> {
                 wanted = address.is_none_or(|address| (base..seen.cap.end()).contains(&address))
                     || open.is_some();
                 if wanted {
+                    found = true;
                     printer.line(Some(Line {
                         cap: seen.cap,
                         depth,
@@ -92,7 +99,7 @@ fn walk(address: Option<u64>, printer: &mut Printer) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 impl Printer {
