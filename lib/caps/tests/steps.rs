@@ -8,19 +8,14 @@
 
 mod support;
 
-use caps::{
-    CheckCursor, Database, DestSlot, Flags, MapArgs, RetypeArgs, Step, Store, lookup, lookup_any,
-};
+use caps::{Database, DestSlot, Flags, MapArgs, RetypeArgs, Step, Store, lookup, lookup_any};
 use errors::ErrorCode as E;
 use kpi::addr::CapAddr;
-use kpi::cap::{Capability, Id, ObjType};
+use kpi::cap::ObjType;
 use kpi::rights::CapRights;
 use proptest::prelude::*;
 use support::audit::{audit, entries};
-use support::{Env, L1, RAM, ROOT, World, at, entry, from_ram, memory, slot};
-
-/// Registers of devices, behind all RAM.
-const DEVICES: u64 = 0x10_0000_0000;
+use support::{Env, L1, RAM, ROOT, World, at, entry, from_ram, slot};
 
 /// All RAM holds what an earlier owner wrote.
 fn dirty() -> World {
@@ -492,44 +487,5 @@ fn usable_is_zero_or_mapped(world: &World) {
                 "{cap} is usable and not zero"
             );
         }
-    }
-}
-
-/// What is behind all memory has no address and ends nowhere. When the last of memory is revoked, the largest ends there are right.
-#[test]
-fn revokes_leave_the_largest_ends_right() {
-    let mut seed = 1u64;
-    let mut random = move |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 33) % below
-    };
-    for _ in 0..400 {
-        let mut world = World::bare();
-        let parent = at(0, 0);
-        let all = memory(ObjType::PhysAddr, DEVICES, 200 << 12);
-        world
-            .db
-            .insert_original(&mut world.env, parent, all)
-            .unwrap();
-        for index in 1..=30 + random(60) as u32 {
-            let page = memory(ObjType::PhysAddr, DEVICES + (random(200) << 12), 4096);
-            let token = Id {
-                coreid: 0,
-                core_local_id: index,
-            };
-            let cap = match random(2) {
-                0 => page,
-                _ => Capability::new_id(token, CapRights::ALL),
-            };
-            let place = at(0, index);
-            world
-                .db
-                .insert_original(&mut world.env, place, cap)
-                .unwrap();
-        }
-        world.revoke(parent).unwrap();
-        let mut cursor = CheckCursor::default();
-        let report = (world.db).check_invariants(&world.env, &mut cursor, u64::MAX);
-        assert!(report.done && report.violations == 0);
     }
 }
