@@ -1,0 +1,3 @@
+//! Address spaces.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
