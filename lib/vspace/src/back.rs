@@ -1,5 +1,6 @@
 //! Putting memory behind addresses.
 
+use crate::RESERVE_NODES;
 use crate::env::Tables;
 use crate::error::{Cause, Error, Stopped, Why};
 use crate::level::{PageSize, entry_bytes};
@@ -7,7 +8,6 @@ use crate::node::{Content, Node, Run};
 use crate::piece::{Piece, Rule};
 use crate::region::{Attributes, Place, permitted};
 use crate::space::{Space, Span};
-use crate::{RESERVE_NODES, SPLIT_NODES};
 use arena::{Id, Store};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::layout::BASE_PAGE_SIZE;
@@ -173,7 +173,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     ) -> Result<(), Error<T::Error>> {
         self.inside(span)?;
         self.reserved(span, true)?;
-        self.need(SPLIT_NODES + self.clear_needs(span))?;
+        self.need(self.split_needs(span) + self.clear_needs(span))?;
         let cleared = self.clear(env, span, true);
         let at = |stopped: Stopped| stopped.at;
         match &cleared {
@@ -203,10 +203,12 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 let stopped = undone.err().map(|error| {
                     let stopped = error.stopped;
                     // Nothing could be undone: everything that was mapped is.
-                    stopped.unwrap_or(Stopped {
-                        at: done.end,
+                    let at = stopped.map_or(done.end, |stopped| stopped.at);
+                    Stopped {
+                        span,
+                        at,
                         lost: None,
-                    })
+                    }
                 });
                 return Err(Error { cause, stopped });
             }

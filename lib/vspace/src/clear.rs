@@ -102,13 +102,17 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 Ok(more) => add_lost(&mut lost, more),
                 Err(cause) => {
                     let lost = lost.map(|(_, lost)| lost);
-                    let stopped = (rest.end != span.end).then_some(Stopped { at: rest.end, lost });
+                    let stopped = (rest.end != span.end).then_some(Stopped {
+                        span,
+                        at: rest.end,
+                        lost,
+                    });
                     return Err(Error { cause, stopped });
                 }
             }
             rest.end = hole.start;
         }
-        done(span.start, lost)
+        done(span, lost)
     }
 
     /// Unmaps a whole run.
@@ -224,12 +228,13 @@ pub(crate) fn add_lost<E>(lost: &mut Lost<E>, more: Lost<E>) {
 ///
 /// # Errors
 /// If something was.
-pub(crate) fn done<E>(at: u64, lost: Lost<E>) -> Result<(), Error<E>> {
+pub(crate) fn done<E>(span: Span, lost: Lost<E>) -> Result<(), Error<E>> {
     match lost {
         Some((cause, lost)) => Err(Error {
             cause,
             stopped: Some(Stopped {
-                at,
+                span,
+                at: span.start,
                 lost: Some(lost),
             }),
         }),

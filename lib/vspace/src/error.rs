@@ -38,6 +38,8 @@ pub enum Cause<E> {
 /// [`unback`](crate::Space::unback) of the same range finish, and so does [`protect`](crate::Space::protect).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
+    /// All addresses of the operation.
+    pub span: Span,
     /// * map, back: pages below are there, those from here on are not. The region stays.
     /// * unmap, unback: pages below are still there, those from here on are not. The region stays, unless this is where the range
     ///   begins: then all was done, and only `lost` is to be told.

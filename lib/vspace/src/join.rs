@@ -32,7 +32,7 @@ impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
             let joined = self.like_last(last);
             if joined.start < last.start {
                 let lost = self.join_runs(env, joined)?;
-                done(joined.start, lost)?;
+                done(joined, lost)?;
             }
             rest.end = joined.start;
             if rest.end <= span.start {
@@ -95,7 +95,7 @@ impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
         self.release_table(env, first.level, first.start);
         match failed {
             Some(error) => {
-                done(span.start, lost)?;
+                done(span, lost)?;
                 Err(Cause::Environment(error).into())
             }
             None => Ok(lost),

@@ -77,6 +77,6 @@ pub use space::{Counts, Found, Page, Space, Span};
 pub const BACK_NODES: usize = 4;
 /// Most nodes that [`Space::reserve`] takes.
 pub const RESERVE_NODES: usize = 1;
-/// Most nodes that a change of regions takes, at both ends of a range: [`Space::guard`]; [`Space::protect`] and
-/// [`Space::unmap`] if they cut no run.
+/// Most nodes that a change of regions takes, one at each end of a range that cuts one in two: [`Space::guard`];
+/// [`Space::protect`] and [`Space::unmap`] if they cut no run. To unmap whole regions takes none.
 pub const SPLIT_NODES: usize = 2;

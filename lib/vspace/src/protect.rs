@@ -1,6 +1,5 @@
 //! Other flags for pages.
 
-use crate::SPLIT_NODES;
 use crate::clear::{add_lost, done};
 use crate::env::{Entries, Tables};
 use crate::error::{Cause, Error, Stopped, Why};
@@ -56,22 +55,24 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             let block = self.block_at(at);
             block.map_or(0, |run| self.cut_needs(run, hole).nodes())
         };
-        self.need(SPLIT_NODES + edges.into_iter().map(cut).sum::<usize>())?;
+        // It may stop anywhere, and be split there instead of at the end.
+        let splits = 1 + usize::from(self.is_inside(span.start));
+        self.need(splits + edges.into_iter().map(cut).sum::<usize>())?;
         let mut lost = None;
         for at in edges {
             match self.cut_block(env, at) {
                 Ok(more) => add_lost(&mut lost, more),
                 Err(cause) => {
-                    let (at, lost) = (span.start, lost.map(|(_, span)| span));
-                    let stopped = lost.map(|lost| Stopped {
-                        at,
+                    let stopped = lost.map(|(_, lost)| Stopped {
+                        span,
+                        at: span.start,
                         lost: Some(lost),
                     });
                     return Err(Error { cause, stopped });
                 }
             }
         }
-        done(span.start, lost)?;
+        done(span, lost)?;
         let changed = self.rewrite(env, span, flags);
         let reached = match &changed {
             Ok(()) => span.end,
@@ -112,7 +113,11 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             if let Err(cause) = self.change_entries(env, &group) {
                 let end = rest.start;
                 let undone = self.restore(env, Span { end, ..span });
-                let stopped = undone.err().map(|at| Stopped { at, lost: None });
+                let stopped = undone.err().map(|at| Stopped {
+                    span,
+                    at,
+                    lost: None,
+                });
                 return Err(Error { cause, stopped });
             }
             rest.start = group.span.end;

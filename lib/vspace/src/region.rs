@@ -2,12 +2,12 @@
 //!
 //! A region is kept as parts, each with the same flags throughout. What a change of flags splits, the change back joins again.
 
+use crate::RESERVE_NODES;
 use crate::error::Why;
 use crate::gaps::{Gaps, find};
 use crate::level::PageSize;
 use crate::node::{Content, Node, Part};
 use crate::space::{Space, Span};
-use crate::{RESERVE_NODES, SPLIT_NODES};
 use arena::Store;
 use kpi::addr::VirtAddr;
 use kpi::rights::PageFlags;
@@ -143,7 +143,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         if self.last_run(span).is_some() {
             return Err(Why::Backed);
         }
-        self.need(SPLIT_NODES)?;
+        self.need(self.split_needs(span))?;
         self.change(span, |part| part.is_guard = true)
     }
 
@@ -205,6 +205,17 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         Ok(())
     }
 
+    /// Nodes to make parts begin and end where a span does: at most [`SPLIT_NODES`](crate::SPLIT_NODES), none for whole parts.
+    pub(crate) fn split_needs(&self, span: Span) -> usize {
+        usize::from(self.is_inside(span.start)) + usize::from(self.is_inside(span.end))
+    }
+
+    /// Whether a part is on both sides of an address.
+    pub(crate) fn is_inside(&self, at: u64) -> bool {
+        let part = self.part_at(at);
+        part.is_some_and(|part| part.span.start < at)
+    }
+
     /// Splits the part that `at` is inside of, so that one begins there.
     ///
     /// # Errors
@@ -262,7 +273,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         self.set_end(left_id, end);
     }
 
-    /// Changes all parts of a span, which takes up to [`SPLIT_NODES`].
+    /// Changes all parts of a span, which takes [`Self::split_needs`].
     ///
     /// # Errors
     /// [`Why::Nodes`].
@@ -285,7 +296,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         Ok(())
     }
 
-    /// Gives the addresses of a span back, which takes up to [`SPLIT_NODES`] first.
+    /// Gives the addresses of a span back, which takes [`Self::split_needs`] first.
     ///
     /// # Errors
     /// [`Why::Nodes`].

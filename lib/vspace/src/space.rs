@@ -226,7 +226,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
 
     /// The last run that has an address in the span.
     pub(crate) fn last_run(&self, span: Span) -> Option<&Run<C>> {
-        let below = span.end.checked_sub(1)?;
+        let below = span.end.checked_sub(1).filter(|_| span.bytes() > 0)?;
         let run = self.run(self.runs.at_most(&self.arena, &below)?)?;
         (run.end() > span.start).then_some(run)
     }
