@@ -103,20 +103,15 @@ impl World {
     ) -> Outcome<T> {
         self.kernel.prepared = None;
         self.kernel.faults = None;
+        self.kernel.hostile = self.random.one_in(2);
         if self.random.one_in(4) {
             let then = self.random.of(&[0, 0, 1, 2, 4]);
             self.kernel.faults = Some(Faults {
                 after: self.random.below(6),
                 then,
-                honest: self.random.one_in(2),
                 random: self.random.clone(),
             });
         }
-        let honest = self
-            .kernel
-            .faults
-            .as_ref()
-            .is_none_or(|faults| faults.honest);
         let mut asked = 0;
         let result = loop {
             let free = self.space.free_nodes();
@@ -134,7 +129,7 @@ impl World {
             assert!(asked <= 2, "{name}: asks for nodes again");
             self.space.store().grow(nodes - free);
         };
-        let had_fault = self.kernel.faults.take();
+        self.kernel.faults = None;
         if !self.kernel.stuck {
             self.space
                 .check()
@@ -151,14 +146,13 @@ impl World {
                     *self.tally.stopped.entry(name).or_default() += 1;
                     if stopped.lost.is_some() {
                         self.tally.lost += 1;
-                        assert!(!honest, "{name}: lost what was prepared for");
+                        assert!(self.kernel.hostile, "{name}: lost what was prepared for");
                     }
                 }
                 let why = match cause {
                     Cause::Space(why) => Some(why),
                     Cause::Environment(_) => None,
                 };
-                drop(had_fault);
                 Err(Failed { why, stopped })
             }
         }

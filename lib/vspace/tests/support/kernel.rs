@@ -58,8 +58,6 @@ pub struct Faults {
     pub after: u64,
     /// Then each fails one time in so many; 0: only one does.
     pub then: u64,
-    /// Those that were prepared for do not fail.
-    pub honest: bool,
     pub random: Random,
 }
 
@@ -92,6 +90,8 @@ pub struct Kernel {
     pub frames: HashMap<Cap, Frame>,
     next: Cap,
     pub faults: Option<Faults>,
+    /// What was prepared for may fail.
+    pub hostile: bool,
     /// Mappings and tables that were prepared for.
     pub prepared: Option<(usize, usize)>,
     pub calls: u64,
@@ -109,6 +109,7 @@ impl Kernel {
             frames: HashMap::new(),
             next: ROOT,
             faults: None,
+            hostile: false,
             prepared: None,
             calls: 0,
             stuck: false,
@@ -153,7 +154,7 @@ impl Kernel {
         let Some(faults) = &mut self.faults else {
             return Ok(());
         };
-        if prepared && faults.honest && self.prepared.is_some() {
+        if prepared && !self.hostile && self.prepared.is_some() {
             return Ok(());
         }
         if faults.after > 0 {
@@ -171,9 +172,8 @@ impl Kernel {
     }
 
     fn spend(&mut self, mappings: usize, tables: usize) {
-        let hostile = self.faults.as_ref().is_some_and(|faults| !faults.honest);
         if let Some(left) = &mut self.prepared
-            && !hostile
+            && !self.hostile
         {
             left.0 = left.0.checked_sub(mappings).expect("Mappings prepared for");
             left.1 = left.1.checked_sub(tables).expect("tables prepared for");
