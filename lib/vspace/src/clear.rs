@@ -156,7 +156,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         hole: Span,
     ) -> Result<Lost<T::Error>, Cause<T::Error>> {
         let needs = self.cut_needs(run, hole);
-        env.prepare(run.frame, needs.runs + needs.tables, needs.tables)
+        env.prepare(run.frame, needs.nodes(), needs.tables)
             .map_err(Cause::Environment)?;
         env.unmap(self.table_cap(run.table), run.mapping)
             .map_err(Cause::Environment)?;

@@ -31,13 +31,14 @@ pub trait Tables {
         entry: u16,
     ) -> Result<(Self::Cap, Self::Cap), Self::Error>;
 
-    /// Takes a table that has no entries any more from its parent, and gives its memory and slots back.
+    /// Takes a table of level 1 to 3 that has no entries any more from its parent, and gives its memory and slots back.
     ///
     /// # Errors
     /// The kernel's, if it still hangs there. What fails later is for the environment to deal with.
     fn prune(
         &mut self,
         parent: Self::Cap,
+        level: u8,
         table: Self::Cap,
         mapping: Self::Cap,
     ) -> Result<(), Self::Error>;
@@ -73,7 +74,7 @@ pub trait Tables {
     ) -> Result<(), Self::Error>;
 
     /// A run of this frame is about to be unmapped and mapped again in pieces: the next calls until then must not fail for want of memory
-    /// or slots, for at most so many Mappings and tables.
+    /// or slots, for at most so many Mappings (also those that tables hang by) and so many tables of level 1, 2 and 3.
     ///
     /// # Errors
     /// They are not to be had, or the frame is not, so that it could not be mapped again.
@@ -81,7 +82,7 @@ pub trait Tables {
         &mut self,
         frame: Self::Cap,
         mappings: usize,
-        tables: usize,
+        tables: [usize; 3],
     ) -> Result<(), Self::Error>;
 
     /// So many bytes of a frame have just been taken from the space for good. Not called when an operation that failed is undone.

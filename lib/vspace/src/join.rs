@@ -77,7 +77,8 @@ impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
         let Some(first) = self.run_at(span.start).copied() else {
             return Ok(None);
         };
-        env.prepare(first.frame, 1, 0).map_err(Cause::Environment)?;
+        env.prepare(first.frame, 1, [0; 3])
+            .map_err(Cause::Environment)?;
         let mut at = span.start;
         let mut failed = None;
         while at < span.end

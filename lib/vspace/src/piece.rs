@@ -51,21 +51,23 @@ impl Piece {
 pub(crate) struct Needs {
     /// Mappings of memory.
     pub(crate) runs: usize,
-    /// Tables that are not there yet.
-    pub(crate) tables: usize,
+    /// Tables of level 1 to 3 that are not there yet.
+    pub(crate) tables: [usize; 3],
 }
 
 impl Needs {
     /// Nodes; as many Mappings in all.
-    pub(crate) const fn nodes(&self) -> usize {
-        self.runs + self.tables
+    pub(crate) fn nodes(&self) -> usize {
+        self.runs + self.tables.iter().sum::<usize>()
     }
 }
 
 impl AddAssign for Needs {
     fn add_assign(&mut self, other: Self) {
         self.runs += other.runs;
-        self.tables += other.tables;
+        for (tables, more) in self.tables.iter_mut().zip(other.tables) {
+            *tables += more;
+        }
     }
 }
 
@@ -109,10 +111,11 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 return None;
             }
             needs.runs += 1;
-            for (level, missing) in (1..=piece.level).zip(&mut missing) {
+            let tables = missing.iter_mut().zip(&mut needs.tables);
+            for (level, (missing, tables)) in (1..=piece.level).zip(tables) {
                 let base = table_base(level, piece.at);
                 if *missing != base && self.find_table(level, piece.at).is_none() {
-                    needs.tables += 1;
+                    *tables += 1;
                     *missing = base;
                 }
             }

@@ -111,7 +111,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 return;
             };
             let parent = self.table_cap(table.parent);
-            if env.prune(parent, table.cap, table.mapping).is_err() {
+            if env.prune(parent, level, table.cap, table.mapping).is_err() {
                 self.has_empty = true;
                 return;
             }

@@ -93,7 +93,7 @@ pub struct Kernel {
     /// What was prepared for may fail.
     pub hostile: bool,
     /// Mappings and tables that were prepared for.
-    pub prepared: Option<(usize, usize)>,
+    pub prepared: Option<(usize, [usize; 3])>,
     pub calls: u64,
     /// A table may be left where it is in the way.
     pub stuck: bool,
@@ -171,12 +171,15 @@ impl Kernel {
         }
     }
 
-    fn spend(&mut self, mappings: usize, tables: usize) {
+    fn spend(&mut self, table_of: Option<u8>) {
         if let Some(left) = &mut self.prepared
             && !self.hostile
         {
-            left.0 = left.0.checked_sub(mappings).expect("Mappings prepared for");
-            left.1 = left.1.checked_sub(tables).expect("tables prepared for");
+            left.0 = left.0.checked_sub(1).expect("Mappings prepared for");
+            if let Some(level) = table_of {
+                let tables = &mut left.1[usize::from(level) - 1];
+                *tables = tables.checked_sub(1).expect("tables prepared for");
+            }
         }
     }
 
@@ -261,7 +264,7 @@ impl Tables for Kernel {
 
     fn grow(&mut self, parent: Cap, level: u8, entry: u16) -> Result<(Cap, Cap), Refusal> {
         self.call(true)?;
-        self.spend(1, 1);
+        self.spend(Some(level));
         assert_eq!(self.tables[&parent].level + 1, level);
         let entries = Entries {
             first: entry,
@@ -279,7 +282,7 @@ impl Tables for Kernel {
         Ok((table, mapping))
     }
 
-    fn prune(&mut self, parent: Cap, table: Cap, mapping: Cap) -> Result<(), Refusal> {
+    fn prune(&mut self, parent: Cap, level: u8, table: Cap, mapping: Cap) -> Result<(), Refusal> {
         if let Err(error) = self.call(false) {
             self.stuck = true;
             return Err(error);
@@ -289,6 +292,7 @@ impl Tables for Kernel {
             count: 512,
         };
         assert!(self.is_empty(table, all), "a table that is not empty");
+        assert_eq!(self.tables[&table].level, level);
         let hung = self.mappings.remove(&mapping).expect("a Mapping");
         assert_eq!(hung.table, parent);
         assert_eq!(*self.entry(parent, hung.entries.first), Entry::Table(table));
@@ -327,7 +331,7 @@ impl Tables for Kernel {
             assert!(self.stuck, "memory over something");
             return Err(Refusal::Injected);
         }
-        self.spend(1, 0);
+        self.spend(None);
         for index in 0..entries.count {
             *self.entry(table, entries.first + index) = Entry::Leaf {
                 physical: base + offset + u64::from(index) * bytes,
@@ -373,7 +377,7 @@ impl Tables for Kernel {
         Ok(())
     }
 
-    fn prepare(&mut self, frame: Cap, mappings: usize, tables: usize) -> Result<(), Refusal> {
+    fn prepare(&mut self, frame: Cap, mappings: usize, tables: [usize; 3]) -> Result<(), Refusal> {
         self.call(false)?;
         assert!(self.frames.contains_key(&frame));
         self.prepared = Some((mappings, tables));
