@@ -371,6 +371,35 @@ fn a_map_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn a_protect_that_fails_gives_all_flags_back() {
+    for after in 0.. {
+        let mut world = World::new(100);
+        // Two tables of pages; three parts, one of which is uncached, in the first.
+        let start = 5 * LARGE - 200 * PAGE;
+        let mapped = world.map(Some(start), 400 * PAGE, PAGE);
+        let uncached = PageFlags::READ_WRITE.union(PageFlags::NOCACHE);
+        let parts = [(10, 20, PageFlags::READ), (30, 150, uncached)];
+        for (first, pages, flags) in parts {
+            let part = span(start + first * PAGE, pages * PAGE);
+            world.space.protect(&mut world.kernel, part, flags).unwrap();
+        }
+        let before = world.kernel.leaves();
+        let counts = world.space.counts();
+        world.fail_after(after, 0);
+        let inner = span(start + 15 * PAGE, mapped.bytes() - 20 * PAGE);
+        let flags = PageFlags::READ_EXECUTE;
+        if world.space.protect(&mut world.kernel, inner, flags).is_ok() {
+            assert_eq!(after, 2);
+            break;
+        }
+        assert_eq!(
+            (world.kernel.leaves(), world.space.counts()),
+            (before, counts)
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_undone_is_told() {
     let mut world = World::new(100);
     // The second run fails, and the first cannot be taken away then.
