@@ -165,7 +165,6 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         for rest in run.around(hole) {
             add_lost(&mut lost, self.map_again(env, run, rest));
         }
-        self.release_table(env, run.level, run.start);
         if hole.bytes() > 0 {
             let offset = run.offset + (hole.start - run.start);
             env.released(run.frame, offset, hole.bytes());
@@ -173,7 +172,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         Ok(lost)
     }
 
-    /// Maps what was just unmapped as part of a run.
+    /// Maps what was just unmapped as part of a run. Its table is still there; it goes when nothing can be mapped.
     pub(crate) fn map_again<T: Tables<Cap = C>>(
         &mut self,
         env: &mut T,

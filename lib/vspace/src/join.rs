@@ -93,7 +93,6 @@ impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
         }
         let unmapped = Span { end: at, ..span };
         let lost = self.map_again(env, &first, unmapped);
-        self.release_table(env, first.level, first.start);
         match failed {
             Some(error) => {
                 done(span, lost)?;

@@ -268,6 +268,45 @@ fn single_pages_are_protected_together_and_joined() {
 }
 
 #[test]
+fn only_what_follows_is_joined() {
+    let mut world = World::new(100);
+    let other = world.kernel.frame(3 * HUGE, HUGE, CapRights::ALL);
+    let start = VirtAddr(4 * LARGE);
+    let region = world
+        .space
+        .reserve(Place::At(start), 16 * PAGE, RW)
+        .unwrap();
+    let page = |page| span(region.start + page * PAGE, PAGE);
+    // Not further on in the frame; not of the same frame; a gap; not the same limit; not the same flags.
+    for (at, offset) in [(0, 5), (1, 9), (2, 3), (4, 6), (5, 7), (7, 8), (8, 9)] {
+        world.back(page(at), offset * PAGE);
+    }
+    let (space, kernel) = (&mut world.space, &mut world.kernel);
+    let backing = Backing {
+        frame: other,
+        offset: 4 * PAGE,
+        address: PhysAddr(3 * HUGE),
+    };
+    let limit = PageFlags::MASK;
+    space
+        .back(kernel, page(3), backing, limit, Choice::Auto)
+        .unwrap();
+    let backing = world.backing(8 * PAGE);
+    let (space, kernel) = (&mut world.space, &mut world.kernel);
+    let limit = PageFlags::READ;
+    space
+        .back(kernel, page(6), backing, limit, Choice::Auto)
+        .unwrap();
+    space.protect(kernel, page(8), PageFlags::READ).unwrap();
+    let before = (kernel.leaves(), space.counts().runs);
+    assert_eq!(before.1, 9);
+    // Pages 4 and 5.
+    assert_eq!(space.join(kernel, region), Ok(1));
+    assert_eq!((kernel.leaves(), space.counts().runs), (before.0, 8));
+    space.check().unwrap();
+}
+
+#[test]
 fn a_fault_handler_learns_what_is_there() {
     let mut world = World::new(100);
     let stack = Attributes { tag: 7, ..RW };
