@@ -4,6 +4,9 @@
 pub mod kernel;
 pub mod model;
 pub mod random;
+pub mod small;
+pub mod steps;
+pub mod world;
 
 use arena::{Slot, Store};
 use vspace::Node;
