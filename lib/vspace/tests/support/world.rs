@@ -90,7 +90,7 @@ impl World {
         self.kernel.faults = None;
         self.kernel.hostile = self.random.one_in(2);
         if self.random.one_in(4) {
-            let then = self.random.of(&[0, 0, 1, 2, 4]);
+            let then = self.random.of(&[0, 1, 1, 2, 4]);
             self.kernel.faults = Some(Faults {
                 after: self.random.below(6),
                 then,
