@@ -9,6 +9,7 @@ use std::process::Command;
 
 /// Crates without I/O, devices or assembly: formats, parsers, state machines.
 const PURE: &[&str] = &[
+    "arena",
     "bootimage",
     "capgraph",
     "capops",
@@ -26,12 +27,14 @@ const PURE: &[&str] = &[
     "testproto",
     "threads",
     "ump",
+    "vspace",
 ];
 
 /// What user space is made of, below programs.
 const USER_SPACE: &[&str] = &[
     "aos",
     "aos-macros",
+    "arena",
     "bootimage",
     "capgraph",
     "capops",
@@ -48,6 +51,7 @@ const USER_SPACE: &[&str] = &[
     "testproto",
     "threads",
     "ump",
+    "vspace",
 ];
 
 /// For each crate, the crates of this workspace it may depend on. Programs (`kind = "program"`) share the row `program`, and

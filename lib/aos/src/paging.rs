@@ -1,101 +1,39 @@
-//! Address spaces: the page tables of one, and the mappings in it.
+//! Address spaces: what is mapped where, and the page tables for it.
 //!
-//! A [`PagingState`] keeps a shadow of the tables it made (the kernel cannot be asked for them). For the own space it works
+//! The books and all decisions are [`vspace`]'s; this is its environment, and the calls for programs. For the own space it works
 //! above [`OWN_START`] only: below lie the program and what its parent mapped, whose tables belong to the parent. For a new
 //! domain's space it knows everything from the root on, and keeps the table capabilities in the *parent's* CSpace (a table is
 //! invoked there), with copies for the child in its page CNode.
 //!
-//! Where address, length and the frame's place allow, cached memory is mapped by blocks of 2 MiB: one entry instead of 512, and no
-//! table of level 3.
-//!
-//! Tables are never given back: the next mapping in their reach uses them again.
+//! Where address, length and the frame's place allow, cached memory is mapped by blocks of 2 MiB or 1 GiB: one entry instead of 512, and no
+//! table below.
 //!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
 
+mod tables;
+
 use crate::account::Account;
 use crate::arch::memory::Mapped;
-use crate::cap::vnode::{Entries, table_type, vnode_map, vnode_unmap};
-use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
-use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::ram::{mm_free, vnode_create};
-use crate::slot::{slot_alloc, slot_free};
+use crate::cap::{CNodeRef, CapRef, cap_direct_identify};
+use crate::error::{Error, ErrorCode, ResultExt};
 use crate::sync::Mutex;
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
-use kpi::addr::{CapAddr, L2_SLOTS, VirtAddr};
-use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE, PTABLE_ENTRIES, USER_ADDRESS_BITS};
+use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
+use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
-use kpi::slots::{VROOT, root};
-use mm::ranges::{Ranges, Span};
+use kpi::slots::VROOT;
+use tables::{Kernel, Name, Nodes};
+use vspace::{Attributes, Backing, Cause, Choice, PageSize, Place, Space, Span, Why};
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
 /// Bytes for them.
 pub const OWN_BYTES: u64 = 1 << 39;
 
-/// Bytes that an entry of a table covers, by level.
-const fn entry_bytes(level: u8) -> u64 {
-    match level {
-        0 => 1 << 39,
-        1 => 1 << 30,
-        2 => 1 << 21,
-        _ => BASE_PAGE_SIZE,
-    }
-}
-
-/// Index of the entry of a table of that level that covers the address.
-const fn entry_of(level: u8, address: VirtAddr) -> u16 {
-    (address.0 / entry_bytes(level) % PTABLE_ENTRIES) as u16
-}
-
-/// Where table copies and Mapping capabilities go.
-#[derive(Debug)]
-enum Home {
-    /// The own CSpace.
-    Own,
-    /// The CSpace of a domain that is being made.
-    Foreign {
-        account: Account,
-        tables: CNodeRef,
-        next_table: u32,
-        mappings: CNodeRef,
-        next_mapping: u32,
-    },
-}
-
-/// One leaf mapping: a run of entries in one table of level 3 (pages) or 2 (blocks).
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    table: CapRef,
-    mapping: CapRef,
-}
-
-/// A frame mapped somewhere.
-#[derive(Debug)]
-struct Region {
-    bytes: u64,
-    parts: Vec<Part>,
-}
-
-/// Whether a frame has its place at a block boundary and may be mapped by blocks.
-fn has_blocks(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<bool, Error> {
-    // The kernel maps no uncached blocks: it could not clean them from the cache in one entry.
-    if bytes < LARGE_PAGE_SIZE || flags.contains(PageFlags::NOCACHE) {
-        return Ok(false);
-    }
-    let capability = cap_direct_identify(frame).push_err(ErrorCode::LibFrameIdentify)?;
-    Ok(capability.address().is_multiple_of(LARGE_PAGE_SIZE))
-}
-
 /// An address space.
 #[derive(Debug)]
 pub struct PagingState {
-    root: CapRef,
-    home: Home,
-    /// Tables of level 1 to 3, by level and first address that they cover.
-    tables: BTreeMap<(u8, u64), CapRef>,
-    regions: BTreeMap<u64, Region>,
-    free: Ranges,
+    space: Space<Name, Nodes>,
+    kernel: Kernel,
 }
 
 static OWN: Mutex<Option<PagingState>> = Mutex::new(None);
@@ -123,11 +61,11 @@ pub fn paging_map_frame_attr(
     with_own(|state| state.map(frame, bytes, flags))
 }
 
-/// Bytes of the hole before each piece of a guarded mapping.
+/// Bytes of the guard before each piece of a guarded mapping.
 pub(crate) const GUARD_BYTES: u64 = 16384;
 
-/// Maps a frame in pieces of so many bytes, each behind a hole that nothing is ever mapped into, to be read and written. Answers where
-/// the first hole begins; [`paging_unmap`] of that address unmaps all of it.
+/// Maps a frame in pieces of so many bytes, each behind a guard, to be read and written. Answers where the first guard begins;
+/// [`paging_unmap`] of that address unmaps all of it.
 ///
 /// # Errors
 /// As [`paging_map_frame_attr`].
@@ -224,32 +162,60 @@ impl MappedFrame {
     }
 }
 
-/// Page-aligned range of so many bytes, rounded up.
+/// So many bytes, rounded up to pages, at an address.
 fn span(address: VirtAddr, bytes: u64) -> Result<Span, Error> {
-    let aligned = address.is_aligned(BASE_PAGE_SIZE);
     let bytes = bytes.checked_next_multiple_of(BASE_PAGE_SIZE);
-    let span = bytes.and_then(|bytes| Span::new(address.0, bytes).ok());
-    span.filter(|span| aligned && span.end <= 1 << USER_ADDRESS_BITS)
+    bytes
+        .and_then(|bytes| Span::new(address, bytes).ok())
         .ok_or(Error::new(ErrorCode::LibVregionBadAlignment))
 }
 
+/// The first byte of a frame, and what pages it may be mapped by.
+fn whole(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<(Backing<Name>, Choice), Error> {
+    let backing = |address| Backing {
+        frame: Name(frame),
+        offset: 0,
+        address,
+    };
+    // Where it is does not matter if no block is possible.
+    if bytes < LARGE_PAGE_SIZE || flags.contains(PageFlags::NOCACHE) {
+        return Ok((backing(PhysAddr(0)), Choice::Exactly(PageSize::Base)));
+    }
+    let capability = cap_direct_identify(frame).push_err(ErrorCode::LibFrameIdentify)?;
+    Ok((backing(PhysAddr(capability.address())), Choice::Auto))
+}
+
+/// The error of an operation, with `code` on top of the kernel's.
+fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
+    match error.cause {
+        Cause::Environment(error) => error.push(code),
+        Cause::Space(why) => match why {
+            Why::Range | Why::PageSize => Error::new(ErrorCode::LibVregionBadAlignment),
+            // What the kernel would say.
+            Why::Flags => Error::new(ErrorCode::SysVmMapRights)
+                .push(ErrorCode::LibVnodeMap)
+                .push(code),
+            Why::NoSpace => Error::new(ErrorCode::LibOutOfVirtualAddr),
+            Why::NotFree | Why::Guard | Why::Backed => Error::new(ErrorCode::LibPmapAddrNotFree),
+            Why::NotReserved => Error::new(ErrorCode::LibPmapNotMapped),
+            Why::Nodes(_) => Error::new(ErrorCode::LibMallocFail).push(code),
+        },
+    }
+}
+
 impl PagingState {
-    fn with(root: CapRef, home: Home, free: Span) -> Result<Self, Error> {
-        let mut ranges = Ranges::new();
-        ranges.add(free).map_err(from_mm)?;
+    fn new(root: CapRef, within: Span, kernel: Kernel) -> Result<Self, Error> {
+        let mut nodes = Nodes::default();
+        nodes.grow(0)?;
         Ok(Self {
-            root,
-            home,
-            tables: BTreeMap::new(),
-            regions: BTreeMap::new(),
-            free: ranges,
+            space: Space::new(Name(root), within, nodes),
+            kernel,
         })
     }
 
     fn own() -> Result<Self, Error> {
         let root = CNodeRef::own(VROOT.l1()).slot(VROOT.l2());
-        let free = Span::new(OWN_START.0, OWN_BYTES).map_err(from_mm)?;
-        Self::with(root, Home::Own, free)
+        Self::new(root, span(OWN_START, OWN_BYTES)?, Kernel::own())
     }
 
     /// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
@@ -258,15 +224,33 @@ impl PagingState {
     /// # Errors
     /// `LIB_ERR_MALLOC_FAIL`.
     pub fn foreign(root: CapRef, croot: CapAddr, account: Account) -> Result<Self, Error> {
-        let home = Home::Foreign {
-            account,
-            tables: CNodeRef::foreign(croot, root::PAGECN),
-            next_table: 1,
-            mappings: CNodeRef::foreign(croot, root::ROOT_MAPPING),
-            next_mapping: 0,
-        };
-        let free = Span::new(BASE_PAGE_SIZE, OWN_START.0 - BASE_PAGE_SIZE).map_err(from_mm)?;
-        Self::with(root, home, free)
+        let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
+        Self::new(root, within, Kernel::foreign(croot, account))
+    }
+
+    /// Runs an operation, and lets the books grow when it says that it needs nodes.
+    fn run<T>(
+        &mut self,
+        code: ErrorCode,
+        mut operation: impl FnMut(
+            &mut Space<Name, Nodes>,
+            &mut Kernel,
+        ) -> Result<T, vspace::Error<Error>>,
+    ) -> Result<T, Error> {
+        loop {
+            let result = operation(&mut self.space, &mut self.kernel);
+            self.kernel.settle();
+            match result {
+                Err(vspace::Error {
+                    cause: Cause::Space(Why::Nodes(nodes)),
+                    stopped: None,
+                }) => {
+                    let missing = nodes.saturating_sub(self.space.free_nodes());
+                    self.space.store().grow(missing).push_err(code)?;
+                }
+                result => return result.map_err(|error| error_of(error, code)),
+            }
+        }
     }
 
     /// Maps a frame somewhere.
@@ -275,22 +259,8 @@ impl PagingState {
     /// As [`paging_map_frame_attr`].
     pub fn map(&mut self, frame: CapRef, bytes: u64, flags: PageFlags) -> Result<VirtAddr, Error> {
         let bytes = span(VirtAddr(0), bytes)?.bytes();
-        let alignment = if has_blocks(frame, bytes, flags)? {
-            LARGE_PAGE_SIZE
-        } else {
-            BASE_PAGE_SIZE
-        };
-        let everywhere = Span {
-            base: 0,
-            end: u64::MAX,
-        };
-        let base = self
-            .free
-            .take(bytes, alignment, everywhere)
-            .or_else(|_| self.free.take(bytes, BASE_PAGE_SIZE, everywhere))
-            .map_err(|_| Error::new(ErrorCode::LibOutOfVirtualAddr))?;
-        self.map_taken(VirtAddr(base), frame, bytes, flags)?;
-        Ok(VirtAddr(base))
+        let mapped = self.map_at(None, frame, bytes, flags)?;
+        Ok(VirtAddr(mapped.start))
     }
 
     /// Maps the first `bytes` bytes of a frame at `address`.
@@ -305,222 +275,77 @@ impl PagingState {
         flags: PageFlags,
     ) -> Result<(), Error> {
         let span = span(address, bytes)?;
-        self.free
-            .take(span.bytes(), BASE_PAGE_SIZE, span)
-            .map_err(|_| Error::new(ErrorCode::LibPmapAddrNotFree))?;
-        self.map_taken(address, frame, span.bytes(), flags)
+        let within = self.space.within();
+        if span.start < within.start || span.end > within.end {
+            return Err(Error::new(ErrorCode::LibPmapAddrNotFree));
+        }
+        self.map_at(Some(address), frame, span.bytes(), flags)
+            .map(|_| ())
     }
 
-    /// Maps at addresses that are no longer in `free`; puts them back when that fails.
-    fn map_taken(
+    fn map_at(
         &mut self,
-        address: VirtAddr,
+        address: Option<VirtAddr>,
         frame: CapRef,
         bytes: u64,
         flags: PageFlags,
-    ) -> Result<(), Error> {
-        let mut region = Region {
-            bytes,
-            parts: Vec::new(),
-        };
-        let mapped = self.map_parts(&mut region, (address, bytes), (frame, 0), flags);
-        self.keep(address, region, mapped)
+    ) -> Result<Span, Error> {
+        let (backing, choice) = whole(frame, bytes, flags)?;
+        let attributes = Attributes::memory(flags);
+        self.run(ErrorCode::LibPmapDoMap, |space, kernel| {
+            space.map(kernel, address, bytes, backing, attributes, choice)
+        })
     }
 
     /// See [`paging_map_guarded`].
     fn map_guarded(&mut self, frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
         let bytes = pieces.iter().map(|piece| piece + GUARD_BYTES).sum();
-        let everywhere = Span {
-            base: 0,
-            end: u64::MAX,
-        };
-        let base = self.free.take(bytes, BASE_PAGE_SIZE, everywhere);
-        let base = base.map_err(|_| Error::new(ErrorCode::LibOutOfVirtualAddr))?;
-        let mut region = Region {
-            bytes,
-            parts: Vec::new(),
-        };
-        let (mut at, mut from) = (base, 0);
-        let mapped = pieces.iter().try_for_each(|piece| {
-            at += GUARD_BYTES;
-            let place = (VirtAddr(at), *piece);
-            self.map_parts(&mut region, place, (frame, from), PageFlags::READ_WRITE)?;
-            (at, from) = (at + piece, from + piece);
-            Ok(())
-        });
-        self.keep(VirtAddr(base), region, mapped)?;
-        Ok(VirtAddr(base))
-    }
-
-    /// Notes a region that was mapped, or undoes what was done of it.
-    fn keep(
-        &mut self,
-        address: VirtAddr,
-        region: Region,
-        mapped: Result<(), Error>,
-    ) -> Result<(), Error> {
-        if mapped.is_err() {
-            // What was mapped so far goes; a part that cannot be unmapped keeps its addresses out of use.
-            self.remove(address, region)?;
-        } else {
-            self.regions.insert(address.0, region);
+        let attributes = Attributes::memory(PageFlags::READ_WRITE);
+        let place = Place::Anywhere(PageSize::Base);
+        let taken = self.run(ErrorCode::LibPmapDoMap, |space, _| {
+            Ok(space.reserve(place, bytes, attributes)?)
+        })?;
+        let start = VirtAddr(taken.start);
+        let backed = self.back_guarded(start, frame, pieces);
+        if backed.is_err() {
+            // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
+            let _ = self.unmap(start);
         }
-        mapped.push_err(ErrorCode::LibPmapDoMap)
+        backed.map(|()| start)
     }
 
-    /// Maps so many bytes at an address, of a frame from an offset on.
-    fn map_parts(
+    fn back_guarded(
         &mut self,
-        region: &mut Region,
-        (address, bytes): (VirtAddr, u64),
-        (frame, from): (CapRef, u64),
-        flags: PageFlags,
+        start: VirtAddr,
+        frame: CapRef,
+        pieces: &[u64],
     ) -> Result<(), Error> {
-        let has_blocks = from.is_multiple_of(LARGE_PAGE_SIZE) && has_blocks(frame, bytes, flags)?;
-        let mut done = 0;
-        while done < bytes {
-            // Cannot wrap: the whole range lies below 2^48.
-            let at = VirtAddr(address.0 + done);
-            let left = bytes - done;
-            let blocks = match has_blocks && at.is_aligned(LARGE_PAGE_SIZE) {
-                true => (left / LARGE_PAGE_SIZE).min(self.blocks_free(at)),
-                false => 0,
+        let (mut at, mut offset) = (start.0, 0);
+        for piece in pieces {
+            let guard = span(VirtAddr(at), GUARD_BYTES)?;
+            let memory = span(VirtAddr(guard.end), *piece)?;
+            let backing = Backing {
+                frame: Name(frame),
+                offset,
+                address: PhysAddr(0),
             };
-            let (level, count) = match blocks {
-                0 => (3, left / BASE_PAGE_SIZE),
-                blocks => (2, blocks),
-            };
-            let entry = entry_of(level, at);
-            let count = count.min(PTABLE_ENTRIES - u64::from(entry));
-            let table = self.table(level, at)?;
-            region
-                .parts
-                .try_reserve(1)
-                .map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
-            let mapping = self.mapping_slot()?;
-            let entries = Entries {
-                entry,
-                count: count as u16,
-            };
-            if let Err(error) = vnode_map(table, frame, flags, from + done, entries, mapping) {
-                self.free_mapping_slot(mapping);
-                return Err(error);
-            }
-            region.parts.push(Part { table, mapping });
-            done += count * entry_bytes(level);
+            self.run(ErrorCode::LibPmapDoMap, |space, kernel| {
+                let choice = Choice::Exactly(PageSize::Base);
+                space.back(kernel, memory, backing, PageFlags::MASK, choice)
+            })?;
+            self.run(ErrorCode::LibPmapDoMap, |space, _| Ok(space.guard(guard)?))?;
+            (at, offset) = (memory.end, offset + piece);
         }
         Ok(())
-    }
-
-    /// How many blocks from `at` on have no table of level 3: its place cannot be a block's.
-    fn blocks_free(&self, at: VirtAddr) -> u64 {
-        let next = self.tables.range((3, at.0)..).next();
-        next.map_or(u64::MAX, |((_, base), _)| (base - at.0) / LARGE_PAGE_SIZE)
-    }
-
-    /// The table of a level that covers the address, made when it is not there.
-    fn table(&mut self, level: u8, address: VirtAddr) -> Result<CapRef, Error> {
-        if level == 0 {
-            return Ok(self.root);
-        }
-        let base = address.align_down(entry_bytes(level - 1)).0;
-        if let Some(table) = self.tables.get(&(level, base)) {
-            return Ok(*table);
-        }
-        let parent = self.table(level - 1, address)?;
-        let table = match &self.home {
-            Home::Own => vnode_create(level)?,
-            Home::Foreign { account, .. } => account
-                .object(table_type(level), BASE_PAGE_SIZE)
-                .push_err(ErrorCode::LibVnodeCreate)?,
-        };
-        if let Err(error) = self.hang(parent, table, level, address) {
-            if matches!(self.home, Home::Own) {
-                // Not in use anywhere; what cannot be freed is lost, the error that counts is the first.
-                let _ = mm_free(table);
-            }
-            return Err(error);
-        }
-        self.tables.insert((level, base), table);
-        Ok(table)
-    }
-
-    /// Hangs a new table under its parent.
-    fn hang(
-        &mut self,
-        parent: CapRef,
-        table: CapRef,
-        level: u8,
-        address: VirtAddr,
-    ) -> Result<(), Error> {
-        let mapping = self.mapping_slot()?;
-        let entries = Entries {
-            entry: entry_of(level - 1, address),
-            count: 1,
-        };
-        if let Err(error) = vnode_map(parent, table, PageFlags::READ_WRITE, 0, entries, mapping) {
-            self.free_mapping_slot(mapping);
-            return Err(error);
-        }
-        if let Home::Foreign {
-            tables, next_table, ..
-        } = &mut self.home
-        {
-            let slot = next_slot(next_table)?;
-            cap_copy(tables.slot(slot), table)?;
-        }
-        Ok(())
-    }
-
-    fn mapping_slot(&mut self) -> Result<CapRef, Error> {
-        match &mut self.home {
-            Home::Own => slot_alloc(),
-            Home::Foreign {
-                mappings,
-                next_mapping,
-                ..
-            } => Ok(mappings.slot(next_slot(next_mapping)?)),
-        }
-    }
-
-    fn free_mapping_slot(&mut self, slot: CapRef) {
-        match &mut self.home {
-            // It came from the allocator and is empty.
-            Home::Own => drop(slot_free(slot)),
-            Home::Foreign { next_mapping, .. } => *next_mapping = slot.slot,
-        }
     }
 
     /// Unmaps what was mapped at `address`.
     fn unmap(&mut self, address: VirtAddr) -> Result<(), Error> {
-        let region = self
-            .regions
-            .remove(&address.0)
-            .ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
-        self.remove(address, region)
+        let mapped = self.space.extent(address);
+        let mapped = mapped.filter(|mapped| mapped.start == address.0);
+        let mapped = mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
+        self.run(ErrorCode::LibPmapUnmap, |space, kernel| {
+            space.unmap(kernel, mapped)
+        })
     }
-
-    fn remove(&mut self, address: VirtAddr, mut region: Region) -> Result<(), Error> {
-        while let Some(part) = region.parts.last().copied() {
-            if let Err(error) = vnode_unmap(part.table, part.mapping) {
-                self.regions.insert(address.0, region);
-                return Err(error.push(ErrorCode::LibPmapUnmap));
-            }
-            region.parts.pop();
-            if matches!(self.home, Home::Own) {
-                slot_free(part.mapping)?;
-            }
-        }
-        let span = Span::new(address.0, region.bytes).map_err(from_mm)?;
-        self.free.add(span).map_err(from_mm)
-    }
-}
-
-fn next_slot(next: &mut u32) -> Result<u32, Error> {
-    let slot = *next;
-    if slot >= L2_SLOTS {
-        return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
-    }
-    *next += 1;
-    Ok(slot)
 }
