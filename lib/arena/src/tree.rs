@@ -16,6 +16,15 @@ pub struct Link {
     level: u8,
 }
 
+impl Link {
+    /// Of a node that is in no tree.
+    pub const NONE: Self = Self {
+        left: Id::NONE,
+        right: Id::NONE,
+        level: 0,
+    };
+}
+
 /// How a tree orders nodes.
 pub trait Order {
     /// The nodes.
