@@ -10,15 +10,16 @@
 
 use crate::cap::{CapRef, cap_delete, cap_direct_identify, cap_retype, cap_revoke};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::ram::{self, EVERYWHERE, alignment_of, mm_alloc_aligned, mm_free};
+use crate::nodes::{self, Nodes};
+use crate::ram::{self, alignment_of, mm_alloc_aligned, mm_free};
 use crate::slot::{slot_alloc, slot_free};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
-use mm::ram::Ram;
-use mm::ranges::Span;
+use mm::ram::{Grant, NODES_TO_ADD, NODES_TO_CHANGE, Node, Ram};
+use mm::{MmError, Span};
 use spin::Mutex;
 
 /// Least bytes of a chunk.
@@ -29,8 +30,26 @@ const UNUSED_BYTES: u64 = BASE_PAGE_SIZE;
 #[derive(Debug, Default)]
 struct State {
     chunks: Vec<CapRef>,
-    books: Ram<CapRef>,
+    books: Ram<CapRef, Nodes<Node<CapRef>>>,
     slots: Vec<CapRef>,
+}
+
+impl State {
+    fn keep_nodes(&mut self, wanted: usize) -> Result<(), Error> {
+        let free = self.books.free_nodes();
+        nodes::keep(self.books.store(), free, wanted)
+    }
+
+    fn take(&mut self, bytes: u64, alignment: u64, within: Span) -> Result<Grant<CapRef>, MmError> {
+        self.keep_nodes(NODES_TO_CHANGE)
+            .map_err(|_| MmError::NoMemory)?;
+        self.books.alloc_within(bytes, alignment, within)
+    }
+
+    fn free(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
+        self.keep_nodes(NODES_TO_CHANGE)?;
+        self.books.free(base, bytes).map_err(from_mm)
+    }
 }
 
 /// An account. Clones are the same account.
@@ -59,7 +78,7 @@ impl Account {
     /// # Errors
     /// As [`Account::object`].
     pub fn object_at(&self, slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
-        self.make(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+        self.make(slot, objtype, bytes, alignment_of(objtype), Span::ALL)
     }
 
     /// As [`Account::object_at`], at a multiple of `alignment`, a power of two.
@@ -73,7 +92,7 @@ impl Account {
         bytes: u64,
         alignment: u64,
     ) -> Result<(), Error> {
-        self.make(slot, objtype, bytes, alignment, EVERYWHERE)
+        self.make(slot, objtype, bytes, alignment, Span::ALL)
     }
 
     /// As [`Account::object_at`], at this physical address.
@@ -103,12 +122,11 @@ impl Account {
         within: Span,
     ) -> Result<(), Error> {
         let alloc = |bytes| {
-            let found = self.0.lock().books.alloc_within(bytes, alignment, within);
-            match found {
-                Err(mm::MmError::Exhausted) if within == EVERYWHERE => {
+            let take = || self.0.lock().take(bytes, alignment, within);
+            match take() {
+                Err(MmError::Exhausted) if within == Span::ALL => {
                     self.grow(bytes, alignment)?;
-                    let found = self.0.lock().books.alloc_within(bytes, alignment, within);
-                    found.map_err(from_mm)
+                    take().map_err(from_mm)
                 }
                 found => found.map_err(from_mm),
             }
@@ -142,8 +160,7 @@ impl Account {
         let offset = base - cap_direct_identify(chunk).push_err(code)?.address();
         cap_retype(probe, chunk, offset, ObjType::Ram, bytes, 1).push_err(code)?;
         cap_delete(probe).push_err(code)?;
-        let freed = self.0.lock().books.free(base, bytes);
-        freed.map_err(from_mm).push_err(code)
+        self.0.lock().free(base, bytes).push_err(code)
     }
 
     fn chunk_of(&self, base: u64) -> Result<CapRef, Error> {
@@ -157,7 +174,7 @@ impl Account {
 
     fn forget(&self, base: u64, bytes: u64) {
         // The range comes from the books, so they know it and it is not free.
-        let _ = self.0.lock().books.free(base, bytes);
+        let _ = self.0.lock().free(base, bytes);
     }
 
     /// Takes another chunk, large enough for an object of so many bytes at that alignment.
@@ -181,6 +198,7 @@ impl Account {
         let reserved = state.chunks.try_reserve(1);
         reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
         let (base, bytes) = (cap.address(), cap.end() - cap.address());
+        state.keep_nodes(NODES_TO_ADD + NODES_TO_CHANGE)?;
         state.books.add(chunk, base, bytes).map_err(from_mm)?;
         state.chunks.push(chunk);
         let first = Span {

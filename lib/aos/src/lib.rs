@@ -44,6 +44,7 @@ pub mod exit;
 pub mod json;
 pub mod lmp;
 pub mod monitor;
+mod nodes;
 pub mod paging;
 mod panic;
 pub mod ram;

@@ -17,6 +17,7 @@ use crate::arch::memory::Mapped;
 use crate::cap::vnode::{Entries, table_type, vnode_map, vnode_unmap};
 use crate::cap::{CNodeRef, CapRef, cap_copy, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::nodes::{self, Nodes};
 use crate::ram::{mm_free, vnode_create};
 use crate::slot::{slot_alloc, slot_free};
 use alloc::collections::BTreeMap;
@@ -25,7 +26,8 @@ use kpi::addr::{CapAddr, L2_SLOTS, VirtAddr};
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE, PTABLE_ENTRIES, USER_ADDRESS_BITS};
 use kpi::rights::PageFlags;
 use kpi::slots::{VROOT, root};
-use mm::ranges::{Ranges, Span};
+use mm::Span;
+use mm::ram::{NODES_TO_ADD, NODES_TO_CHANGE, Node, Ram};
 use spin::Mutex;
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
@@ -95,7 +97,8 @@ pub struct PagingState {
     /// Tables of level 1 to 3, by level and first address that they cover.
     tables: BTreeMap<(u8, u64), CapRef>,
     regions: BTreeMap<u64, Region>,
-    free: Ranges,
+    /// Addresses, as one region.
+    free: Ram<(), Nodes<Node<()>>>,
 }
 
 static OWN: Mutex<Option<PagingState>> = Mutex::new(None);
@@ -223,8 +226,9 @@ fn span(address: VirtAddr, bytes: u64) -> Result<Span, Error> {
 
 impl PagingState {
     fn with(root: CapRef, home: Home, free: Span) -> Result<Self, Error> {
-        let mut ranges = Ranges::new();
-        ranges.add(free).map_err(from_mm)?;
+        let mut ranges = Ram::new(Nodes::new());
+        nodes::keep(ranges.store(), 0, NODES_TO_ADD)?;
+        ranges.add((), free.base, free.bytes()).map_err(from_mm)?;
         Ok(Self {
             root,
             home,
@@ -268,14 +272,9 @@ impl PagingState {
         } else {
             BASE_PAGE_SIZE
         };
-        let everywhere = Span {
-            base: 0,
-            end: u64::MAX,
-        };
         let base = self
-            .free
-            .take(bytes, alignment, everywhere)
-            .or_else(|_| self.free.take(bytes, BASE_PAGE_SIZE, everywhere))
+            .take(bytes, alignment, Span::ALL)
+            .or_else(|_| self.take(bytes, BASE_PAGE_SIZE, Span::ALL))
             .map_err(|_| Error::new(ErrorCode::LibOutOfVirtualAddr))?;
         self.map_taken(VirtAddr(base), frame, bytes, flags)?;
         Ok(VirtAddr(base))
@@ -293,10 +292,17 @@ impl PagingState {
         flags: PageFlags,
     ) -> Result<(), Error> {
         let span = span(address, bytes)?;
-        self.free
-            .take(span.bytes(), BASE_PAGE_SIZE, span)
+        self.take(span.bytes(), BASE_PAGE_SIZE, span)
             .map_err(|_| Error::new(ErrorCode::LibPmapAddrNotFree))?;
         self.map_taken(address, frame, span.bytes(), flags)
+    }
+
+    /// Takes addresses.
+    fn take(&mut self, bytes: u64, alignment: u64, within: Span) -> Result<u64, Error> {
+        let free = self.free.free_nodes();
+        nodes::keep(self.free.store(), free, NODES_TO_CHANGE)?;
+        let taken = self.free.alloc_within(bytes, alignment, within);
+        taken.map(|grant| grant.base).map_err(from_mm)
     }
 
     /// Maps at addresses that are no longer in `free`; puts them back when that fails.
@@ -463,8 +469,9 @@ impl PagingState {
                 slot_free(part.mapping)?;
             }
         }
-        let span = Span::new(address.0, region.bytes).map_err(from_mm)?;
-        self.free.add(span).map_err(from_mm)
+        let free = self.free.free_nodes();
+        nodes::keep(self.free.store(), free, NODES_TO_CHANGE)?;
+        self.free.free(address.0, region.bytes).map_err(from_mm)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Physical memory, and objects made of it.
 //!
-//! The allocator keeps the RAM capability of each region (its root); every object is retyped straight from a root, at the
-//! offset that the books (`mm::ram`) name. So an object's memory comes back by deleting the object and telling the books.
+//! The allocator keeps the RAM capability of each region (its root). Of large regions it cuts chunks of 64 MiB when it needs them; every
+//! object is retyped straight from a chunk, or if it is larger from a root, at the offset that the books (`mm::chunks`) name. So an
+//! object's memory comes back by deleting the object and telling the books. The slots for chunks are taken when a region is
+//! added: where a chunk is cut, the slot allocator may itself be waiting for memory.
 //!
 //! init adds the machine's memory, a trusted domain what it finds in its SYSMEM slot. Any other domain begins with nothing, and asks its
 //! monitor for RAM when it needs some ([`crate::monitor`]); how much it may have is the monitor's to decide.
@@ -11,20 +13,17 @@
 use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::monitor;
+use crate::nodes::{self, Nodes};
 use crate::slot::{slot_alloc, slot_free};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
-use mm::ram::{Grant, Ram, Usage};
-use mm::ranges::Span;
+use mm::chunks::{Chunks, Found, NODES_TO_CUT};
+use mm::ram::{Grant, NODES_TO_ADD, NODES_TO_CHANGE, Node, Usage};
+use mm::{MmError, Span};
 use spin::Mutex;
-
-/// Any physical address.
-pub(crate) const EVERYWHERE: Span = Span {
-    base: 0,
-    end: u64::MAX,
-};
 
 /// Slots of the task CNode for RAM from the monitor: not from the slot allocator, which may itself be waiting for memory.
 const FIRST_REFILL: u8 = 192;
@@ -34,7 +33,98 @@ const REFILL_BYTES: u64 = 256 << 10;
 
 static REFILLS: AtomicU8 = AtomicU8::new(0);
 
-static RAM: Mutex<Ram<CapRef>> = Mutex::new(Ram::new());
+/// Nodes of the regions' books that an allocation takes at most: a cut or a grant, and joining a chunk.
+const REGION_NODES: usize = NODES_TO_CUT.0 + NODES_TO_CHANGE;
+/// Nodes of the chunks' books.
+const CHUNK_NODES: usize = NODES_TO_CUT.1 + NODES_TO_CHANGE;
+
+struct Memory {
+    books: Chunks<CapRef, Nodes<Node<CapRef>>>,
+    /// Empty slots for chunks: as many as can still be cut.
+    chunk_slots: Vec<CapRef>,
+}
+
+static RAM: Mutex<Memory> = Mutex::new(Memory {
+    books: Chunks::new(Nodes::new(), Nodes::new()),
+    chunk_slots: Vec::new(),
+});
+
+impl Memory {
+    fn keep_nodes(&mut self, regions: usize, chunks: usize) -> Result<(), Error> {
+        let free = self.books.free_nodes();
+        let stores = self.books.stores();
+        nodes::keep(stores.0, free.0, regions)?;
+        nodes::keep(stores.1, free.1, chunks)
+    }
+
+    fn add(&mut self, ram: CapRef, base: u64, bytes: u64) -> Result<(), Error> {
+        self.keep_nodes(NODES_TO_ADD, NODES_TO_ADD)?;
+        self.books.add(ram, base, bytes).map_err(from_mm)
+    }
+
+    fn free(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
+        self.keep_nodes(NODES_TO_CHANGE, NODES_TO_CHANGE)?;
+        self.books.free(base, bytes).map_err(from_mm)
+    }
+
+    /// Takes memory; cuts a chunk for it or joins chunks, if that helps.
+    fn take(&mut self, bytes: u64, alignment: u64, within: Span) -> Result<Grant<CapRef>, MmError> {
+        loop {
+            let kept = self.keep_nodes(REGION_NODES, CHUNK_NODES);
+            kept.map_err(|_| MmError::NoMemory)?;
+            match self.books.alloc(bytes, alignment, within)? {
+                Found::Grant(grant) => return Ok(grant),
+                Found::Cut(cell) => {
+                    if !self.cut(cell)? {
+                        return self.books.alloc_uncut(bytes, alignment, within);
+                    }
+                }
+                Found::Join(chunk) => {
+                    cap_delete(chunk.root).map_err(|_| MmError::Exhausted)?;
+                    self.books.joined(chunk)?;
+                    self.chunk_slots.push(chunk.root);
+                }
+            }
+        }
+    }
+
+    /// Makes a chunk. The kernel may refuse: what somebody kept of a freed object may still live there.
+    fn cut(&mut self, cell: Grant<CapRef>) -> Result<bool, MmError> {
+        let Some(slot) = self.chunk_slots.pop() else {
+            return self.books.not_cut(cell).map(|()| false);
+        };
+        let made = cap_retype(slot, cell.root, cell.offset, ObjType::Ram, cell.bytes, 1);
+        if made.is_err() {
+            self.chunk_slots.push(slot);
+            return self.books.not_cut(cell).map(|()| false);
+        }
+        self.books.cut(cell, slot).map(|()| true)
+    }
+}
+
+/// Takes the slots for the chunks of a region.
+fn take_chunk_slots(count: u64) -> Result<Vec<CapRef>, Error> {
+    let mut slots = Vec::new();
+    let reserved = slots.try_reserve(count as usize);
+    reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
+    for _ in 0..count {
+        match slot_alloc() {
+            Ok(slot) => slots.push(slot),
+            Err(error) => {
+                give_back_slots(&slots);
+                return Err(error);
+            }
+        }
+    }
+    Ok(slots)
+}
+
+fn give_back_slots(slots: &[CapRef]) {
+    for slot in slots {
+        // It came from the allocator and is empty.
+        let _ = slot_free(*slot);
+    }
+}
 
 /// Adds the region of a RAM capability, which stays where it is and is not used otherwise from now on.
 ///
@@ -46,10 +136,22 @@ pub fn mm_add(ram: CapRef) -> Result<(), Error> {
     if capability.objtype() != ObjType::Ram {
         return Err(Error::new(ErrorCode::SysInvalidSourceType).push(code));
     }
-    RAM.lock()
-        .add(ram, capability.address(), capability.size())
-        .map_err(from_mm)
-        .push_err(code)
+    let (base, bytes) = (capability.address(), capability.size());
+    let cuts = Chunks::<CapRef, Nodes<Node<CapRef>>>::cuts(base, bytes);
+    let slots = take_chunk_slots(cuts).push_err(code)?;
+    let mut memory = RAM.lock();
+    let reserved = memory.chunk_slots.try_reserve(slots.len());
+    let added = reserved
+        .map_err(|_| Error::new(ErrorCode::LibMallocFail))
+        .and_then(|()| memory.add(ram, base, bytes));
+    match added {
+        Ok(()) => memory.chunk_slots.extend(slots),
+        Err(_) => {
+            drop(memory);
+            give_back_slots(&slots);
+        }
+    }
+    added.push_err(code)
 }
 
 /// A RAM capability of `bytes` bytes (rounded up to pages), aligned to a page.
@@ -65,7 +167,7 @@ pub fn mm_alloc(bytes: u64) -> Result<CapRef, Error> {
 /// # Errors
 /// As [`object_alloc`].
 pub fn mm_alloc_aligned(bytes: u64, alignment: u64) -> Result<CapRef, Error> {
-    make_in_slot(ObjType::Ram, bytes, alignment, EVERYWHERE)
+    make_in_slot(ObjType::Ram, bytes, alignment, Span::ALL)
 }
 
 /// As [`mm_alloc_aligned`], between two physical addresses.
@@ -97,7 +199,6 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
     slot_free(cap).push_err(code)?;
     RAM.lock()
         .free(capability.address(), capability.size())
-        .map_err(from_mm)
         .push_err(code)
 }
 
@@ -106,15 +207,12 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
 /// # Errors
 /// `MM_ERR_MM_FREE`: it is free already, or was never granted.
 pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
-    RAM.lock()
-        .free(base, bytes)
-        .map_err(from_mm)
-        .push_err(ErrorCode::MmMmFree)
+    RAM.lock().free(base, bytes).push_err(ErrorCode::MmMmFree)
 }
 
 /// How much memory there is.
 pub fn mm_usage() -> Usage {
-    RAM.lock().usage()
+    RAM.lock().books.usage()
 }
 
 /// Takes a grant back whose object was not made or is gone.
@@ -173,9 +271,9 @@ fn make_own(
     alignment: u64,
     within: Span,
 ) -> Result<(), Error> {
-    let take = |bytes| RAM.lock().alloc_within(bytes, alignment, within);
+    let take = |bytes| RAM.lock().take(bytes, alignment, within);
     let alloc = |bytes| match take(bytes) {
-        Err(mm::MmError::Exhausted) if monitor::is_there() => {
+        Err(MmError::Exhausted) if monitor::is_there() => {
             refill(bytes, alignment)?;
             take(bytes).map_err(from_mm)
         }
@@ -229,7 +327,7 @@ fn make_in_slot(
 /// # Errors
 /// `LIB_ERR_RAM_ALLOC` (no memory), `LIB_ERR_SLOT_ALLOC`, `LIB_ERR_CAP_RETYPE`.
 pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
-    make_in_slot(objtype, bytes, alignment_of(objtype), EVERYWHERE)
+    make_in_slot(objtype, bytes, alignment_of(objtype), Span::ALL)
 }
 
 /// As [`object_alloc`], in a given empty slot of any CSpace.
@@ -237,7 +335,7 @@ pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
 /// # Errors
 /// As [`object_alloc`].
 pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
-    make_own(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+    make_own(slot, objtype, bytes, alignment_of(objtype), Span::ALL)
 }
 
 /// A zeroed frame of `bytes` bytes, rounded up to pages. One of 2 MiB or more can be mapped by blocks, where memory allows.
@@ -247,7 +345,7 @@ pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(),
 pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
     let aligned = match bytes {
         0..LARGE_PAGE_SIZE => None,
-        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, EVERYWHERE).ok(),
+        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, Span::ALL).ok(),
     };
     aligned
         .map_or_else(|| object_alloc(ObjType::Frame, bytes), Ok)

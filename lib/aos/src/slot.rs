@@ -9,51 +9,67 @@ use crate::cap::{
     self, CNodeRef, CapRef, cap_delete, cap_destroy, cap_direct_identify, root_cnode_resize,
 };
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::nodes::{self, Nodes};
 use crate::ram;
 use kpi::cap::ObjType;
 use kpi::layout::{L2CNODE_BYTES, SLOT_BYTES};
 use kpi::slots::root;
-use mm::slots::Slots;
+use mm::slots::{Node, Slots};
 use spin::Mutex;
 
 struct State {
-    slots: Slots,
-    /// Next root slot for a CNode; 0 before the first use.
-    next_root: u32,
-    /// Bytes of the root CNode.
+    slots: Slots<Nodes<Node>>,
+    /// Bytes of the root CNode; 0 before the first use.
     root_bytes: u64,
     /// The root CNode before the last resize.
     old_root: Option<CapRef>,
 }
 
 /// Free slots of the root CNode at which it grows.
-const ROOT_RESERVE: u64 = 2;
+const ROOT_RESERVE: u32 = 2;
+/// Nodes for the root CNode and the CNodes of the beginning.
+const FIRST_NODES: usize = 4;
+/// Nodes that another CNode takes: its own, and that of 256 more root slots.
+const CNODE_NODES: usize = 2;
 
 static STATE: Mutex<State> = Mutex::new(State {
-    slots: Slots::new(),
-    next_root: 0,
+    slots: Slots::new(Nodes::new()),
     root_bytes: 0,
     old_root: None,
 });
 
 impl State {
     fn start(&mut self) -> Result<(), Error> {
-        if self.next_root == 0 {
+        if self.root_bytes == 0 {
+            let bytes = root_cnode_bytes()?;
+            self.keep_nodes(FIRST_NODES)?;
+            let slots = (bytes / SLOT_BYTES) as u32;
+            let added = self.slots.add_root(slots, root::FIRST_FREE);
+            added.map_err(from_mm)?;
+            self.root_bytes = bytes;
             for l1 in [root::SLOT_ALLOC0, root::SLOT_ALLOC1, root::SLOT_ALLOC2] {
-                self.slots.add(l1).map_err(from_mm)?;
+                self.slots.add_fixed(l1).map_err(from_mm)?;
             }
-            self.root_bytes = root_cnode_bytes()?;
-            self.next_root = root::FIRST_FREE;
         }
         Ok(())
     }
 
+    fn keep_nodes(&mut self, wanted: usize) -> Result<(), Error> {
+        let free = self.slots.free_nodes();
+        nodes::keep(self.slots.store(), free, wanted)
+    }
+
     /// Makes an L2CNode in the next root slot, so it needs no slot of an L2CNode.
     fn l2_cnode(&mut self) -> Result<u32, Error> {
-        let l1 = self.next_root;
-        ram::object_alloc_at(CNodeRef::ROOT.slot(l1), ObjType::L2CNode, L2CNODE_BYTES)?;
-        self.next_root += 1;
-        Ok(l1)
+        self.keep_nodes(CNODE_NODES)?;
+        let l1 = self.slots.take_root().map_err(from_mm)?;
+        let slot = CNodeRef::ROOT.slot(l1);
+        let made = ram::object_alloc_at(slot, ObjType::L2CNode, L2CNODE_BYTES);
+        if made.is_err() {
+            // It was taken just now, and is still empty.
+            let _ = self.slots.free_root(l1);
+        }
+        made.map(|()| l1)
     }
 
     /// Adds a new L2CNode.
@@ -66,7 +82,7 @@ impl State {
 
     /// Makes the root CNode larger before its last slots are used.
     fn keep_root_slots(&mut self) {
-        if u64::from(self.next_root) + ROOT_RESERVE >= self.root_bytes / SLOT_BYTES {
+        if self.slots.free_root_slots() <= ROOT_RESERVE {
             // What fails now is tried again with the next CNode; the error that counts is that there is no room for one.
             let _ = self.grow_root();
         }
@@ -94,6 +110,8 @@ impl State {
         let resized = root_cnode_resize(new, old);
         if resized.is_ok() {
             self.root_bytes = bytes;
+            // Larger than before, so nothing can be wrong with it.
+            let _ = self.slots.resize_root((bytes / SLOT_BYTES) as u32);
             self.old_root = Some(old);
         } else {
             self.put_back(old);
@@ -106,14 +124,14 @@ impl State {
     }
 
     fn take(&mut self) -> Result<CapRef, Error> {
-        let (l1, slot) = self.slots.take().map_err(from_mm)?;
+        let (l1, slot) = self.slots.take(1).map_err(from_mm)?;
         Ok(CNodeRef::own(l1).slot(u32::from(slot)))
     }
 
     /// Gives back a slot that was taken and is empty.
     fn put_back(&mut self, slot: CapRef) {
         if let Ok(index) = u8::try_from(slot.slot) {
-            let _ = self.slots.free(slot.cnode.cnode.l1(), index);
+            let _ = self.slots.free(slot.cnode.cnode.l1(), index, 1);
         }
     }
 }
@@ -135,17 +153,17 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
     let code = ErrorCode::LibSlotAlloc;
     let mut state = STATE.lock();
     state.start().push_err(code)?;
-    let mut taken = state.slots.take();
+    let mut taken = state.slots.take(1);
     if taken == Err(mm::MmError::Exhausted) {
         // The reaper frees slots, so the books must not be locked.
         drop(state);
         cap::reap();
         state = STATE.lock();
-        taken = state.slots.take();
+        taken = state.slots.take(1);
     }
     if taken == Err(mm::MmError::Exhausted) {
         state.grow().push_err(code)?;
-        taken = state.slots.take();
+        taken = state.slots.take(1);
     }
     let old_root = state.old_root.take();
     drop(state);
@@ -190,7 +208,7 @@ pub fn slot_free(cap: CapRef) -> Result<(), Error> {
     STATE
         .lock()
         .slots
-        .free(cap.cnode.cnode.l1(), slot)
+        .free(cap.cnode.cnode.l1(), slot, 1)
         .map_err(from_mm)
         .push_err(code)
 }
