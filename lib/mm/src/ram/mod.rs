@@ -14,7 +14,7 @@
 //! that is again [`LOOKS`] holes; they can refuse when memory is nearly full. Within limits the lowest place is taken: the hole that
 //! sticks out below is looked at alone, the rest is a search by sums.
 //!
-//! **Costs.** All is O(log n) with at most `2 * LOOKS + 4` descents of a tree. [`Ram::add`] takes [`NODES_TO_ADD`] nodes, all else takes
+//! **Costs.** All is O(log n): at most `2 * LOOKS + 11` searches in and changes of a tree. [`Ram::add`] takes [`NODES_TO_ADD`] nodes, all else takes
 //! at most [`NODES_TO_CHANGE`]: allocating leaves up to two holes of one, freeing makes at most one. [`Ram::usage`] is O(1).
 //!
 //! Barrelfish counterpart: `lib/mm/mm.c`.
@@ -342,12 +342,35 @@ impl<C: Copy, S: Store<Node<C>>> Ram<C, S> {
     /// The hole has another size and place, between the same neighbours.
     fn resize_hole(&mut self, id: Id, span: Span) {
         let node = self.node(id);
-        self.sizes.remove(&mut self.arena, &(node.bytes, node.base));
+        let (old, new) = ((node.bytes, node.base), (span.bytes(), span.base));
+        // Mostly the hole is still the next larger or smaller one of the same, as when pages are taken from a large one.
+        let stays = self.none_between(old, new);
+        if !stays {
+            self.sizes.remove(&mut self.arena, &old);
+        }
         if let Some(node) = self.arena.get_mut(id) {
-            (node.base, node.bytes) = (span.base, span.bytes());
+            (node.bytes, node.base) = new;
         }
         self.holes.changed(&mut self.arena, id);
-        self.sizes.insert(&mut self.arena, id);
+        if !stays {
+            self.sizes.insert(&mut self.arena, id);
+        }
+    }
+
+    /// Whether no hole lies between two keys of the tree by size, of which the first is a hole's.
+    fn none_between(&self, old: (u64, u64), new: (u64, u64)) -> bool {
+        let key = |id: Id| (self.node(id).bytes, self.node(id).base);
+        if new < old {
+            let below = match old.1.checked_sub(1) {
+                Some(base) => (old.0, base),
+                None => (old.0 - 1, u64::MAX),
+            };
+            let next = self.sizes.at_most(&self.arena, &below);
+            next.is_none_or(|id| key(id) < new)
+        } else {
+            let next = self.sizes.at_least(&self.arena, &(old.0, old.1 + 1));
+            next.is_none_or(|id| key(id) > new)
+        }
     }
 
     /// Takes a place that lies in a hole.
