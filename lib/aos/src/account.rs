@@ -11,7 +11,7 @@
 use crate::cap::{CapRef, cap_delete, cap_direct_identify, cap_retype, cap_revoke};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::nodes::{self, Nodes};
-use crate::ram::{self, alignment_of, mm_alloc_aligned, mm_free};
+use crate::ram::{self, alignment_of, mm_alloc_from_range_aligned, mm_free};
 use crate::slot::{slot_alloc, slot_free};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,6 +26,10 @@ use spin::Mutex;
 const CHUNK_BYTES: u64 = 1 << 20;
 /// Bytes at the start of each chunk that are never used, so that no object is a copy of the chunk.
 const UNUSED_BYTES: u64 = BASE_PAGE_SIZE;
+/// Limits that all memory is within. With limits the lowest place is taken instead of the one that fits best: what short-lived domains
+/// use stays together, and is the same from one domain to the next.
+const LOWEST: PhysAddr = PhysAddr(0);
+const LIMIT: PhysAddr = PhysAddr(1 << 48);
 
 #[derive(Debug, Default)]
 struct State {
@@ -183,7 +187,8 @@ impl Account {
         let wanted = bytes
             .checked_add(alignment.max(UNUSED_BYTES))
             .ok_or(too_large)?;
-        let chunk = mm_alloc_aligned(wanted.max(CHUNK_BYTES), L2CNODE_BYTES)?;
+        let bytes = wanted.max(CHUNK_BYTES);
+        let chunk = mm_alloc_from_range_aligned(LOWEST, LIMIT, bytes, L2CNODE_BYTES)?;
         let added = self.adopt(chunk);
         if added.is_err() {
             // Nothing was made of it.

@@ -9,8 +9,8 @@ use arena::Slot;
 /// Nodes of a type.
 pub(crate) type Nodes<T> = Vec<Slot<T>>;
 
-/// Least nodes that are added.
-const MORE: usize = 32;
+/// Least nodes that are added; of many, an eighth. (Doubling would need room for three times as many while it copies.)
+const MORE: usize = 4;
 
 /// Grows nodes of which `free` are free, so that `wanted` are.
 ///
@@ -24,10 +24,10 @@ pub(crate) fn keep<T: Clone + Default>(
     if free >= wanted {
         return Ok(());
     }
+    let more = MORE.max(wanted).max(nodes.len() / 8);
     nodes
-        .try_reserve(MORE.max(wanted))
+        .try_reserve_exact(more)
         .map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
-    // What was reserved may be more: growing by doubling costs little, also with many nodes.
     nodes.resize(nodes.capacity(), Slot::default());
     Ok(())
 }
