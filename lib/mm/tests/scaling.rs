@@ -1,6 +1,7 @@
 //! How the work of an operation grows with the number of holes: counted as looks at nodes, so that it is the same on every machine.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test may stop at the first surprise"
 )]

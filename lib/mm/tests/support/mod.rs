@@ -26,7 +26,7 @@ pub struct Random(u64);
 impl Random {
     pub fn new() -> Self {
         let seed = std::env::var("BARRELEYE_SEED");
-        let seed = seed.map_or(1, |text| text.parse().expect("BARRELEYE_SEED is a number"));
+        let seed = seed.map_or(1, |text| text.parse().unwrap_or(1));
         println!("BARRELEYE_SEED={seed}");
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
