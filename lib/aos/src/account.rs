@@ -11,7 +11,8 @@
 use crate::cap::kernel::retain;
 use crate::cap::{CapRef, cap_delete, cap_direct_identify, cap_retype, cap_revoke};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::ram::{self, EVERYWHERE, alignment_of, mm_alloc_aligned, mm_free};
+use crate::nodes::{self, Nodes};
+use crate::ram::{alignment_of, mm_alloc_from_range_aligned, mm_free};
 use crate::slot::{slot_alloc, slot_free};
 use crate::sync::Mutex;
 use alloc::sync::Arc;
@@ -19,21 +20,43 @@ use alloc::vec::Vec;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
-use mm::ram::Ram;
-use mm::ranges::Span;
+use mm::ram::{Grant, NODES_TO_ADD, NODES_TO_CHANGE, Node, Ram};
+use mm::{MmError, Span};
 
 /// Least bytes of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 /// Bytes at the start of each chunk that are never used, so that no object is a copy of the chunk.
 const UNUSED_BYTES: u64 = BASE_PAGE_SIZE;
+/// Limits that all memory is within. With limits the lowest place is taken instead of the one that fits best: what short-lived domains
+/// use stays together, and is the same from one domain to the next.
+const LOWEST: PhysAddr = PhysAddr(0);
+const LIMIT: PhysAddr = PhysAddr(1 << 48);
 
 #[derive(Debug, Default)]
 struct State {
     chunks: Vec<CapRef>,
-    books: Ram<CapRef>,
+    books: Ram<CapRef, Nodes<Node<CapRef>>>,
     slots: Vec<CapRef>,
     /// Those of the chunks of which the kernel tells.
     watched: Vec<CapRef>,
+}
+
+impl State {
+    fn keep_nodes(&mut self, wanted: usize) -> Result<(), Error> {
+        let free = self.books.free_nodes();
+        nodes::keep(self.books.store(), free, wanted)
+    }
+
+    fn take(&mut self, bytes: u64, alignment: u64, within: Span) -> Result<Grant<CapRef>, MmError> {
+        self.keep_nodes(NODES_TO_CHANGE)
+            .map_err(|_| MmError::NoMemory)?;
+        self.books.alloc_within(bytes, alignment, within)
+    }
+
+    fn free(&mut self, base: u64, bytes: u64) -> Result<(), Error> {
+        self.keep_nodes(NODES_TO_CHANGE)?;
+        self.books.free(base, bytes).map_err(from_mm)
+    }
 }
 
 /// An account. Clones are the same account.
@@ -62,7 +85,7 @@ impl Account {
     /// # Errors
     /// As [`Account::object`].
     pub fn object_at(&self, slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
-        self.make(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+        self.make(slot, objtype, bytes, alignment_of(objtype), Span::ALL)
     }
 
     /// As [`Account::object_at`], at a multiple of `alignment`, a power of two.
@@ -76,7 +99,7 @@ impl Account {
         bytes: u64,
         alignment: u64,
     ) -> Result<(), Error> {
-        self.make(slot, objtype, bytes, alignment, EVERYWHERE)
+        self.make(slot, objtype, bytes, alignment, Span::ALL)
     }
 
     /// As [`Account::object_at`], at this physical address.
@@ -106,17 +129,16 @@ impl Account {
         within: Span,
     ) -> Result<(), Error> {
         let alloc = |bytes| {
-            let found = self.0.lock().books.alloc_within(bytes, alignment, within);
-            match found {
-                Err(mm::MmError::Exhausted) if within == EVERYWHERE => {
+            let take = || self.0.lock().take(bytes, alignment, within);
+            match take() {
+                Err(MmError::Exhausted) if within == Span::ALL => {
                     self.grow(bytes, alignment)?;
-                    let found = self.0.lock().books.alloc_within(bytes, alignment, within);
-                    found.map_err(from_mm)
+                    take().map_err(from_mm)
                 }
                 found => found.map_err(from_mm),
             }
         };
-        ram::make(slot, objtype, bytes, alloc, |base, bytes| {
+        make_of(slot, objtype, bytes, alloc, |base, bytes| {
             self.forget(base, bytes);
         })
     }
@@ -145,8 +167,7 @@ impl Account {
         let offset = base - cap_direct_identify(chunk).push_err(code)?.address();
         cap_retype(probe, chunk, offset, ObjType::Ram, bytes, 1).push_err(code)?;
         cap_delete(probe).push_err(code)?;
-        let freed = self.0.lock().books.free(base, bytes);
-        freed.map_err(from_mm).push_err(code)
+        self.0.lock().free(base, bytes).push_err(code)
     }
 
     /// Has the kernel tell when what was made at `base` goes ([`KernelNote::Free`](kpi::lmp::KernelNote::Free)). Takes the Kernel capability.
@@ -177,7 +198,7 @@ impl Account {
 
     fn forget(&self, base: u64, bytes: u64) {
         // The range comes from the books, so they know it and it is not free.
-        let _ = self.0.lock().books.free(base, bytes);
+        let _ = self.0.lock().free(base, bytes);
     }
 
     /// Takes another chunk, large enough for an object of so many bytes at that alignment.
@@ -186,7 +207,8 @@ impl Account {
         let wanted = bytes
             .checked_add(alignment.max(UNUSED_BYTES))
             .ok_or(too_large)?;
-        let chunk = mm_alloc_aligned(wanted.max(CHUNK_BYTES), L2CNODE_BYTES)?;
+        let bytes = wanted.max(CHUNK_BYTES);
+        let chunk = mm_alloc_from_range_aligned(LOWEST, LIMIT, bytes, L2CNODE_BYTES)?;
         let added = self.adopt(chunk);
         if added.is_err() {
             // Nothing was made of it.
@@ -201,6 +223,7 @@ impl Account {
         let reserved = state.chunks.try_reserve(1);
         reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
         let (base, bytes) = (cap.address(), cap.end() - cap.address());
+        state.keep_nodes(NODES_TO_ADD + NODES_TO_CHANGE)?;
         state.books.add(chunk, base, bytes).map_err(from_mm)?;
         state.chunks.push(chunk);
         let first = Span {
@@ -238,5 +261,39 @@ impl Account {
             result = result.and(mm_free(chunk));
         }
         result
+    }
+}
+
+/// Most ranges that one allocation passes over because the kernel finds them in use.
+const MAX_PASSED_OVER: usize = 64;
+
+/// Makes an object in an empty slot of any CSpace, in a range that `alloc` finds and `give_back` takes back.
+///
+/// The kernel refuses a range in which an object still lives (a copy of a freed capability elsewhere). Such a range stays
+/// out of the books for good, and the next one is tried.
+fn make_of(
+    slot: CapRef,
+    objtype: ObjType,
+    bytes: u64,
+    alloc: impl Fn(u64) -> Result<Grant<CapRef>, Error>,
+    give_back: impl Fn(u64, u64),
+) -> Result<(), Error> {
+    let bytes = objtype.fixed_size().unwrap_or(bytes);
+    let mut passed_over = 0;
+    loop {
+        let grant = alloc(bytes).push_err(ErrorCode::LibRamAlloc)?;
+        let objsize = objtype.fixed_size().unwrap_or(grant.bytes);
+        match cap_retype(slot, grant.root, grant.offset, objtype, objsize, 1) {
+            Err(error)
+                if error.contains(ErrorCode::SysRevokeFirst) && passed_over < MAX_PASSED_OVER =>
+            {
+                passed_over += 1;
+            }
+            Err(error) => {
+                give_back(grant.base, grant.bytes);
+                return Err(error);
+            }
+            Ok(()) => return Ok(()),
+        }
     }
 }

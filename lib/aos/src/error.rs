@@ -33,6 +33,7 @@ pub(crate) fn from_mm(error: mm::MmError) -> Error {
         MmError::Invalid => ErrorCode::MmOutOfBounds,
         MmError::Overlap => ErrorCode::MmAlreadyPresent,
         MmError::NotFound => ErrorCode::MmNotFound,
+        MmError::InUse => ErrorCode::MmAlreadyAllocated,
         MmError::NoMemory => ErrorCode::LibMallocFail,
     })
 }

@@ -14,40 +14,21 @@ mod tables;
 
 use crate::account::Account;
 use crate::arch::memory::Mapped;
-use crate::cap::{CNodeRef, CapRef, cap_direct_identify};
+use crate::cap::{CapRef, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt};
-use crate::sync::Mutex;
+use crate::memory::{self, Core, step, step_back};
+use crate::nodes::{self, Nodes};
 use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
-use kpi::slots::VROOT;
-use tables::{Kernel, Name, Nodes};
-use vspace::{Attributes, Backing, Cause, Choice, PageSize, Place, Space, Span, Why};
+use tables::{Foreign, Kernel};
+pub(crate) use tables::{Name, Own, Spare};
+use vspace::{Attributes, Backing, Cause, Choice, Node, PageSize, Place, Space, Span, Why};
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
 /// Bytes for them.
 pub const OWN_BYTES: u64 = 1 << 39;
-
-/// An address space.
-#[derive(Debug)]
-pub struct PagingState {
-    space: Space<Name, Nodes>,
-    kernel: Kernel,
-}
-
-static OWN: Mutex<Option<PagingState>> = Mutex::new(None);
-
-fn with_own<T>(work: impl FnOnce(&mut PagingState) -> Result<T, Error>) -> Result<T, Error> {
-    let mut own = OWN.lock();
-    if own.is_none() {
-        *own = Some(PagingState::own()?);
-    }
-    match own.as_mut() {
-        Some(state) => work(state),
-        None => Err(Error::new(ErrorCode::LibVspaceCurrentInit)),
-    }
-}
 
 /// Maps a frame somewhere in the own address space.
 ///
@@ -58,7 +39,9 @@ pub fn paging_map_frame_attr(
     bytes: u64,
     flags: PageFlags,
 ) -> Result<VirtAddr, Error> {
-    with_own(|state| state.map(frame, bytes, flags))
+    let bytes = span(VirtAddr(0), bytes)?.bytes();
+    let mapped = map_own(None, frame, bytes, flags)?;
+    Ok(VirtAddr(mapped.start))
 }
 
 /// Bytes of the guard before each piece of a guarded mapping.
@@ -70,7 +53,20 @@ pub(crate) const GUARD_BYTES: u64 = 16384;
 /// # Errors
 /// As [`paging_map_frame_attr`].
 pub(crate) fn paging_map_guarded(frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
-    with_own(|state| state.map_guarded(frame, pieces))
+    let bytes = pieces.iter().map(|piece| piece + GUARD_BYTES).sum();
+    let attributes = Attributes::memory(PageFlags::READ_WRITE);
+    let place = Place::Anywhere(PageSize::Base);
+    let taken = step(|core| {
+        let reserved = core.space.reserve(place, bytes, attributes);
+        reserved.map_err(|why| error_of(why.into(), ErrorCode::LibPmapDoMap))
+    })?;
+    let start = VirtAddr(taken.start);
+    let backed = back_guarded(start, frame, pieces);
+    if backed.is_err() {
+        // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
+        let _ = unmap_own(taken);
+    }
+    backed.map(|()| start)
 }
 
 /// Maps the first `bytes` bytes of a frame at `address` of the own address space, which must be at or above [`OWN_START`].
@@ -84,7 +80,12 @@ pub fn paging_map_fixed_attr(
     bytes: u64,
     flags: PageFlags,
 ) -> Result<(), Error> {
-    with_own(|state| state.map_fixed(address, frame, bytes, flags))
+    let span = span(address, bytes)?;
+    let within = own_span()?;
+    if span.start < within.start || span.end > within.end {
+        return Err(Error::new(ErrorCode::LibPmapAddrNotFree));
+    }
+    map_own(Some(address), frame, span.bytes(), flags).map(|_| ())
 }
 
 /// Unmaps what was mapped at `address`. The frame itself stays.
@@ -95,7 +96,10 @@ pub fn paging_map_fixed_attr(
 /// # Errors
 /// `LIB_ERR_PMAP_NOT_MAPPED`, `LIB_ERR_PMAP_UNMAP` on the kernel's error.
 pub unsafe fn paging_unmap(address: VirtAddr) -> Result<(), Error> {
-    with_own(|state| state.unmap(address))
+    let code = ErrorCode::LibPmapUnmap;
+    let mapped = memory::look(|core| core.space.extent(address))?;
+    let mapped = mapped.filter(|mapped| mapped.start == address.0);
+    unmap_own(mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?).push_err(code)
 }
 
 /// As [`paging_unmap`], for the reaper of capabilities: refuses where it would have to wait.
@@ -106,11 +110,17 @@ pub unsafe fn paging_unmap(address: VirtAddr) -> Result<(), Error> {
 /// # Errors
 /// As [`paging_unmap`]; `LIB_ERR_PMAP_UNMAP` alone when a mapping is being made right now.
 pub(crate) unsafe fn paging_try_unmap(address: VirtAddr) -> Result<(), Error> {
-    match OWN.try_lock().as_deref_mut() {
-        Some(Some(state)) => state.unmap(address),
-        Some(None) => Err(Error::new(ErrorCode::LibPmapNotMapped)),
-        None => Err(Error::new(ErrorCode::LibPmapUnmap)),
-    }
+    let code = ErrorCode::LibPmapUnmap;
+    memory::try_step_back(code, |core| {
+        let mapped = core.space.extent(address);
+        let mapped = mapped.filter(|mapped| mapped.start == address.0);
+        let mapped = mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
+        let mut rest = Some(mapped);
+        while let Some(span) = rest {
+            rest = unmap_last(core, span).push_err(code)?;
+        }
+        Ok(())
+    })
 }
 
 /// A frame mapped in the own address space, as Rust sees it.
@@ -162,6 +172,11 @@ impl MappedFrame {
     }
 }
 
+/// The addresses of the own space.
+pub(crate) fn own_span() -> Result<Span, Error> {
+    span(OWN_START, OWN_BYTES)
+}
+
 /// So many bytes, rounded up to pages, at an address.
 fn span(address: VirtAddr, bytes: u64) -> Result<Span, Error> {
     let bytes = bytes.checked_next_multiple_of(BASE_PAGE_SIZE);
@@ -186,7 +201,7 @@ fn whole(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<(Backing<Name>, 
 }
 
 /// The error of an operation, with `code` on top of the kernel's.
-fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
+pub(crate) fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
     match error.cause {
         Cause::Environment(error) => error.push(code),
         Cause::Space(why) => match why {
@@ -203,54 +218,131 @@ fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
     }
 }
 
+/// Maps in the own space: the addresses in the first step, with the first of the memory; the rest in one step for each table.
+fn map_own(
+    at: Option<VirtAddr>,
+    frame: CapRef,
+    bytes: u64,
+    flags: PageFlags,
+) -> Result<Span, Error> {
+    let code = ErrorCode::LibPmapDoMap;
+    let (backing, choice) = whole(frame, bytes, flags)?;
+    let attributes = Attributes::memory(flags);
+    let (span, done) = step(|core| {
+        let (space, mut env) = core.parts();
+        let reserved = space.reserve_for(at, bytes, backing, attributes, choice);
+        let span = reserved.map_err(|why| error_of(why.into(), code))?;
+        let backed = space.back_first(&mut env, span, backing, PageFlags::MASK, choice);
+        if backed.is_err() {
+            // Nothing is there, so nothing can go wrong.
+            let _ = space.unmap(&mut env, span);
+        }
+        env.settle();
+        let done = backed.map_err(|error| error_of(error, code))?;
+        Ok((span, done))
+    })?;
+    let rest = Span {
+        start: done.end,
+        ..span
+    };
+    let backing = Backing {
+        offset: done.bytes(),
+        ..backing
+    };
+    let backed = back_own(rest, backing, PageFlags::MASK, choice);
+    if backed.is_err() {
+        // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
+        let _ = unmap_own(span);
+    }
+    backed.map(|()| span)
+}
+
+/// Puts memory behind pages of the own space, in one step for each table.
+fn back_own(
+    span: Span,
+    backing: Backing<Name>,
+    limit: PageFlags,
+    choice: Choice,
+) -> Result<(), Error> {
+    let mut rest = span;
+    while rest.bytes() > 0 {
+        let backing = Backing {
+            offset: backing.offset + (rest.start - span.start),
+            ..backing
+        };
+        let done = step(|core| {
+            let (space, mut env) = core.parts();
+            let backed = space.back_first(&mut env, rest, backing, limit, choice);
+            env.settle();
+            backed.map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
+        })?;
+        rest.start = done.end;
+    }
+    Ok(())
+}
+
+fn back_guarded(start: VirtAddr, frame: CapRef, pieces: &[u64]) -> Result<(), Error> {
+    let (mut at, mut offset) = (start.0, 0);
+    for piece in pieces {
+        let guard = span(VirtAddr(at), GUARD_BYTES)?;
+        let memory = span(VirtAddr(guard.end), *piece)?;
+        let backing = Backing {
+            frame: Name(frame),
+            offset,
+            address: PhysAddr(0),
+        };
+        back_own(
+            memory,
+            backing,
+            PageFlags::MASK,
+            Choice::Exactly(PageSize::Base),
+        )?;
+        step(|core| {
+            let guarded = core.space.guard(guard);
+            guarded.map_err(|why| error_of(why.into(), ErrorCode::LibPmapDoMap))
+        })?;
+        (at, offset) = (memory.end, offset + piece);
+    }
+    Ok(())
+}
+
+/// Unmaps pages of the own space, in one step for each Mapping.
+fn unmap_own(span: Span) -> Result<(), Error> {
+    let mut rest = Some(span);
+    while let Some(span) = rest {
+        rest = step_back(|core| unmap_last(core, span))?;
+    }
+    Ok(())
+}
+
+fn unmap_last(core: &mut Core, span: Span) -> Result<Option<Span>, Error> {
+    let (space, mut env) = core.parts();
+    let rest = space.unmap_last(&mut env, span);
+    env.settle();
+    rest.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))
+}
+
+/// The address space of a domain that is being made here.
+#[derive(Debug)]
+pub struct PagingState {
+    space: Space<Name, Nodes<Node<Name>>>,
+    home: Foreign,
+    spare: Spare,
+}
+
 impl PagingState {
-    fn new(root: CapRef, within: Span, kernel: Kernel) -> Result<Self, Error> {
-        let mut nodes = Nodes::default();
-        nodes.grow(0)?;
-        Ok(Self {
-            space: Space::new(Name(root), within, nodes),
-            kernel,
-        })
-    }
-
-    fn own() -> Result<Self, Error> {
-        let root = CNodeRef::own(VROOT.l1()).slot(VROOT.l2());
-        Self::new(root, span(OWN_START, OWN_BYTES)?, Kernel::own())
-    }
-
     /// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
     /// holds a page CNode (slot 0 the L0 table) and a CNode for mappings. Tables are made in the domain's account.
     ///
     /// # Errors
-    /// `LIB_ERR_MALLOC_FAIL`.
+    /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, never in fact.
     pub fn foreign(root: CapRef, croot: CapAddr, account: Account) -> Result<Self, Error> {
         let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
-        Self::new(root, within, Kernel::foreign(croot, account))
-    }
-
-    /// Runs an operation, and lets the books grow when it says that it needs nodes.
-    fn run<T>(
-        &mut self,
-        code: ErrorCode,
-        mut operation: impl FnMut(
-            &mut Space<Name, Nodes>,
-            &mut Kernel,
-        ) -> Result<T, vspace::Error<Error>>,
-    ) -> Result<T, Error> {
-        loop {
-            let result = operation(&mut self.space, &mut self.kernel);
-            self.kernel.settle();
-            match result {
-                Err(vspace::Error {
-                    cause: Cause::Space(Why::Nodes(nodes)),
-                    stopped: None,
-                }) => {
-                    let missing = nodes.saturating_sub(self.space.free_nodes());
-                    self.space.store().grow(missing).push_err(code)?;
-                }
-                result => return result.map_err(|error| error_of(error, code)),
-            }
-        }
+        Ok(Self {
+            space: Space::new(Name(root), within, Nodes::new()),
+            home: Foreign::new(croot, account),
+            spare: Spare::default(),
+        })
     }
 
     /// Maps a frame somewhere.
@@ -283,6 +375,7 @@ impl PagingState {
             .map(|_| ())
     }
 
+    /// The books grow when the operation says that it needs nodes.
     fn map_at(
         &mut self,
         address: Option<VirtAddr>,
@@ -290,62 +383,24 @@ impl PagingState {
         bytes: u64,
         flags: PageFlags,
     ) -> Result<Span, Error> {
+        let code = ErrorCode::LibPmapDoMap;
         let (backing, choice) = whole(frame, bytes, flags)?;
         let attributes = Attributes::memory(flags);
-        self.run(ErrorCode::LibPmapDoMap, |space, kernel| {
-            space.map(kernel, address, bytes, backing, attributes, choice)
-        })
-    }
-
-    /// See [`paging_map_guarded`].
-    fn map_guarded(&mut self, frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
-        let bytes = pieces.iter().map(|piece| piece + GUARD_BYTES).sum();
-        let attributes = Attributes::memory(PageFlags::READ_WRITE);
-        let place = Place::Anywhere(PageSize::Base);
-        let taken = self.run(ErrorCode::LibPmapDoMap, |space, _| {
-            Ok(space.reserve(place, bytes, attributes)?)
-        })?;
-        let start = VirtAddr(taken.start);
-        let backed = self.back_guarded(start, frame, pieces);
-        if backed.is_err() {
-            // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
-            let _ = self.unmap(start);
+        loop {
+            let mut env = Kernel::new(&mut self.home, &mut self.spare);
+            let space = &mut self.space;
+            let mapped = space.map(&mut env, address, bytes, backing, attributes, choice);
+            env.settle();
+            match mapped {
+                Err(vspace::Error {
+                    cause: Cause::Space(Why::Nodes(wanted)),
+                    stopped: None,
+                }) => {
+                    let free = self.space.free_nodes();
+                    nodes::keep(self.space.store(), free, wanted).push_err(code)?;
+                }
+                mapped => return mapped.map_err(|error| error_of(error, code)),
+            }
         }
-        backed.map(|()| start)
-    }
-
-    fn back_guarded(
-        &mut self,
-        start: VirtAddr,
-        frame: CapRef,
-        pieces: &[u64],
-    ) -> Result<(), Error> {
-        let (mut at, mut offset) = (start.0, 0);
-        for piece in pieces {
-            let guard = span(VirtAddr(at), GUARD_BYTES)?;
-            let memory = span(VirtAddr(guard.end), *piece)?;
-            let backing = Backing {
-                frame: Name(frame),
-                offset,
-                address: PhysAddr(0),
-            };
-            self.run(ErrorCode::LibPmapDoMap, |space, kernel| {
-                let choice = Choice::Exactly(PageSize::Base);
-                space.back(kernel, memory, backing, PageFlags::MASK, choice)
-            })?;
-            self.run(ErrorCode::LibPmapDoMap, |space, _| Ok(space.guard(guard)?))?;
-            (at, offset) = (memory.end, offset + piece);
-        }
-        Ok(())
-    }
-
-    /// Unmaps what was mapped at `address`.
-    fn unmap(&mut self, address: VirtAddr) -> Result<(), Error> {
-        let mapped = self.space.extent(address);
-        let mapped = mapped.filter(|mapped| mapped.start == address.0);
-        let mapped = mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
-        self.run(ErrorCode::LibPmapUnmap, |space, kernel| {
-            space.unmap(kernel, mapped)
-        })
     }
 }

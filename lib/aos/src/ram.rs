@@ -1,30 +1,25 @@
 //! Physical memory, and objects made of it.
 //!
-//! The allocator keeps the RAM capability of each region (its root); every object is retyped straight from a root, at the
-//! offset that the books (`mm::ram`) name. So an object's memory comes back by deleting the object and telling the books.
+//! The allocator keeps the RAM capability of each region (its root). Of large regions it cuts chunks of 64 MiB when it needs them; every
+//! object is retyped straight from a chunk, or if it is larger from a root, at the offset that the books (`mm::chunks`) name. So an
+//! object's memory comes back by deleting the object and telling the books, which are part of the [core](crate::memory).
 //!
 //! init adds the machine's memory, a trusted domain what it finds in its SYSMEM slot. Any other domain begins with nothing, and asks its
 //! monitor for RAM when it needs some ([`crate::monitor`]); how much it may have is the monitor's to decide.
 //!
 //! Barrelfish counterpart: `lib/mm` with `mm_alloc` and friends, `ram_alloc`, `frame_alloc`.
 
-use crate::cap::{self, CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype};
+use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
+use crate::memory::{Wanted, look, step, step_back};
 use crate::monitor;
 use crate::slot::{slot_alloc, slot_free};
-use crate::sync::Mutex;
 use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
-use mm::ram::{Grant, Ram, Usage};
-use mm::ranges::Span;
-
-/// Any physical address.
-pub(crate) const EVERYWHERE: Span = Span {
-    base: 0,
-    end: u64::MAX,
-};
+use mm::Span;
+use mm::ram::Usage;
 
 /// Slots of the task CNode for RAM from the monitor: not from the slot allocator, which may itself be waiting for memory.
 const FIRST_REFILL: u8 = 192;
@@ -33,8 +28,6 @@ const LAST_REFILL: u8 = 254;
 const REFILL_BYTES: u64 = 256 << 10;
 
 static REFILLS: AtomicU8 = AtomicU8::new(0);
-
-static RAM: Mutex<Ram<CapRef>> = Mutex::new(Ram::new());
 
 /// Adds the region of a RAM capability, which stays where it is and is not used otherwise from now on.
 ///
@@ -46,10 +39,8 @@ pub fn mm_add(ram: CapRef) -> Result<(), Error> {
     if capability.objtype() != ObjType::Ram {
         return Err(Error::new(ErrorCode::SysInvalidSourceType).push(code));
     }
-    RAM.lock()
-        .add(ram, capability.address(), capability.size())
-        .map_err(from_mm)
-        .push_err(code)
+    let (base, bytes) = (capability.address(), capability.size());
+    step_back(|core| core.memory.ram.add(ram, base, bytes).map_err(from_mm)).push_err(code)
 }
 
 /// A RAM capability of `bytes` bytes (rounded up to pages), aligned to a page.
@@ -65,7 +56,7 @@ pub fn mm_alloc(bytes: u64) -> Result<CapRef, Error> {
 /// # Errors
 /// As [`object_alloc`].
 pub fn mm_alloc_aligned(bytes: u64, alignment: u64) -> Result<CapRef, Error> {
-    make_in_slot(ObjType::Ram, bytes, alignment, EVERYWHERE)
+    make_in_slot(ObjType::Ram, bytes, alignment, Span::ALL)
 }
 
 /// As [`mm_alloc_aligned`], between two physical addresses.
@@ -95,10 +86,7 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
     let capability = cap_direct_identify(cap).push_err(code)?;
     cap_delete(cap).push_err(code)?;
     slot_free(cap).push_err(code)?;
-    RAM.lock()
-        .free(capability.address(), capability.size())
-        .map_err(from_mm)
-        .push_err(code)
+    memory_free(capability.address(), capability.size())
 }
 
 /// Gives back the memory of an object that [`object_alloc`] made and that is deleted.
@@ -106,21 +94,13 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
 /// # Errors
 /// `MM_ERR_MM_FREE`: it is free already, or was never granted.
 pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
-    RAM.lock()
-        .free(base, bytes)
-        .map_err(from_mm)
+    step_back(|core| core.memory.ram.free(base, bytes).map_err(from_mm))
         .push_err(ErrorCode::MmMmFree)
 }
 
 /// How much memory there is.
 pub fn mm_usage() -> Usage {
-    RAM.lock().usage()
-}
-
-/// Takes a grant back whose object was not made or is gone.
-fn give_back(base: u64, bytes: u64) {
-    // The range comes from the books, so they know it and it is not free.
-    let _ = RAM.lock().free(base, bytes);
+    look(|core| core.memory.ram.usage()).unwrap_or_default()
 }
 
 /// Alignment of an object of this type.
@@ -131,67 +111,11 @@ pub(crate) const fn alignment_of(objtype: ObjType) -> u64 {
     }
 }
 
-/// Most ranges that one allocation passes over because the kernel finds them in use.
-const MAX_PASSED_OVER: usize = 64;
-
-/// Makes an object in an empty slot of any CSpace, in a range that `alloc` finds and `give_back` takes back.
+/// Takes RAM from the monitor into the allocator, the more the more there is already. It stays there until the domain ends.
 ///
-/// The kernel refuses a range in which an object still lives (a copy of a freed capability elsewhere). Such a range stays
-/// out of the books for good, and the next one is tried.
-pub(crate) fn make(
-    slot: CapRef,
-    objtype: ObjType,
-    bytes: u64,
-    alloc: impl Fn(u64) -> Result<Grant<CapRef>, Error>,
-    give_back: impl Fn(u64, u64),
-) -> Result<(), Error> {
-    let bytes = objtype.fixed_size().unwrap_or(bytes);
-    let mut passed_over = 0;
-    loop {
-        let grant = alloc(bytes).push_err(ErrorCode::LibRamAlloc)?;
-        let objsize = objtype.fixed_size().unwrap_or(grant.bytes);
-        match cap_retype(slot, grant.root, grant.offset, objtype, objsize, 1) {
-            Err(error)
-                if error.contains(ErrorCode::SysRevokeFirst) && passed_over < MAX_PASSED_OVER =>
-            {
-                passed_over += 1;
-            }
-            Err(error) => {
-                give_back(grant.base, grant.bytes);
-                return Err(error);
-            }
-            Ok(()) => return Ok(()),
-        }
-    }
-}
-
-/// Makes an object of this domain's own memory; a domain that has none left asks its monitor for more.
-fn make_own(
-    slot: CapRef,
-    objtype: ObjType,
-    bytes: u64,
-    alignment: u64,
-    within: Span,
-) -> Result<(), Error> {
-    // RAM that is all of a region would be a copy of its root, which goes when somebody revokes it.
-    let is_ram = objtype == ObjType::Ram;
-    let take = |bytes| match is_ram {
-        true => RAM.lock().alloc_part(bytes, alignment, within),
-        false => RAM.lock().alloc_within(bytes, alignment, within),
-    };
-    let alloc = |bytes: u64| match take(bytes) {
-        Err(mm::MmError::Exhausted) if monitor::is_there() => {
-            let more = if is_ram { BASE_PAGE_SIZE } else { 0 };
-            refill(bytes.saturating_add(more), alignment)?;
-            take(bytes).map_err(from_mm)
-        }
-        found => found.map_err(from_mm),
-    };
-    make(slot, objtype, bytes, alloc, give_back)
-}
-
-/// Takes RAM from the monitor into the allocator. It stays there until the domain ends.
-fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
+/// # Errors
+/// The monitor's answer; `LIB_ERR_SLOT_ALLOC_NO_SPACE`: this was done too often.
+pub(crate) fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
     let used = REFILLS.fetch_add(1, Ordering::Relaxed);
     let slot = FIRST_REFILL
         .checked_add(used)
@@ -203,7 +127,14 @@ fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
             let _ = cap_delete(slot);
         })
     };
-    let result = monitor::ram_alloc_at(slot, bytes.max(REFILL_BYTES), alignment).and_then(added);
+    let more = (mm_usage().total / 4).next_multiple_of(BASE_PAGE_SIZE);
+    let wanted = bytes.max(REFILL_BYTES);
+    let result = monitor::ram_alloc_at(slot, wanted.max(more), alignment)
+        .or_else(|error| match more > wanted {
+            true => monitor::ram_alloc_at(slot, wanted, alignment),
+            false => Err(error),
+        })
+        .and_then(added);
     if result.is_err() {
         REFILLS.fetch_sub(1, Ordering::Relaxed);
     }
@@ -217,22 +148,13 @@ fn make_in_slot(
     alignment: u64,
     within: Span,
 ) -> Result<CapRef, Error> {
-    let slot = slot_alloc()?;
-    let made = match make_own(slot, objtype, bytes, alignment, within) {
-        // Dropped capabilities may hold what is missing.
-        Err(error) if error.contains(ErrorCode::LibRamAlloc) && cap::reap().freed > 0 => {
-            make_own(slot, objtype, bytes, alignment, within)
-        }
-        made => made,
+    let wanted = Wanted {
+        objtype,
+        bytes,
+        alignment,
+        within,
     };
-    match made {
-        Ok(()) => Ok(slot),
-        Err(error) => {
-            // The slot came from the allocator and is still empty.
-            let _ = slot_free(slot);
-            Err(error)
-        }
-    }
+    step(|core| core.memory.make(&wanted))
 }
 
 /// A new object of the type in a new slot. `bytes` counts for types of no fixed size; frames are rounded up to pages.
@@ -240,7 +162,7 @@ fn make_in_slot(
 /// # Errors
 /// `LIB_ERR_RAM_ALLOC` (no memory), `LIB_ERR_SLOT_ALLOC`, `LIB_ERR_CAP_RETYPE`.
 pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
-    make_in_slot(objtype, bytes, alignment_of(objtype), EVERYWHERE)
+    make_in_slot(objtype, bytes, alignment_of(objtype), Span::ALL)
 }
 
 /// As [`object_alloc`], in a given empty slot of any CSpace.
@@ -248,7 +170,8 @@ pub fn object_alloc(objtype: ObjType, bytes: u64) -> Result<CapRef, Error> {
 /// # Errors
 /// As [`object_alloc`].
 pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(), Error> {
-    make_own(slot, objtype, bytes, alignment_of(objtype), EVERYWHERE)
+    let wanted = Wanted::object(objtype, bytes);
+    step(|core| core.memory.make_at(slot, &wanted))
 }
 
 /// A zeroed frame of `bytes` bytes, rounded up to pages. One of 2 MiB or more can be mapped by blocks, where memory allows.
@@ -258,7 +181,7 @@ pub fn object_alloc_at(slot: CapRef, objtype: ObjType, bytes: u64) -> Result<(),
 pub fn frame_alloc(bytes: u64) -> Result<CapRef, Error> {
     let aligned = match bytes {
         0..LARGE_PAGE_SIZE => None,
-        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, EVERYWHERE).ok(),
+        _ => make_in_slot(ObjType::Frame, bytes, LARGE_PAGE_SIZE, Span::ALL).ok(),
     };
     aligned
         .map_or_else(|| object_alloc(ObjType::Frame, bytes), Ok)

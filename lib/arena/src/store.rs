@@ -8,6 +8,9 @@ impl Id {
     /// Names no node.
     pub const NONE: Self = Self(u32::MAX);
 
+    /// What stands in the list of free places for a place that is in use.
+    const USED: Self = Self(u32::MAX - 1);
+
     /// Whether it is [`Id::NONE`].
     #[must_use]
     pub const fn is_none(self) -> bool {
@@ -31,16 +34,27 @@ impl Default for Id {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slot<T> {
     node: T,
-    /// The next free place, if this one is free.
+    /// The next free place, if this one is free; [`Id::USED`] if it is not.
     next: Id,
 }
 
-/// Memory of an arena: a slice that only ever grows.
+/// Memory of an arena: a slice that only ever grows. Arrays, slices and vectors of slots are stores; what comes from
+/// [`Slot::default`] is free.
 pub trait Store<T> {
     /// All places.
     fn slots(&self) -> &[Slot<T>];
     /// All places.
     fn slots_mut(&mut self) -> &mut [Slot<T>];
+}
+
+impl<T, S: AsRef<[Slot<T>]> + AsMut<[Slot<T>]>> Store<T> for S {
+    fn slots(&self) -> &[Slot<T>] {
+        self.as_ref()
+    }
+
+    fn slots_mut(&mut self) -> &mut [Slot<T>] {
+        self.as_mut()
+    }
 }
 
 /// Nodes of type `T` in a [`Store`].
@@ -91,7 +105,7 @@ impl<T: Copy + Default, S: Store<T>> Arena<T, S> {
         let slot = self.store.slots_mut().get_mut(id.0 as usize)?;
         *slot = Slot {
             node,
-            next: Id::NONE,
+            next: Id::USED,
         };
         match self.free.some() {
             Some(_) => self.free = next,
@@ -101,10 +115,13 @@ impl<T: Copy + Default, S: Store<T>> Arena<T, S> {
         Some(id)
     }
 
-    /// Takes a node out. Nothing may name it afterwards.
+    /// Takes a node out. Nothing may name it afterwards. `None` when there is none.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let free = self.free;
         let slot = self.store.slots_mut().get_mut(id.0 as usize)?;
+        if slot.next != Id::USED {
+            return None;
+        }
         slot.next = free;
         self.free = id;
         self.used = self.used.saturating_sub(1);

@@ -16,6 +16,15 @@ pub struct Link {
     level: u8,
 }
 
+impl Link {
+    /// Of a node that is in no tree.
+    pub const NONE: Self = Self {
+        left: Id::NONE,
+        right: Id::NONE,
+        level: 0,
+    };
+}
+
 /// How a tree orders nodes.
 pub trait Order {
     /// The nodes.
@@ -75,18 +84,11 @@ impl<O: Order> Tree<O> {
         }
     }
 
-    /// Adds a node. Answers whether it could: not when another has its key.
+    /// Adds a node. Answers whether it could: not when one with its key is there, be it this one.
     pub fn insert<S: Store<O::Node>>(&mut self, arena: &mut Arena<O::Node, S>, id: Id) -> bool {
-        let Some(node) = arena.get_mut(id) else {
+        let Some(key) = arena.get(id).map(O::key) else {
             return false;
         };
-        *O::link_mut(node) = Link {
-            left: Id::NONE,
-            right: Id::NONE,
-            level: 1,
-        };
-        O::sum(node, None, None);
-        let key = O::key(node);
         let mut added = false;
         self.root = Self::insert_below(arena, self.root, id, &key, &mut added);
         added
@@ -155,7 +157,48 @@ impl<O: Order> Tree<O> {
         best
     }
 
-    /// The sums on the way to a node are computed anew, after something they are made of has changed in it.
+    /// The node with the smallest key that is at least `from` and of which `is` holds. `below` says by a node's sum whether `is` holds of a
+    /// node in its subtree.
+    pub fn first_with<S: Store<O::Node>>(
+        &self,
+        arena: &Arena<O::Node, S>,
+        from: &O::Key,
+        below: impl Fn(&O::Node) -> bool,
+        is: impl Fn(&O::Node) -> bool,
+    ) -> Option<Id> {
+        // Of the nodes on the way to `from` that are not before it, the deepest one has the smallest keys in and right of it.
+        let (mut at, mut best) = (self.root, Id::NONE);
+        while let Some(node) = arena.get(at) {
+            let link = O::link(node);
+            if O::key(node) < *from {
+                at = link.right;
+            } else {
+                if is(node) || arena.get(link.right).is_some_and(&below) {
+                    best = at;
+                }
+                at = link.left;
+            }
+        }
+        let node = arena.get(best)?;
+        if is(node) {
+            return Some(best);
+        }
+        at = O::link(node).right;
+        while let Some(node) = arena.get(at) {
+            let link = O::link(node);
+            if arena.get(link.left).is_some_and(&below) {
+                at = link.left;
+            } else if is(node) {
+                return Some(at);
+            } else {
+                at = link.right;
+            }
+        }
+        None
+    }
+
+    /// The sums on the way to a node are computed anew, after something they are made of has changed in it. Also its
+    /// key may have changed, if the order of the nodes is still the same.
     pub fn changed<S: Store<O::Node>>(&mut self, arena: &mut Arena<O::Node, S>, id: Id) {
         if let Some(key) = arena.get(id).map(O::key) {
             Self::sums_below(arena, self.root, &key);
@@ -239,6 +282,13 @@ impl<O: Order> Tree<O> {
         added: &mut bool,
     ) -> Id {
         let Some(node) = arena.get(at) else {
+            let leaf = Link {
+                left: Id::NONE,
+                right: Id::NONE,
+                level: 1,
+            };
+            Self::with_link(arena, id, |link| *link = leaf);
+            Self::sum(arena, id);
             *added = true;
             return id;
         };

@@ -5,7 +5,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use arena::{Arena, Id, Link, MAX_DEPTH, Order, Slot, Store, Tree};
+use arena::{Arena, Id, Link, MAX_DEPTH, Order, Slot, Tree};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ struct Node {
     by_weight: Link,
     /// Sum of weights below, in the tree by key.
     total: u64,
+    /// The greatest of them.
+    most: u32,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,8 @@ impl Order for ByKey {
     fn sum(node: &mut Node, left: Option<&Node>, right: Option<&Node>) {
         let below = [left, right].into_iter().flatten().map(|node| node.total);
         node.total = u64::from(node.weight) + below.sum::<u64>();
+        let most = [left, right].into_iter().flatten().map(|node| node.most);
+        node.most = most.fold(node.weight, u32::max);
     }
 }
 
@@ -59,17 +63,7 @@ impl Order for ByWeight {
     }
 }
 
-#[derive(Debug)]
-struct Memory(Vec<Slot<Node>>);
-
-impl Store<Node> for Memory {
-    fn slots(&self) -> &[Slot<Node>] {
-        &self.0
-    }
-    fn slots_mut(&mut self) -> &mut [Slot<Node>] {
-        &mut self.0
-    }
-}
+type Memory = Vec<Slot<Node>>;
 
 struct World {
     arena: Arena<Node, Memory>,
@@ -81,7 +75,7 @@ struct World {
 impl World {
     fn new(room: usize) -> Self {
         Self {
-            arena: Arena::new(Memory(vec![Slot::default(); room])),
+            arena: Arena::new(vec![Slot::default(); room]),
             keys: Tree::new(),
             weights: Tree::new(),
             model: BTreeMap::new(),
@@ -150,6 +144,16 @@ impl World {
             self.key(self.keys.first(arena)),
             model.keys().next().copied()
         );
+        for least in [0, 300, 900] {
+            let heavy = model.range(key..).find(|(_, weight)| **weight >= least);
+            let found = self.keys.first_with(
+                arena,
+                &key,
+                |node| node.most >= least,
+                |node| node.weight >= least,
+            );
+            assert_eq!(self.key(found), heavy.map(|(key, _)| *key));
+        }
     }
 
     fn check(&self) {
@@ -232,6 +236,23 @@ proptest! {
             world.check();
         }
     }
+}
+
+#[test]
+fn what_is_there_is_not_added_and_what_is_gone_not_removed() {
+    let mut world = World::new(8);
+    for key in [3, 1, 2, 5, 4] {
+        world.insert(key, 7);
+    }
+    let id = world.keys.find(&world.arena, &3).unwrap();
+    assert!(!world.keys.insert(&mut world.arena, id));
+    world.check();
+    world.remove(3);
+    assert!(world.arena.remove(id).is_none());
+    world.check();
+    world.insert(6, 1);
+    world.insert(7, 1);
+    world.check();
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Putting memory behind addresses.
 
-use crate::RESERVE_NODES;
 use crate::env::Tables;
 use crate::error::{Cause, Error, Stopped, Why};
 use crate::level::{PageSize, entry_bytes};
@@ -8,6 +7,7 @@ use crate::node::{Content, Node, Run};
 use crate::piece::{Piece, Rule};
 use crate::region::{Attributes, Place, permitted};
 use crate::space::{Space, Span};
+use crate::{BACK_NODES, RESERVE_NODES};
 use arena::{Id, Store};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::layout::BASE_PAGE_SIZE;
@@ -91,22 +91,98 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         limit: PageFlags,
         choice: Choice,
     ) -> Result<(), Error<T::Error>> {
+        let rule = self.rule(env, span, backing, limit, choice)?;
+        self.unbacked(span)?;
+        let needs = self.needs(span, rule, choice.exactly());
+        self.need(needs.ok_or(Why::PageSize)?.nodes())?;
+        self.fill(env, span, backing, rule)
+    }
+
+    /// As [`Space::back`], for the first pages of the span only: what one call of Map can do. Takes at most
+    /// [`BACK_NODES`](crate::BACK_NODES) nodes. Answers which pages they are.
+    ///
+    /// # Errors
+    /// As [`Space::back`], never [`Stopped`].
+    pub fn back_first<T: Tables<Cap = C>>(
+        &mut self,
+        env: &mut T,
+        span: Span,
+        backing: Backing<C>,
+        limit: PageFlags,
+        choice: Choice,
+    ) -> Result<Span, Error<T::Error>> {
+        let rule = self.rule(env, span, backing, limit, choice)?;
+        let piece = self.next_piece(span, rule).ok_or(Why::NotReserved)?;
+        self.unbacked(piece.span())?;
+        if choice.exactly().is_some_and(|level| level != piece.level) {
+            return Err(Why::PageSize.into());
+        }
+        self.need(BACK_NODES)?;
+        self.map_piece(env, piece, backing.frame, backing.offset, rule.limit)?;
+        Ok(piece.span())
+    }
+
+    fn rule<T: Tables<Cap = C>>(
+        &mut self,
+        env: &mut T,
+        span: Span,
+        backing: Backing<C>,
+        limit: PageFlags,
+        choice: Choice,
+    ) -> Result<Rule, Why> {
         self.trim(env);
         self.inside(span)?;
-        self.reserved(span, false)?;
-        if self.last_run(span).is_some() {
-            return Err(Why::Backed.into());
-        }
         let level = match choice.level(span.start, backing.physical()?)? {
             // A table that could not be taken away may be where a block would be.
             _ if self.has_empty && choice == Choice::Auto => 3,
             level => level,
         };
         let limit = (limit.0 & PageFlags::MASK.0) as u8;
-        let rule = Rule { level, limit };
-        let needs = self.needs(span, rule, choice.exactly());
-        self.need(needs.ok_or(Why::PageSize)?.nodes())?;
-        self.fill(env, span, backing, rule)
+        Ok(Rule { level, limit })
+    }
+
+    /// # Errors
+    /// [`Why`]: `NotReserved`, `Guard`, `Backed`.
+    fn unbacked(&self, span: Span) -> Result<(), Why> {
+        self.reserved(span, false)?;
+        match self.last_run(span) {
+            Some(_) => Err(Why::Backed),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes addresses that suit memory of a frame, as [`Space::map`] does.
+    ///
+    /// # Errors
+    /// As [`Space::reserve`].
+    pub fn reserve_for(
+        &mut self,
+        at: Option<VirtAddr>,
+        bytes: u64,
+        backing: Backing<C>,
+        attributes: Attributes,
+        choice: Choice,
+    ) -> Result<Span, Why> {
+        let physical = backing.physical()?;
+        let suits = |size: &PageSize| {
+            let is_cached = !attributes.flags.contains(PageFlags::NOCACHE);
+            *size == PageSize::Base
+                || is_cached && bytes >= size.bytes() && physical.is_aligned(size.bytes())
+        };
+        match (at, choice) {
+            (Some(at), _) => self.reserve(Place::At(at), bytes, attributes),
+            (None, Choice::Exactly(size)) => self.reserve(Place::Anywhere(size), bytes, attributes),
+            (None, Choice::Auto) => {
+                let mut reserved = Err(Why::NoSpace);
+                for size in PageSize::ALL.into_iter().rev().filter(suits) {
+                    reserved = self.reserve(Place::Anywhere(size), bytes, attributes);
+                    if reserved != Err(Why::NoSpace) {
+                        break;
+                    }
+                }
+                reserved
+            }
+        }
     }
 
     /// Maps memory of a frame at addresses that are free, as a new region.
@@ -124,29 +200,8 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         attributes: Attributes,
         choice: Choice,
     ) -> Result<Span, Error<T::Error>> {
-        let physical = backing.physical()?;
         permitted(attributes.flags)?;
-        let suits = |size: &PageSize| {
-            let is_cached = !attributes.flags.contains(PageFlags::NOCACHE);
-            *size == PageSize::Base
-                || is_cached && bytes >= size.bytes() && physical.is_aligned(size.bytes())
-        };
-        let span = match (at, choice) {
-            (Some(at), _) => self.reserve(Place::At(at), bytes, attributes)?,
-            (None, Choice::Exactly(size)) => {
-                self.reserve(Place::Anywhere(size), bytes, attributes)?
-            }
-            (None, Choice::Auto) => {
-                let mut reserved = Err(Why::NoSpace);
-                for size in PageSize::ALL.into_iter().rev().filter(suits) {
-                    reserved = self.reserve(Place::Anywhere(size), bytes, attributes);
-                    if reserved != Err(Why::NoSpace) {
-                        break;
-                    }
-                }
-                reserved?
-            }
-        };
+        let span = self.reserve_for(at, bytes, backing, attributes, choice)?;
         let backed = self.back(env, span, backing, PageFlags::MASK, choice);
         match backed {
             Ok(()) => Ok(span),
@@ -181,6 +236,24 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             _ => self.remove_parts(span)?,
         }
         cleared
+    }
+
+    /// As [`Space::unmap`], for the last Mapping in the span only, and all addresses from there on. Answers what is left to unmap.
+    ///
+    /// # Errors
+    /// As [`Space::unmap`].
+    pub fn unmap_last<T: Tables<Cap = C>>(
+        &mut self,
+        env: &mut T,
+        span: Span,
+    ) -> Result<Option<Span>, Error<T::Error>> {
+        self.inside(span)?;
+        self.reserved(span, true)?;
+        let last = self.last_run(span);
+        let start = last.map_or(span.start, |run| run.start.max(span.start));
+        self.unmap(env, Span { start, ..span })?;
+        let rest = Span { end: start, ..span };
+        Ok((rest.bytes() > 0).then_some(rest))
     }
 
     /// Maps the pieces of a span; undoes that when one cannot be.

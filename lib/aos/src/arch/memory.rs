@@ -190,3 +190,42 @@ pub(crate) fn take_mapping(
     // SAFETY: taken out of the list of unused stacks by the caller, who alone has it.
     unsafe { (*context).mapping.take() }
 }
+
+/// Touches so many bytes of stack below the caller, so that they are there from now on.
+pub(crate) fn touch_stack(bytes: usize) {
+    let here = 0_u8;
+    let top = &raw const here;
+    for page in 1..=bytes.div_ceil(4096) {
+        let place = top.wrapping_sub(page * 4096);
+        // SAFETY: below the stack pointer, where the stack goes next, or the guard: then it is an overflow, only sooner. Volatile, so
+        // that it is done; what is read does not matter.
+        unsafe { place.read_volatile() };
+    }
+}
+
+/// A store of nodes that has grown: its area, from `area` on, has `after` bytes now. Before it had `before`, in which `places` are; or none, then
+/// `places` are moved there.
+pub(crate) fn grown<T: Copy + Default>(
+    places: &'static mut [T],
+    area: VirtAddr,
+    before: Option<usize>,
+    after: usize,
+) -> &'static mut [T] {
+    let start: *mut T = core::ptr::with_exposed_provenance_mut(area.0 as usize);
+    let count = after / size_of::<T>();
+    let old = match before {
+        Some(bytes) => bytes / size_of::<T>(),
+        None => places.len().min(count),
+    };
+    for (index, place) in (0..count).map(|index| (index, start.wrapping_add(index))) {
+        let node = match before {
+            Some(_) if index < old => continue,
+            None if index < old => places.get(index).copied().unwrap_or_default(),
+            _ => T::default(),
+        };
+        // SAFETY: the caller mapped the area that far, for this alone and for good; aligned, since pages are.
+        unsafe { place.write(node) };
+    }
+    // SAFETY: as above; all of it is initialised, and `places`, which may be the first part of it, is not used any more.
+    unsafe { core::slice::from_raw_parts_mut(start, count) }
+}

@@ -96,6 +96,11 @@ pub struct CapRef {
 }
 
 impl CapRef {
+    /// The L0 table of the own address space.
+    pub(crate) const fn vroot() -> Self {
+        CNodeRef::own(slots::VROOT.l1()).slot(slots::VROOT.l2())
+    }
+
     /// A slot of the own task CNode.
     pub const fn task(slot: u8) -> Self {
         CNodeRef::TASK.slot(slot as u32)

@@ -6,19 +6,18 @@ use crate::account::Account;
 use crate::cap::vnode::{Entries, table_type, vnode_map, vnode_modify_flags, vnode_unmap};
 use crate::cap::{CNodeRef, CapRef, cap_copy};
 use crate::error::{Error, ErrorCode, ResultExt};
-use crate::ram::{mm_free, vnode_create};
+use crate::memory::Memory;
 use crate::slot::{slot_alloc, slot_free};
-use alloc::vec::Vec;
-use arena::{Slot, Store};
+use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, L2_SLOTS};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
 use kpi::slots::root;
-use vspace::{Node, Tables};
+use vspace::Tables;
 
 /// A capability in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Name(pub(super) CapRef);
+pub(crate) struct Name(pub(crate) CapRef);
 
 impl Default for Name {
     fn default() -> Self {
@@ -26,64 +25,74 @@ impl Default for Name {
     }
 }
 
-/// Memory for the books.
-#[derive(Debug, Default)]
-pub(super) struct Nodes(Vec<Slot<Node<Name>>>);
+/// Where page tables, slots and frames of a space come from, and go.
+pub(crate) trait Home {
+    /// A new table.
+    fn new_table(&mut self, level: u8) -> Result<CapRef, Error>;
+    /// Takes back a table that hangs nowhere.
+    fn drop_table(&mut self, table: CapRef);
+    /// An empty slot for a Mapping.
+    fn new_slot(&mut self) -> Result<CapRef, Error>;
+    /// Takes an empty slot back.
+    fn drop_slot(&mut self, slot: CapRef);
+    /// So many bytes of a frame are not mapped any more.
+    fn released(&mut self, _frame: CapRef, _offset: u64, _bytes: u64) {}
+}
 
-/// Least nodes that are added.
-const MORE: usize = 32;
-
-impl Nodes {
-    /// Makes room for so many more.
-    ///
-    /// # Errors
-    /// `LIB_ERR_MALLOC_FAIL`.
-    pub(super) fn grow(&mut self, nodes: usize) -> Result<(), Error> {
-        reserve(&mut self.0, MORE.max(nodes))?;
-        self.0.resize(self.0.capacity(), Slot::default());
-        Ok(())
+impl Home for Memory {
+    fn new_table(&mut self, level: u8) -> Result<CapRef, Error> {
+        self.object(table_type(level), BASE_PAGE_SIZE)
+            .push_err(ErrorCode::LibVnodeCreate)
+    }
+    fn drop_table(&mut self, table: CapRef) {
+        self.drop_object(table);
+    }
+    fn new_slot(&mut self) -> Result<CapRef, Error> {
+        self.slot()
+    }
+    fn drop_slot(&mut self, slot: CapRef) {
+        self.put_slot(slot);
     }
 }
 
-impl Store<Node<Name>> for Nodes {
-    fn slots(&self) -> &[Slot<Node<Name>>] {
-        &self.0
-    }
-    fn slots_mut(&mut self) -> &mut [Slot<Node<Name>>] {
-        &mut self.0
-    }
-}
-
-fn reserve<T>(vector: &mut Vec<T>, more: usize) -> Result<(), Error> {
-    vector
-        .try_reserve(more)
-        .map_err(|_| Error::new(ErrorCode::LibMallocFail))
-}
-
-/// Where tables come from and Mapping capabilities go.
+/// The account and the CSpace of a domain that is being made. What goes there is never taken back by itself, but with the account.
 #[derive(Debug)]
-enum Home {
-    /// The own memory and CSpace.
-    Own,
-    /// The account and the CSpace of a domain that is being made.
-    Foreign {
-        account: Account,
-        /// Copies of the tables.
-        tables: CNodeRef,
-        next_table: u32,
-        mappings: CNodeRef,
-        next_mapping: u32,
-    },
+pub(super) struct Foreign {
+    account: Account,
+    /// Copies of the tables.
+    tables: CNodeRef,
+    next_table: u32,
+    mappings: CNodeRef,
+    next_mapping: u32,
 }
 
-/// What a space is made of.
-#[derive(Debug)]
-pub(super) struct Kernel {
-    home: Home,
-    /// Tables that hang nowhere, with their levels.
-    tables: Vec<(u8, CapRef)>,
-    /// Empty slots for Mappings.
-    slots: Vec<CapRef>,
+impl Foreign {
+    /// For a domain whose root CNode `croot` holds a page CNode (slot 0 the L0 table) and a CNode for Mappings.
+    pub(super) const fn new(croot: CapAddr, account: Account) -> Self {
+        Self {
+            account,
+            tables: CNodeRef::foreign(croot, root::PAGECN),
+            next_table: 1,
+            mappings: CNodeRef::foreign(croot, root::ROOT_MAPPING),
+            next_mapping: 0,
+        }
+    }
+}
+
+impl Home for Foreign {
+    fn new_table(&mut self, level: u8) -> Result<CapRef, Error> {
+        let table = self
+            .account
+            .object(table_type(level), BASE_PAGE_SIZE)
+            .push_err(ErrorCode::LibVnodeCreate)?;
+        cap_copy(self.tables.slot(next_slot(&mut self.next_table)?), table)?;
+        Ok(table)
+    }
+    fn drop_table(&mut self, _table: CapRef) {}
+    fn new_slot(&mut self) -> Result<CapRef, Error> {
+        Ok(self.mappings.slot(next_slot(&mut self.next_mapping)?))
+    }
+    fn drop_slot(&mut self, _slot: CapRef) {}
 }
 
 /// The next slot of a CNode that fills up.
@@ -96,106 +105,76 @@ fn next_slot(next: &mut u32) -> Result<u32, Error> {
     Ok(slot)
 }
 
-impl Kernel {
-    /// For the own space.
-    pub(super) const fn own() -> Self {
-        Self::with(Home::Own)
+/// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes as many.
+const MOST: usize = 16;
+
+/// What operations have at hand for what follows.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    /// Tables that hang nowhere, with their levels.
+    tables: ArrayVec<(u8, CapRef), MOST>,
+    /// Empty slots for Mappings.
+    slots: ArrayVec<CapRef, MOST>,
+}
+
+/// The environment of a space.
+#[derive(Debug)]
+pub(crate) struct Kernel<'a, H> {
+    home: &'a mut H,
+    spare: &'a mut Spare,
+}
+
+/// That of the own space.
+pub(crate) type Own<'a> = Kernel<'a, Memory>;
+
+impl<'a, H: Home> Kernel<'a, H> {
+    /// With what there is at hand.
+    pub(crate) const fn new(home: &'a mut H, spare: &'a mut Spare) -> Self {
+        Self { home, spare }
     }
 
-    /// For that of a domain being made, whose root CNode `croot` holds a page CNode (slot 0 the L0 table) and a CNode for Mappings.
-    pub(super) const fn foreign(croot: CapAddr, account: Account) -> Self {
-        Self::with(Home::Foreign {
-            account,
-            tables: CNodeRef::foreign(croot, root::PAGECN),
-            next_table: 1,
-            mappings: CNodeRef::foreign(croot, root::ROOT_MAPPING),
-            next_mapping: 0,
-        })
-    }
-
-    const fn with(home: Home) -> Self {
-        Self {
-            home,
-            tables: Vec::new(),
-            slots: Vec::new(),
+    /// Gives back what an operation prepared and did not need; one table of each level stays at hand.
+    pub(crate) fn settle(&mut self) {
+        let Spare { tables, slots } = &mut *self.spare;
+        for slot in slots.drain(..) {
+            self.home.drop_slot(slot);
         }
-    }
-
-    /// Gives back what was prepared and not needed.
-    pub(super) fn settle(&mut self) {
-        let Home::Own = self.home else {
-            // It belongs to the account, and goes with it.
+        if tables.len() < 2 {
             return;
-        };
-        for slot in self.slots.drain(..) {
-            // It came from the allocator, and is empty.
-            let _ = slot_free(slot);
         }
         let mut kept = [false; 4];
-        self.tables.retain(|(level, table)| {
+        tables.retain(|(level, table)| {
             let Some(kept) = kept.get_mut(usize::from(*level)) else {
                 return true;
             };
-            // It is in use nowhere; what cannot be freed is lost.
-            if core::mem::replace(kept, true) {
-                let _ = mm_free(*table);
-                return false;
+            let surplus = core::mem::replace(kept, true);
+            if surplus {
+                self.home.drop_table(*table);
             }
-            true
+            !surplus
         });
     }
 
-    /// A table that hangs nowhere; there is a copy of it in a foreign CSpace.
+    /// A table that hangs nowhere.
     fn table(&mut self, level: u8) -> Result<CapRef, Error> {
-        let spare = self.tables.iter().position(|(of, _)| *of == level);
-        match spare {
-            Some(spare) => Ok(self.tables.swap_remove(spare).1),
-            None => self.new_table(level),
-        }
-    }
-
-    /// A new table, which there is room for among those that hang nowhere.
-    fn new_table(&mut self, level: u8) -> Result<CapRef, Error> {
-        reserve(&mut self.tables, 1)?;
-        match &mut self.home {
-            Home::Own => vnode_create(level),
-            Home::Foreign {
-                account,
-                tables,
-                next_table,
-                ..
-            } => {
-                let table = account
-                    .object(table_type(level), BASE_PAGE_SIZE)
-                    .push_err(ErrorCode::LibVnodeCreate)?;
-                cap_copy(tables.slot(next_slot(next_table)?), table)?;
-                Ok(table)
-            }
+        let tables = &mut self.spare.tables;
+        let spare = tables.iter().position(|(of, _)| *of == level);
+        match spare.and_then(|spare| tables.swap_pop(spare)) {
+            Some((_, table)) => Ok(table),
+            None => self.home.new_table(level),
         }
     }
 
     fn keep_table(&mut self, level: u8, table: CapRef) {
-        // There is room: nobody has more tables than were taken from here.
-        if self.tables.len() < self.tables.capacity() {
-            self.tables.push((level, table));
+        if self.spare.tables.try_push((level, table)).is_err() {
+            self.home.drop_table(table);
         }
     }
 
     fn slot(&mut self) -> Result<CapRef, Error> {
-        match self.slots.pop() {
+        match self.spare.slots.pop() {
             Some(slot) => Ok(slot),
-            None => self.new_slot(),
-        }
-    }
-
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        match &mut self.home {
-            Home::Own => slot_alloc(),
-            Home::Foreign {
-                mappings,
-                next_mapping,
-                ..
-            } => Ok(mappings.slot(next_slot(next_mapping)?)),
+            None => self.home.new_slot(),
         }
     }
 
@@ -220,16 +199,13 @@ impl Kernel {
 
     /// Keeps an empty slot until the operation is done.
     fn keep_slot(&mut self, slot: CapRef) {
-        if reserve(&mut self.slots, 1).is_ok() {
-            self.slots.push(slot);
-        } else if matches!(self.home, Home::Own) {
-            // It came from the allocator, and is empty.
-            let _ = slot_free(slot);
+        if self.spare.slots.try_push(slot).is_err() {
+            self.home.drop_slot(slot);
         }
     }
 }
 
-impl Tables for Kernel {
+impl<H: Home> Tables for Kernel<'_, H> {
     type Cap = Name;
     type Error = Error;
 
@@ -246,7 +222,6 @@ impl Tables for Kernel {
     }
 
     fn prune(&mut self, parent: Name, level: u8, table: Name, mapping: Name) -> Result<(), Error> {
-        reserve(&mut self.tables, 1)?;
         self.unmap(parent, mapping)?;
         self.keep_table(level, table.0);
         Ok(())
@@ -298,19 +273,27 @@ impl Tables for Kernel {
     }
 
     fn prepare(&mut self, _frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
-        while self.slots.len() < mappings {
-            reserve(&mut self.slots, 1)?;
-            let slot = self.new_slot()?;
-            self.slots.push(slot);
+        let spare = &mut *self.spare;
+        let too_many = |_| Error::new(ErrorCode::LibSlotAllocNoSpace);
+        while spare.slots.len() < mappings {
+            let slot = self.home.new_slot()?;
+            if spare.slots.try_push(slot).is_err() {
+                self.home.drop_slot(slot);
+                return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
+            }
         }
         for (level, wanted) in (1..).zip(tables) {
-            let there = self.tables.iter().filter(|(of, _)| *of == level).count();
+            let there = spare.tables.iter().filter(|(of, _)| *of == level).count();
             for _ in there..wanted {
-                let table = self.new_table(level)?;
-                self.tables.push((level, table));
+                let table = self.home.new_table(level)?;
+                spare.tables.try_push((level, table)).map_err(too_many)?;
             }
         }
         Ok(())
+    }
+
+    fn released(&mut self, frame: Name, offset: u64, bytes: u64) {
+        self.home.released(frame.0, offset, bytes);
     }
 }
 

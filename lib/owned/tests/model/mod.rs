@@ -6,7 +6,7 @@ use errors::{Error, ErrorCode};
 use kpi::addr::VirtAddr;
 use kpi::cap::{Capability, Memory, ObjType, is_ancestor, is_copy, is_well_founded};
 use kpi::rights::{CapRights, PageFlags};
-use mm::ram::Ram;
+use mm::ram::{Node, Ram};
 use owned::ledger::Key;
 use owned::space::Cut;
 use owned::{Ledger, Space};
@@ -25,7 +25,7 @@ const BASE: u64 = 0x4000_0000;
 struct State {
     caps: BTreeMap<u32, Capability>,
     taken: BTreeSet<u32>,
-    memory: Ram<u32>,
+    memory: Ram<u32, Vec<arena::Slot<Node<u32>>>>,
     mapped: BTreeMap<u64, u32>,
     sent: Vec<(Vec<u64>, Capability)>,
     full: bool,
@@ -69,6 +69,9 @@ impl Model {
             let root = Capability::new_memory(ObjType::Ram, memory, CapRights::ALL);
             state.caps.insert(ROOT, root.unwrap());
             state.taken.insert(ROOT);
+            // Each hole and the region.
+            let nodes = 2 + (BYTES / 4096) as usize;
+            state.memory.store().resize(nodes, arena::Slot::default());
             state.memory.add(ROOT, BASE, BYTES).unwrap();
         });
         LEDGER.set(Ledger::new());
