@@ -125,10 +125,10 @@ fn crowd_once() -> Outcome {
 pub(super) fn crowd() -> Outcome {
     // Page tables that the first round makes stay.
     crowd_once()?;
-    let before = (ram::mm_usage(), slot::free_slots());
+    let before = (ram::mm_usage().free, slot::free_slots());
     for _ in 0..2 {
         crowd_once()?;
-        let after = (ram::mm_usage(), slot::free_slots());
+        let after = (ram::mm_usage().free, slot::free_slots());
         equal(alloc::format!("{after:?}"), alloc::format!("{before:?}"))?;
     }
     Ok(())
