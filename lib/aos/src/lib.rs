@@ -17,7 +17,8 @@
 //! | [`ram`] | physical memory (`mm_*`) and objects made of it |
 //! | [`account`] | the memory that a domain costs, and its return |
 //! | [`monitor`] | what this domain asks of init |
-//! | [`paging`] | mappings in the own and in new address spaces |
+//! | [`paging`] | mappings in the own and in new address spaces, lazy memory |
+//! | [`heap`] | the heap |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
 //! | [`thread`], [`sync`] | threads of this domain, locks between them |
 //! | [`spawn`] | new domains |
@@ -42,6 +43,7 @@ pub mod console;
 pub mod error;
 pub mod event;
 pub mod exit;
+pub mod heap;
 pub mod json;
 pub mod lmp;
 mod memory;

@@ -10,6 +10,7 @@
 //!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
 
+pub(crate) mod fault;
 mod tables;
 
 use crate::account::Account;
@@ -44,29 +45,138 @@ pub fn paging_map_frame_attr(
     Ok(VirtAddr(mapped.start))
 }
 
-/// Bytes of the guard before each piece of a guarded mapping.
-pub(crate) const GUARD_BYTES: u64 = 16384;
+/// The tag of regions whose pages come into being when they are touched. Their frames belong to the region.
+const LAZY: u32 = 1;
 
-/// Maps a frame in pieces of so many bytes, each behind a guard, to be read and written. Answers where the first guard begins;
-/// [`paging_unmap`] of that address unmaps all of it.
+/// Takes addresses for so many bytes (rounded up to pages) of memory, each page of which comes into being, zeroed, when it is touched first.
+/// [`paging_unmap`] gives it back, [`paging_discard`] only the memory.
 ///
 /// # Errors
-/// As [`paging_map_frame_attr`].
-pub(crate) fn paging_map_guarded(frame: CapRef, pieces: &[u64]) -> Result<VirtAddr, Error> {
-    let bytes = pieces.iter().map(|piece| piece + GUARD_BYTES).sum();
-    let attributes = Attributes::memory(PageFlags::READ_WRITE);
-    let place = Place::Anywhere(PageSize::Base);
-    let taken = step(|core| {
-        let reserved = core.space.reserve(place, bytes, attributes);
-        reserved.map_err(|why| error_of(why.into(), ErrorCode::LibPmapDoMap))
-    })?;
-    let start = VirtAddr(taken.start);
-    let backed = back_guarded(start, frame, pieces);
-    if backed.is_err() {
-        // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
-        let _ = unmap_own(taken);
+/// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`; `LIB_ERR_PMAP_DO_MAP` on top of: flags that no page can have.
+pub fn paging_alloc_lazy(bytes: u64, flags: PageFlags) -> Result<VirtAddr, Error> {
+    let bytes = span(VirtAddr(0), bytes)?.bytes();
+    let attributes = Attributes {
+        tag: LAZY,
+        ..Attributes::memory(flags)
+    };
+    let size = match bytes < LARGE_PAGE_SIZE {
+        true => PageSize::Base,
+        false => PageSize::Large,
+    };
+    step(|core| {
+        let taken = core.space.reserve(Place::Anywhere(size), bytes, attributes);
+        taken
+            .map(|taken| VirtAddr(taken.start))
+            .map_err(reserve_error)
+    })
+}
+
+fn reserve_error(why: Why) -> Error {
+    error_of(why.into(), ErrorCode::LibPmapDoMap)
+}
+
+/// Gives the memory of pages of lazy regions back; the addresses stay, and are zero when they are touched again. Answers how many bytes came
+/// back.
+///
+/// # Safety
+/// Nothing refers to what is in these pages any more.
+///
+/// # Errors
+/// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_NOT_MAPPED`: some of it is not of a lazy region; `LIB_ERR_PMAP_UNMAP` on the kernel's
+/// error.
+pub unsafe fn paging_discard(address: VirtAddr, bytes: u64) -> Result<u64, Error> {
+    let span = span(address, bytes)?;
+    let mut at = span.start;
+    let mut freed = 0;
+    while at < span.end {
+        let step = step_back(|core| {
+            let (space, mut env) = core.parts();
+            let region = space.next_region(VirtAddr(at));
+            let is_lazy =
+                |region: &vspace::Region| region.attributes.tag == LAZY && region.span.start <= at;
+            if !region.as_ref().is_some_and(is_lazy) {
+                return Err(Error::new(ErrorCode::LibPmapNotMapped));
+            }
+            let run = space.next_run(VirtAddr(at)).map(|page| page.run);
+            let Some(run) = run.filter(|run| run.start < span.end) else {
+                return Ok(None);
+            };
+            let here = Span {
+                start: run.start.max(at),
+                end: run.end.min(span.end),
+            };
+            let gone = space.unback(env.that_frees(), here);
+            env.settle();
+            gone.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))?;
+            Ok(Some(here))
+        })?;
+        match step {
+            Some(gone) => (at, freed) = (gone.end, freed + gone.bytes()),
+            None => break,
+        }
     }
-    backed.map(|()| start)
+    Ok(freed)
+}
+
+/// Bytes of the guard before a stack.
+pub(crate) const GUARD_BYTES: u64 = 16384;
+
+/// Addresses of a thread's stacks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stacks {
+    /// The stack, behind a guard; lazy.
+    pub(crate) stack: Span,
+    /// The exception stack, behind another; all there.
+    pub(crate) exception_stack: Span,
+}
+
+/// Takes addresses for a stack and an exception stack of so many bytes, whole pages. [`paging_unmap`] of where the first guard begins, which
+/// is [`GUARD_BYTES`] before the stack, gives all back.
+///
+/// # Errors
+/// As [`paging_map_frame_attr`]; `LIB_ERR_RAM_ALLOC`.
+pub(crate) fn paging_alloc_stacks(bytes: u64, exception_bytes: u64) -> Result<Stacks, Error> {
+    let attributes = Attributes {
+        tag: LAZY,
+        ..Attributes::memory(PageFlags::READ_WRITE)
+    };
+    let place = Place::Anywhere(PageSize::Base);
+    let total = 2 * GUARD_BYTES + bytes + exception_bytes;
+    step(|core| {
+        let taken = core.space.reserve(place, total, attributes);
+        let taken = taken.map_err(reserve_error)?;
+        let [guard, stack, second, exception_stack] =
+            cut(taken, [GUARD_BYTES, bytes, GUARD_BYTES, exception_bytes]);
+        let made = (|| {
+            core.space.guard(guard).map_err(reserve_error)?;
+            core.space.guard(second).map_err(reserve_error)?;
+            let pages = exception_stack.start..exception_stack.end;
+            for page in pages.step_by(BASE_PAGE_SIZE as usize) {
+                fault::back(core, page)?;
+            }
+            Ok(())
+        })();
+        if made.is_err() {
+            let (space, mut env) = core.parts();
+            // What cannot be unmapped keeps its addresses out of use.
+            let _ = space.unmap(env.that_frees(), taken);
+            env.settle();
+        }
+        made.map(|()| Stacks {
+            stack,
+            exception_stack,
+        })
+    })
+}
+
+/// Cuts a span from its start on.
+fn cut<const N: usize>(span: Span, bytes: [u64; N]) -> [Span; N] {
+    let mut at = span.start;
+    bytes.map(|bytes| {
+        let start = at;
+        at += bytes;
+        Span { start, end: at }
+    })
 }
 
 /// Maps the first `bytes` bytes of a frame at `address` of the own address space, which must be at or above [`OWN_START`].
@@ -231,7 +341,7 @@ fn map_own(
     let (span, done) = step(|core| {
         let (space, mut env) = core.parts();
         let reserved = space.reserve_for(at, bytes, backing, attributes, choice);
-        let span = reserved.map_err(|why| error_of(why.into(), code))?;
+        let span = reserved.map_err(reserve_error)?;
         let backed = space.back_first(&mut env, span, backing, PageFlags::MASK, choice);
         if backed.is_err() {
             // Nothing is there, so nothing can go wrong.
@@ -281,31 +391,6 @@ fn back_own(
     Ok(())
 }
 
-fn back_guarded(start: VirtAddr, frame: CapRef, pieces: &[u64]) -> Result<(), Error> {
-    let (mut at, mut offset) = (start.0, 0);
-    for piece in pieces {
-        let guard = span(VirtAddr(at), GUARD_BYTES)?;
-        let memory = span(VirtAddr(guard.end), *piece)?;
-        let backing = Backing {
-            frame: Name(frame),
-            offset,
-            address: PhysAddr(0),
-        };
-        back_own(
-            memory,
-            backing,
-            PageFlags::MASK,
-            Choice::Exactly(PageSize::Base),
-        )?;
-        step(|core| {
-            let guarded = core.space.guard(guard);
-            guarded.map_err(|why| error_of(why.into(), ErrorCode::LibPmapDoMap))
-        })?;
-        (at, offset) = (memory.end, offset + piece);
-    }
-    Ok(())
-}
-
 /// Unmaps pages of the own space, in one step for each Mapping.
 fn unmap_own(span: Span) -> Result<(), Error> {
     let mut rest = Some(span);
@@ -317,6 +402,11 @@ fn unmap_own(span: Span) -> Result<(), Error> {
 
 fn unmap_last(core: &mut Core, span: Span) -> Result<Option<Span>, Error> {
     let (space, mut env) = core.parts();
+    let last = space.lookup(VirtAddr(span.end.saturating_sub(1)));
+    // All of the last Mapping lies in one region, and a region has one tag.
+    if last.is_some_and(|last| last.region.attributes.tag == LAZY) {
+        env.that_frees();
+    }
     let rest = space.unmap_last(&mut env, span);
     env.settle();
     rest.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))

@@ -98,9 +98,14 @@ pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
         .push_err(ErrorCode::MmMmFree)
 }
 
-/// How much memory there is.
+/// How much memory there is. Pages at hand for page faults count as free.
 pub fn mm_usage() -> Usage {
-    look(|core| core.memory.ram.usage()).unwrap_or_default()
+    look(|core| {
+        let mut usage = core.memory.ram.usage();
+        usage.free += core.memory.pages() as u64 * BASE_PAGE_SIZE;
+        usage
+    })
+    .unwrap_or_default()
 }
 
 /// Alignment of an object of this type.

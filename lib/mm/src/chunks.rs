@@ -107,7 +107,7 @@ impl<C: Copy, S: Store<Node<C>>> Chunks<C, S> {
             found => return found.map(Found::Grant),
         }
         let place = self.regions.choose(bytes, alignment, within);
-        self.from_regions(place, within)
+        self.found(place, within)
     }
 
     /// As [`Chunks::alloc`], but never a whole chunk or region: for what is to be of the same type as they, RAM. (See [`Ram::alloc_part`].)
@@ -129,15 +129,11 @@ impl<C: Copy, S: Store<Node<C>>> Chunks<C, S> {
             Ok(place) if self.cell(place) == Some(place) => {
                 self.regions.take(place).map(Found::Grant)
             }
-            place => self.from_regions(place, within),
+            place => self.found(place, within),
         }
     }
 
-    fn from_regions(
-        &mut self,
-        place: Result<Span, MmError>,
-        within: Span,
-    ) -> Result<Found<C>, MmError> {
+    fn found(&mut self, place: Result<Span, MmError>, within: Span) -> Result<Found<C>, MmError> {
         match place {
             Ok(place) => match self.cell(place) {
                 Some(cell) => self.regions.take(cell).map(Found::Cut),

@@ -54,6 +54,8 @@ fn main(args: Args) -> Result<(), Error> {
         );
         return Err(aos::cap::kernel::shutdown());
     }
+    // init must not end because memory is out.
+    aos::heap::set_grows(false);
     memory::add_regions(info);
     let boot = Boot::of_init()?;
     let mut children = Children::new()?;

@@ -45,6 +45,19 @@ const _: () = {
     assert!(offset_of!(Registers, flags) == AREA_SPSR);
 };
 
+/// An exception that a thread handles: on its exception stack, below it what handles it.
+#[repr(C, align(16))]
+pub(crate) struct Raised {
+    /// The registers it goes on with.
+    pub(crate) registers: Registers,
+    /// Syndrome and address.
+    pub(crate) syndrome: [u64; 2],
+    /// The wait that it interrupted.
+    pub(crate) interrupted: Interrupted,
+    /// The one whose handler it happened in.
+    pub(crate) outer: *mut Raised,
+}
+
 /// A thread's own.
 #[repr(C, align(16))]
 pub(crate) struct Context {
@@ -52,14 +65,10 @@ pub(crate) struct Context {
     pub(crate) sp: u64,
     /// Its registers, if it was interrupted.
     pub(crate) area: Registers,
-    /// Its registers at an exception that it handles.
-    pub(crate) exception: Registers,
-    /// Syndrome and address of that exception.
-    pub(crate) syndrome: [u64; 2],
-    /// Whether it is handling an exception.
-    pub(crate) in_exception: bool,
-    /// The wait that the exception interrupted.
-    pub(crate) interrupted: Interrupted,
+    /// The exception that it handles, the last of them; null: none.
+    pub(crate) exception: *mut Raised,
+    /// The last fault at memory that is there, and how often it came in a row.
+    pub(crate) repeated: (u64, u32),
     /// What handles its exceptions.
     pub(crate) handler: Option<Handler>,
     pub(crate) stack: Range<u64>,
@@ -75,10 +84,8 @@ impl Context {
     pub(crate) const EMPTY: Self = Self {
         sp: 0,
         area: Registers::ZERO,
-        exception: Registers::ZERO,
-        syndrome: [0; 2],
-        in_exception: false,
-        interrupted: Interrupted::NONE,
+        exception: core::ptr::null_mut(),
+        repeated: (0, 0),
         handler: None,
         stack: 0..0,
         exception_stack: 0..0,

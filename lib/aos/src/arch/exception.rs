@@ -1,22 +1,27 @@
 //! Exceptions of a thread: from the fault upcall to its handler and back.
 //!
-//! The upcall copies the enabled area to the thread's context and goes on, enabled, on the thread's exception stack. When the handler is
-//! done the thread goes on from those registers, which nobody else uses: an interruption of the handler saves to the context's other area.
+//! The upcall puts the registers at the end of the thread's exception stack and goes on there, enabled. First the page fault is for
+//! [`paging`](crate::paging) to resolve, else the exception is for the thread's handler. Then the thread goes on from those registers, which
+//! nobody else uses: an interruption of the handler saves to the context's area.
+//!
+//! A handler may itself touch memory that is not there yet: that exception is put below it on the same stack. One that nobody resolves
+//! there ends the domain.
 
-use super::context::{self, Context};
+use super::context::{self, Raised, Registers};
 use super::dispatcher;
 use super::scheduler::{__aos_copy_area, book};
-use crate::thread::exception::{Handler, Outcome, default_handler, deliver};
+use crate::paging::fault::{Resolution, resolve};
+use crate::thread::exception::{Handler, Kind, Outcome, default_handler, deliver, kind_of};
 use core::arch::global_asm;
 use kpi::dispatcher::offsets::DISABLED;
 
 global_asm!(
-    // __aos_raise(x0 = context, x1 = dispatcher, x2 = stack): on to the exception stack, enabled.
+    // __aos_raise(x0 = exception, at the stack pointer to be, x1 = dispatcher): on to the exception stack, enabled.
     ".section .text.__aos_raise, \"ax\"",
     ".type __aos_raise, %function",
     ".global __aos_raise",
     "__aos_raise:",
-    "mov sp, x2",
+    "mov sp, x0",
     "mov x29, xzr",
     "mov x30, xzr",
     "str wzr, [x1, #{disabled}]",
@@ -27,50 +32,88 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn __aos_raise(context: usize, dispatcher: usize, stack: u64) -> !;
+    fn __aos_raise(exception: usize, dispatcher: usize) -> !;
 }
 
-/// A fault upcall while enabled. Comes back when the thread that runs does not handle it.
+/// Bytes of stack that a handler must have.
+const LEAST_STACK: u64 = 5 << 10;
+/// How often a fault at memory that is there is tried again: another thread may be mapping it anew.
+const MOST_REPEATED: u32 = 64;
+
+/// A fault upcall while enabled. Comes back when nobody could handle it.
 pub(super) fn raise(dispatcher: usize, far: u64, esr: u64) {
     let context = context::current();
     // SAFETY: disabled; the context of who runs, which was interrupted while it did not use it.
     let thread = unsafe { &mut *context };
-    if thread.in_exception || thread.handler.or_else(default_handler).is_none() {
+    let is_fault = matches!(kind_of([esr, far]), Kind::PageFault { .. });
+    if !is_fault && thread.handler.or_else(default_handler).is_none() {
         return;
     }
+    let area: *const Registers = core::ptr::with_exposed_provenance(dispatcher::enabled_area());
+    // SAFETY: the enabled area holds the thread that was interrupted.
+    let sp = unsafe { (*area).sp };
+    // In a handler the stack goes on below; a handler that left its stack cannot be helped.
+    let top = match thread.exception.is_null() {
+        true => thread.exception_stack.end,
+        false if thread.exception_stack.contains(&sp) => sp,
+        false => return,
+    };
+    let Some(place) = top
+        .checked_sub(size_of::<Raised>() as u64)
+        .map(|place| place & !15)
+        .filter(|place| *place >= thread.exception_stack.start + LEAST_STACK)
+    else {
+        return;
+    };
+    let place: *mut Raised = core::ptr::with_exposed_provenance_mut(place as usize);
     // SAFETY: an upcall runs disabled.
-    thread.interrupted = unsafe { book() }.threads.interrupt();
-    thread.in_exception = true;
-    thread.syndrome = [esr, far];
-    let (registers, stack) = (
-        (&raw mut thread.exception) as usize,
-        thread.exception_stack.end,
-    );
-    // SAFETY: the enabled area holds the thread that runs; its exception stack is not in use.
+    let interrupted = unsafe { book() }.threads.interrupt();
+    // SAFETY: part of the exception stack that is not in use.
     unsafe {
-        __aos_copy_area(registers, dispatcher::enabled_area());
-        __aos_raise(context as usize, dispatcher, stack)
+        (&raw mut (*place).syndrome).write([esr, far]);
+        (&raw mut (*place).interrupted).write(interrupted);
+        (&raw mut (*place).outer).write(thread.exception);
+        __aos_copy_area((&raw mut (*place).registers) as usize, area as usize);
     }
+    thread.exception = place;
+    // SAFETY: the stack below is not in use.
+    unsafe { __aos_raise(place as usize, dispatcher) }
 }
 
 /// Handles the exception of who runs: enabled, on its exception stack.
-extern "C" fn handle(context: usize) -> ! {
-    let context: *mut Context = core::ptr::with_exposed_provenance_mut(context);
-    // SAFETY: the context of who runs. Only the registers are referred to while the handler runs, which has no other way to them.
-    let (handler, syndrome, registers) = unsafe {
-        (
-            (*context).handler.or_else(default_handler),
-            (*context).syndrome,
-            &mut (*context).exception,
-        )
-    };
-    let pc = registers.pc;
-    if deliver(handler, registers, syndrome) == Outcome::Resume {
-        handled();
+extern "C" fn handle(raised: usize) -> ! {
+    let raised: *mut Raised = core::ptr::with_exposed_provenance_mut(raised);
+    // SAFETY: of who runs, and its last: nobody else uses it before it is handled.
+    let exception = unsafe { &mut *raised };
+    let [esr, far] = exception.syndrome;
+    let pc = exception.registers.pc;
+    if let Kind::PageFault { address, access } = kind_of(exception.syndrome) {
+        match resolve(address, access) {
+            Resolution::Done => handled(),
+            Resolution::Again if may_repeat(address) => handled(),
+            Resolution::Again | Resolution::Not => {}
+        }
+    }
+    // A handler is not called for what happens in it.
+    if exception.outer.is_null() {
+        // SAFETY: the context of who runs.
+        let handler = unsafe { (*context::current()).handler };
+        let handler = handler.or_else(default_handler);
+        if deliver(handler, &mut exception.registers, [esr, far]) == Outcome::Resume {
+            handled();
+        }
     }
     dispatcher::disable();
-    let [esr, far] = syndrome;
     crate::exit::fault(far, esr, pc, false)
+}
+
+/// Whether it is worthwhile to try again.
+fn may_repeat(address: u64) -> bool {
+    // SAFETY: the context of who runs; nobody else uses this field.
+    let repeated = unsafe { &mut (*context::current()).repeated };
+    let times = if repeated.0 == address { repeated.1 } else { 0 };
+    *repeated = (address, times + 1);
+    times < MOST_REPEATED
 }
 
 /// Sets the calling thread's handler; answers which it had.
@@ -95,18 +138,19 @@ pub(crate) fn own_stacks() -> Option<[u64; 2]> {
     }
 }
 
-/// The exception of who runs is handled: goes on with the registers in its context.
+/// The last exception of who runs is handled: goes on with the registers in it.
 fn handled() -> ! {
     dispatcher::disable();
     let context = context::current();
     // SAFETY: disabled; the context of who runs, whose registers nobody changes while they are being loaded, except by an exception of
     // the thread when they are.
     unsafe {
-        (*context).in_exception = false;
-        book().threads.restore((*context).interrupted);
+        let raised = (*context).exception;
+        (*context).exception = (*raised).outer;
+        book().threads.restore((*raised).interrupted);
         super::entry::resume(
             dispatcher::base() as usize,
-            (&raw const (*context).exception) as usize,
+            (&raw const (*raised).registers) as usize,
         )
     }
 }

@@ -191,16 +191,28 @@ pub(crate) fn take_mapping(
     unsafe { (*context).mapping.take() }
 }
 
-/// Touches so many bytes of stack below the caller, so that they are there from now on.
+/// Touches so many bytes of stack below the caller, or what is left of it, so that they are there from now on. Exception stacks always are.
 pub(crate) fn touch_stack(bytes: usize) {
     let here = 0_u8;
-    let top = &raw const here;
-    for page in 1..=bytes.div_ceil(4096) {
-        let place = top.wrapping_sub(page * 4096);
-        // SAFETY: below the stack pointer, where the stack goes next, or the guard: then it is an overflow, only sooner. Volatile, so
-        // that it is done; what is read does not matter.
-        unsafe { place.read_volatile() };
+    let top = (&raw const here).expose_provenance();
+    // SAFETY: the context of who runs; these do not change.
+    let stack = unsafe { &(*super::context::current()).stack };
+    if !stack.contains(&(top as u64)) {
+        return;
     }
+    let lowest = top.saturating_sub(bytes).max(stack.start as usize);
+    let mut at = top;
+    while at - lowest >= 4096 {
+        at -= 4096;
+        touch(at);
+    }
+    touch(lowest);
+}
+
+fn touch(address: usize) {
+    let place: *const u8 = core::ptr::with_exposed_provenance(address);
+    // SAFETY: below the stack pointer, where the stack goes next. Volatile, so that it is done; what is read does not matter.
+    unsafe { place.read_volatile() };
 }
 
 /// A store of nodes that has grown: its area, from `area` on, has `after` bytes now. Before it had `before`, in which `places` are; or none, then

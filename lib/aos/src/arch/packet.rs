@@ -54,7 +54,7 @@ where
         (&raw mut (*packet).output.present).write(false);
         (*context).sp = first_frame(at, run::<F, T> as *const () as usize, at as usize);
         (*context).handler = None;
-        (*context).in_exception = false;
+        (*context).exception = core::ptr::null_mut();
     }
     // SAFETY: as above.
     Some(Place(unsafe { &raw mut (*packet).output }))

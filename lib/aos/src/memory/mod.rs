@@ -211,7 +211,7 @@ pub(crate) fn step<T>(mut work: impl FnMut(&mut Core) -> Result<T, Error>) -> Re
         match short {
             _ if tries == TRIES => return Err(error),
             Some(Short::Again) => {}
-            Some(_) if cap::reap().freed > 0 => {}
+            Some(_) if cap::reap().freed > 0 || crate::heap::trim() > 0 => {}
             Some(Short::Ram { bytes, alignment }) if monitor::is_there() => {
                 ram::refill(bytes, alignment)?;
             }

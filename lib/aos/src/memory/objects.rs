@@ -7,8 +7,9 @@ use crate::cap::{
 };
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::alignment_of;
+use arrayvec::ArrayVec;
 use kpi::cap::ObjType;
-use kpi::layout::{L2CNODE_BYTES, SLOT_BYTES};
+use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES};
 use kpi::slots::root;
 use mm::chunks::{Chunks, Found};
 use mm::ram::Grant;
@@ -31,11 +32,16 @@ pub(crate) enum Short {
     Else,
 }
 
+/// Most pages that are kept at hand.
+pub(super) const PAGES: usize = 16;
+
 /// The books of RAM and of slots.
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) ram: Chunks<CapRef, Places<mm::ram::Node<CapRef>>>,
     pub(crate) slots: Slots<Places<mm::slots::Node>>,
+    /// Zeroed frames of a page each, at hand for page faults.
+    pages: ArrayVec<CapRef, PAGES>,
     root_bytes: u64,
     /// The root CNode before the last resize, still to be deleted.
     pub(super) old_root: Option<CapRef>,
@@ -80,6 +86,7 @@ impl Memory {
         Ok(Self {
             ram: Chunks::new(regions, chunks),
             slots,
+            pages: ArrayVec::new_const(),
             root_bytes,
             old_root: None,
             short: None,
@@ -195,6 +202,70 @@ impl Memory {
         }
         self.ram.cut(cell, slot).map_err(from_mm)?;
         Ok(true)
+    }
+
+    /// A zeroed frame of one page.
+    pub(crate) fn page(&mut self) -> Result<CapRef, Error> {
+        if self.pages.is_empty() {
+            // If there is not so much in a row, one will do.
+            let _ = self.add_pages();
+            self.short = None;
+        }
+        match self.pages.pop() {
+            Some(page) => Ok(page),
+            None => self.object(ObjType::Frame, BASE_PAGE_SIZE),
+        }
+    }
+
+    /// Takes back a page that was not used.
+    pub(crate) fn put_page(&mut self, page: CapRef) {
+        if self.pages.try_push(page).is_err() {
+            self.drop_object(page);
+        }
+    }
+
+    /// How many pages are at hand.
+    pub(crate) const fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Makes pages, all of them by one call.
+    fn add_pages(&mut self) -> Result<(), Error> {
+        let count = PAGES as u32;
+        let (l1, slot) = self.slots.take(count).map_err(from_mm)?;
+        let made = self.make_pages(CNodeRef::own(l1).slot(u32::from(slot)));
+        if made.is_err() {
+            // They were taken just now, and are still empty.
+            let _ = self.slots.free(l1, slot, count);
+        }
+        made
+    }
+
+    fn make_pages(&mut self, first: CapRef) -> Result<(), Error> {
+        let bytes = PAGES as u64 * BASE_PAGE_SIZE;
+        let grant = self.take(&Wanted::object(ObjType::Frame, bytes), bytes)?;
+        let (root, offset) = (grant.root, grant.offset);
+        let made = cap_retype(
+            first,
+            root,
+            offset,
+            ObjType::Frame,
+            BASE_PAGE_SIZE,
+            PAGES as u64,
+        );
+        match &made {
+            Ok(()) => {
+                let slots = (first.slot..).map(|slot| first.cnode.slot(slot));
+                self.pages.extend(slots.take(PAGES));
+            }
+            // Then the range stays out of the books.
+            Err(error) if error.contains(ErrorCode::SysRevokeFirst) => {}
+            Err(_) => {
+                // The range comes from the books, so they know it and it is not free.
+                let _ = self.ram.free(grant.base, grant.bytes);
+            }
+        }
+        made
     }
 
     /// Deletes an object of which nobody has a copy. What cannot be deleted is lost.

@@ -55,8 +55,8 @@ const ROOT: Refill<RESOURCES> = Refill {
     gives: 256,
 };
 
-/// What most steps stay far below: a new region, cut at both ends, with two runs and tables for them; frames for a reserve of pages.
-const STEP: [u32; RESOURCES] = sum(sum(times(2, RUN), OBJECT), [5, 5, 4, 2, 20, 1]);
+/// What most steps stay far below: a new region, cut four times, with some runs and tables for two of them; pages to keep at hand.
+const STEP: [u32; RESOURCES] = sum(sum(times(2, RUN), OBJECT), [5, 5, 8, 2, 24, 1]);
 
 /// The plan.
 pub(super) const PLAN: Plan<RESOURCES> = Plan {

@@ -35,8 +35,8 @@ pub(crate) trait Home {
     fn new_slot(&mut self) -> Result<CapRef, Error>;
     /// Takes an empty slot back.
     fn drop_slot(&mut self, slot: CapRef);
-    /// So many bytes of a frame are not mapped any more.
-    fn released(&mut self, _frame: CapRef, _offset: u64, _bytes: u64) {}
+    /// Takes a frame back that is mapped nowhere.
+    fn drop_frame(&mut self, frame: CapRef);
 }
 
 impl Home for Memory {
@@ -52,6 +52,9 @@ impl Home for Memory {
     }
     fn drop_slot(&mut self, slot: CapRef) {
         self.put_slot(slot);
+    }
+    fn drop_frame(&mut self, frame: CapRef) {
+        self.drop_object(frame);
     }
 }
 
@@ -93,6 +96,7 @@ impl Home for Foreign {
         Ok(self.mappings.slot(next_slot(&mut self.next_mapping)?))
     }
     fn drop_slot(&mut self, _slot: CapRef) {}
+    fn drop_frame(&mut self, _frame: CapRef) {}
 }
 
 /// The next slot of a CNode that fills up.
@@ -122,6 +126,8 @@ pub(crate) struct Spare {
 pub(crate) struct Kernel<'a, H> {
     home: &'a mut H,
     spare: &'a mut Spare,
+    /// Whether frames that are not mapped any more go back.
+    frees: bool,
 }
 
 /// That of the own space.
@@ -130,7 +136,17 @@ pub(crate) type Own<'a> = Kernel<'a, Memory>;
 impl<'a, H: Home> Kernel<'a, H> {
     /// With what there is at hand.
     pub(crate) const fn new(home: &'a mut H, spare: &'a mut Spare) -> Self {
-        Self { home, spare }
+        Self {
+            home,
+            spare,
+            frees: false,
+        }
+    }
+
+    /// For regions that own their frames, each of which is mapped as a whole.
+    pub(super) const fn that_frees(&mut self) -> &mut Self {
+        self.frees = true;
+        self
     }
 
     /// Gives back what an operation prepared and did not need; one table of each level stays at hand.
@@ -292,8 +308,10 @@ impl<H: Home> Tables for Kernel<'_, H> {
         Ok(())
     }
 
-    fn released(&mut self, frame: Name, offset: u64, bytes: u64) {
-        self.home.released(frame.0, offset, bytes);
+    fn released(&mut self, frame: Name, _offset: u64, _bytes: u64) {
+        if self.frees {
+            self.home.drop_frame(frame.0);
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A handler is a function that gets the thread's registers at the exception, may change them, and says whether the thread goes on with
 //! them. It runs as the thread, enabled, on an exception stack that is always mapped, so it may wait for locks, and a stack that ran over
-//! does not harm it. What it must not do is fault itself: exceptions in a handler end the domain. It runs between any two
-//! instructions of the thread, so it may wait only for locks that the thread does not hold there.
+//! does not harm it. It may use memory that comes into being by page faults; any other exception in a handler ends the domain. It runs
+//! between any two instructions of the thread, so it may wait only for locks that the thread does not hold there.
 //!
 //! Barrelfish counterpart: `thread_set_exception_handler`.
 
@@ -53,6 +53,26 @@ pub enum Kind {
     Other(u8),
 }
 
+/// What a syndrome (Arm ARM D24.2, ESR_EL1) and an address mean.
+pub(crate) const fn kind_of([esr, far]: [u64; 2]) -> Kind {
+    let class = (esr >> 26 & 0x3f) as u8;
+    let access = match (class, esr & 0x40) {
+        (0x20, _) => Access::Execute,
+        (_, 0) => Access::Read,
+        _ => Access::Write,
+    };
+    match class {
+        // Translation, access flag and permission faults; others, such as alignment, have nothing to do with what is mapped.
+        0x20 | 0x24 if matches!(esr & 0x3c, 0x04 | 0x08 | 0x0c) => Kind::PageFault {
+            address: far,
+            access,
+        },
+        0x00 => Kind::Undefined,
+        0x3c => Kind::Breakpoint,
+        class => Kind::Other(class),
+    }
+}
+
 /// An exception of the thread that the handler runs as.
 #[derive(Debug)]
 pub struct Exception<'a> {
@@ -64,21 +84,7 @@ pub struct Exception<'a> {
 impl Exception<'_> {
     /// What happened.
     pub const fn kind(&self) -> Kind {
-        let access = match self.esr & 0x40 {
-            0 => Access::Read,
-            _ => Access::Write,
-        };
-        let address = self.far;
-        match (self.esr >> 26 & 0x3f) as u8 {
-            0x20 => Kind::PageFault {
-                address,
-                access: Access::Execute,
-            },
-            0x24 => Kind::PageFault { address, access },
-            0x00 => Kind::Undefined,
-            0x3c => Kind::Breakpoint,
-            class => Kind::Other(class),
-        }
+        kind_of([self.esr, self.far])
     }
 
     /// The syndrome, as ESR_EL1 has it.

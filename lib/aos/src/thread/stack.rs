@@ -1,15 +1,14 @@
 //! Stacks: made, kept for the next thread, given back.
 //!
-//! A thread's memory is one frame, mapped in two pieces, each behind a hole: the stack, and the exception stack with the context at its end.
-//! It is all there from the beginning. Making that takes tens of thousands of instructions, so stacks of ended threads are kept.
+//! A thread's memory is one region: a guard, the stack, which comes into being page by page as the thread goes down, another guard, and the
+//! exception stack with the context at its end, which is there from the beginning. Making that takes thousands of instructions, so stacks of
+//! ended threads are kept.
 
 use crate::arch::context::{Context, EXCEPTION_BYTES};
 use crate::arch::memory;
 use crate::arch::scheduler;
-use crate::cap::CapRef;
 use crate::error::Error;
-use crate::paging::{GUARD_BYTES, paging_map_guarded, paging_unmap};
-use crate::ram::{frame_alloc, mm_free};
+use crate::paging::{GUARD_BYTES, Stacks, paging_alloc_stacks, paging_unmap};
 use kpi::addr::VirtAddr;
 use kpi::layout::BASE_PAGE_SIZE;
 
@@ -18,10 +17,7 @@ const KEPT: usize = 32;
 
 /// What a thread's memory is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mapping {
-    address: VirtAddr,
-    frame: CapRef,
-}
+pub(crate) struct Mapping(VirtAddr);
 
 /// Memory for a thread with a stack of so many bytes: a kept one, or a new one.
 #[inline]
@@ -37,35 +33,26 @@ pub(super) fn take(bytes: u64) -> Result<*mut Context, Error> {
 #[cold]
 #[inline(never)]
 fn make(bytes: u64) -> Result<*mut Context, Error> {
-    let pieces = [bytes, EXCEPTION_BYTES as u64];
-    let frame = frame_alloc(pieces.iter().sum())?;
-    let address = match paging_map_guarded(frame, &pieces) {
-        Ok(address) => address,
-        Err(error) => {
-            // The error that counts is the first.
-            let _ = mm_free(frame);
-            return Err(error);
-        }
-    };
-    let stack = address.0 + GUARD_BYTES;
-    let exception = stack + bytes + GUARD_BYTES;
-    let end = exception + EXCEPTION_BYTES as u64;
+    let Stacks {
+        stack,
+        exception_stack,
+    } = paging_alloc_stacks(bytes, EXCEPTION_BYTES as u64)?;
     let context = Context {
-        stack: stack..stack + bytes,
-        mapping: Some(Mapping { address, frame }),
+        stack: stack.start..stack.end,
+        mapping: Some(Mapping(VirtAddr(stack.start - GUARD_BYTES))),
         ..Context::EMPTY
     };
-    Ok(memory::place_context(context, exception..end))
+    let exception_stack = exception_stack.start..exception_stack.end;
+    Ok(memory::place_context(context, exception_stack))
 }
 
 /// Gives back a thread's memory.
 fn free(context: *mut Context) -> Result<(), Error> {
-    let Some(Mapping { address, frame }) = memory::take_mapping(context) else {
+    let Some(Mapping(address)) = memory::take_mapping(context) else {
         return Ok(());
     };
     // SAFETY: no thread uses it, and nobody can find it any more.
-    unsafe { paging_unmap(address) }?;
-    mm_free(frame)
+    unsafe { paging_unmap(address) }
 }
 
 /// Gives back stacks that no thread uses until so many are kept.
