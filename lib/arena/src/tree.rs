@@ -38,10 +38,27 @@ pub trait Order {
     fn link(node: &Self::Node) -> &Link;
     /// The node's link for this tree.
     fn link_mut(node: &mut Self::Node) -> &mut Link;
-    /// Computes the sum over the subtree of a node from the node itself and those of its children.
-    fn sum(node: &mut Self::Node, left: Option<&Self::Node>, right: Option<&Self::Node>) {
+    /// What is kept of each subtree in its root, and searched by; `()` for nothing.
+    type Sum: Copy;
+    /// The sum that a node keeps.
+    fn sum(node: &Self::Node) -> Self::Sum;
+    /// Computes the sum over the subtree of a node from the node itself and those of its children, and keeps it.
+    fn keep_sum(node: &mut Self::Node, left: Option<Self::Sum>, right: Option<Self::Sum>) {
         let _ = (node, left, right);
     }
+}
+
+/// How far an insertion is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// There is one with this key.
+    No,
+    /// The subtree may have grown: what is above has to be looked at.
+    Grown,
+    /// The subtree is as high as before, but a node at its right may not be: the parent's [`Tree::split`] looks at that one.
+    Near,
+    /// Above, nothing changes any more but sums.
+    Settled,
 }
 
 /// A tree of nodes of an arena. All calls must be with the same arena.
@@ -89,9 +106,9 @@ impl<O: Order> Tree<O> {
         let Some(key) = arena.get(id).map(O::key) else {
             return false;
         };
-        let mut added = false;
+        let mut added = Added::No;
         self.root = Self::insert_below(arena, self.root, id, &key, &mut added);
-        added
+        added != Added::No
     }
 
     /// Takes the node with that key out of the tree; it stays in the arena.
@@ -200,10 +217,15 @@ impl<O: Order> Tree<O> {
     /// The sums on the way to a node are computed anew, after something they are made of has changed in it. Also its
     /// key may have changed, if the order of the nodes is still the same.
     pub fn changed<S: Store<O::Node>>(&mut self, arena: &mut Arena<O::Node, S>, id: Id) {
-        if let Some(key) = arena.get(id).map(O::key) {
+        if Self::SUMS
+            && let Some(key) = arena.get(id).map(O::key)
+        {
             Self::sums_below(arena, self.root, &key);
         }
     }
+
+    /// Whether there are sums to keep.
+    const SUMS: bool = size_of::<O::Sum>() > 0;
 
     fn sums_below<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, at: Id, key: &O::Key) {
         let Some(node) = arena.get(at) else {
@@ -232,13 +254,14 @@ impl<O: Order> Tree<O> {
     }
 
     fn sum<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, id: Id) {
+        if !Self::SUMS {
+            return;
+        }
         let link = Self::link(arena, id);
-        let (left, right) = (
-            arena.get(link.left).copied(),
-            arena.get(link.right).copied(),
-        );
+        let left = arena.get(link.left).map(O::sum);
+        let right = arena.get(link.right).map(O::sum);
         if let Some(node) = arena.get_mut(id) {
-            O::sum(node, left.as_ref(), right.as_ref());
+            O::keep_sum(node, left, right);
         }
     }
 
@@ -279,7 +302,7 @@ impl<O: Order> Tree<O> {
         at: Id,
         id: Id,
         key: &O::Key,
-        added: &mut bool,
+        added: &mut Added,
     ) -> Id {
         let Some(node) = arena.get(at) else {
             let leaf = Link {
@@ -289,24 +312,43 @@ impl<O: Order> Tree<O> {
             };
             Self::with_link(arena, id, |link| *link = leaf);
             Self::sum(arena, id);
-            *added = true;
+            *added = Added::Grown;
             return id;
         };
         let link = *O::link(node);
         match key.cmp(&O::key(node)) {
             core::cmp::Ordering::Less => {
                 let left = Self::insert_below(arena, link.left, id, key, added);
-                Self::with_link(arena, at, |link| link.left = left);
+                if left != link.left {
+                    Self::with_link(arena, at, |link| link.left = left);
+                }
             }
             core::cmp::Ordering::Greater => {
                 let right = Self::insert_below(arena, link.right, id, key, added);
-                Self::with_link(arena, at, |link| link.right = right);
+                if right != link.right {
+                    Self::with_link(arena, at, |link| link.right = right);
+                }
             }
             core::cmp::Ordering::Equal => return at,
         }
+        if *added == Added::No {
+            return at;
+        }
         Self::sum(arena, at);
-        let at = Self::skew(arena, at);
-        Self::split(arena, at)
+        if *added == Added::Settled {
+            return at;
+        }
+        let top = Self::skew(arena, at);
+        let top = Self::split(arena, top);
+        if top == at && link.level == Self::link(arena, at).level {
+            *added = match *added {
+                Added::Near => Added::Settled,
+                _ => Added::Near,
+            };
+        } else {
+            *added = Added::Grown;
+        }
+        top
     }
 
     fn remove_below<S: Store<O::Node>>(
@@ -366,14 +408,15 @@ impl<O: Order> Tree<O> {
         let link = Self::link(arena, at);
         let level = |id| Self::link(arena, id).level;
         let should = level(link.left).min(level(link.right)) + 1;
-        if should < link.level {
-            let lower_right = should < level(link.right);
-            Self::with_link(arena, at, |link| link.level = should);
-            if lower_right {
-                Self::with_link(arena, link.right, |link| link.level = should);
-            }
+        if should >= link.level {
+            Self::sum(arena, at);
+            return at;
         }
-        Self::sum(arena, at);
+        let lower_right = should < level(link.right);
+        Self::with_link(arena, at, |link| link.level = should);
+        if lower_right {
+            Self::with_link(arena, link.right, |link| link.level = should);
+        }
         let at = Self::skew(arena, at);
         let right = Self::skew(arena, Self::link(arena, at).right);
         Self::with_link(arena, at, |link| link.right = right);

@@ -26,6 +26,7 @@ struct ByKey;
 
 impl Order for ByKey {
     type Node = Node;
+    type Sum = (u64, u32);
     type Key = u16;
 
     fn key(node: &Node) -> u16 {
@@ -37,11 +38,13 @@ impl Order for ByKey {
     fn link_mut(node: &mut Node) -> &mut Link {
         &mut node.by_key
     }
-    fn sum(node: &mut Node, left: Option<&Node>, right: Option<&Node>) {
-        let below = [left, right].into_iter().flatten().map(|node| node.total);
-        node.total = u64::from(node.weight) + below.sum::<u64>();
-        let most = [left, right].into_iter().flatten().map(|node| node.most);
-        node.most = most.fold(node.weight, u32::max);
+    fn sum(node: &Node) -> (u64, u32) {
+        (node.total, node.most)
+    }
+    fn keep_sum(node: &mut Node, left: Option<(u64, u32)>, right: Option<(u64, u32)>) {
+        let below = [left, right].into_iter().flatten();
+        node.total = u64::from(node.weight) + below.clone().map(|sum| sum.0).sum::<u64>();
+        node.most = below.map(|sum| sum.1).fold(node.weight, u32::max);
     }
 }
 
@@ -50,6 +53,7 @@ struct ByWeight;
 
 impl Order for ByWeight {
     type Node = Node;
+    type Sum = ();
     type Key = (u32, u16);
 
     fn key(node: &Node) -> (u32, u16) {
@@ -61,6 +65,7 @@ impl Order for ByWeight {
     fn link_mut(node: &mut Node) -> &mut Link {
         &mut node.by_weight
     }
+    fn sum(_: &Node) {}
 }
 
 type Memory = Vec<Slot<Node>>;

@@ -151,6 +151,13 @@ impl<const N: usize> Keeper<N> {
                 .all(|(is, must)| is >= must)
     }
 
+    /// Whether nothing needs to be refilled.
+    #[must_use]
+    pub fn is_full(&self, levels: &[u32; N]) -> bool {
+        let marks = levels.iter().zip(&self.marks);
+        marks.fold(true, |full, (is, mark)| full & (is >= mark))
+    }
+
     /// Begins a round. No: one is under way, and the caller part of it.
     pub const fn begin(&mut self) -> bool {
         let begins = self.turn.is_none();

@@ -76,7 +76,7 @@ fn work_grows_with_the_logarithm() {
     let many = most_looks(100_000);
     println!("{few:?} looks with 10^2 holes, {many:?} with 10^5");
     for (few, many) in few.into_iter().zip(many) {
-        // log2 of 10^5 is 2.5 times that of 10^2.
-        assert!(many * 10 <= few * 30, "{few} looks became {many}");
+        // log2 of 10^5 is 2.5 times that of 10^2; the worst of 300 random places of each is looked at.
+        assert!(many * 10 <= few * 35, "{few} looks became {many}");
     }
 }

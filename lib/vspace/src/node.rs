@@ -146,6 +146,7 @@ pub(crate) struct Runs<C>(PhantomData<C>);
 
 impl<C: Copy + Default> Order for Parts<C> {
     type Node = Node<C>;
+    type Sum = Option<Gaps>;
     type Key = u64;
 
     fn key(node: &Node<C>) -> u64 {
@@ -157,9 +158,11 @@ impl<C: Copy + Default> Order for Parts<C> {
     fn link_mut(node: &mut Node<C>) -> &mut Link {
         &mut node.link
     }
-    fn sum(node: &mut Node<C>, left: Option<&Node<C>>, right: Option<&Node<C>>) {
-        let of = |node: Option<&Node<C>>| node.and_then(Node::part).map(|part| part.gaps);
-        let (left, right) = (of(left), of(right));
+    fn sum(node: &Node<C>) -> Option<Gaps> {
+        node.part().map(|part| part.gaps)
+    }
+    fn keep_sum(node: &mut Node<C>, left: Option<Option<Gaps>>, right: Option<Option<Gaps>>) {
+        let (left, right) = (left.flatten(), right.flatten());
         if let Some(part) = node.part_mut() {
             part.gaps = Gaps::around(left, part.span, right);
         }
@@ -168,6 +171,7 @@ impl<C: Copy + Default> Order for Parts<C> {
 
 impl<C: Copy + Default> Order for ByLevel<C> {
     type Node = Node<C>;
+    type Sum = ();
     type Key = (u8, u64);
 
     fn key(node: &Node<C>) -> (u8, u64) {
@@ -180,10 +184,12 @@ impl<C: Copy + Default> Order for ByLevel<C> {
     fn link_mut(node: &mut Node<C>) -> &mut Link {
         &mut node.link
     }
+    fn sum(_: &Node<C>) {}
 }
 
 impl<C: Copy + Default> Order for Runs<C> {
     type Node = Node<C>;
+    type Sum = ();
     type Key = u64;
 
     fn key(node: &Node<C>) -> u64 {
@@ -195,4 +201,5 @@ impl<C: Copy + Default> Order for Runs<C> {
     fn link_mut(node: &mut Node<C>) -> &mut Link {
         &mut node.link
     }
+    fn sum(_: &Node<C>) {}
 }

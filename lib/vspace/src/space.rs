@@ -105,6 +105,9 @@ pub struct Found<C> {
     pub page: Option<Page<C>>,
 }
 
+/// No table begins there.
+pub(crate) const NO_TABLE: (u64, Id) = (u64::MAX, Id::NONE);
+
 /// The books of an address space, their nodes in a store `S`; `C` names capabilities.
 #[derive(Debug)]
 pub struct Space<C, S> {
@@ -114,6 +117,8 @@ pub struct Space<C, S> {
     pub(crate) parts: Tree<Parts<C>>,
     pub(crate) tables: Tree<ByLevel<C>>,
     pub(crate) runs: Tree<Runs<C>>,
+    /// The table of level 3 that was used last, and its first address.
+    pub(crate) recent: (u64, Id),
     pub(crate) counts: Counts,
     /// There may be tables without entries that could not be taken away.
     pub(crate) has_empty: bool,
@@ -129,6 +134,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             parts: Tree::new(),
             tables: Tree::new(),
             runs: Tree::new(),
+            recent: NO_TABLE,
             counts: Counts {
                 parts: 0,
                 tables: 0,

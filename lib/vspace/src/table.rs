@@ -4,14 +4,17 @@ use crate::env::Tables;
 use crate::error::{Cause, Why};
 use crate::level::{entry_of, table_base};
 use crate::node::{Content, Node, Table};
-use crate::space::Space;
+use crate::space::{NO_TABLE, Space};
 use arena::{Id, Store};
 
 impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     /// The table of level 1 to 3 that covers an address.
     pub(crate) fn find_table(&self, level: u8, at: u64) -> Option<Id> {
-        let key = (level, table_base(level, at));
-        self.tables.find(&self.arena, &key)
+        let base = table_base(level, at);
+        if level == 3 && self.recent.0 == base {
+            return Some(self.recent.1);
+        }
+        self.tables.find(&self.arena, &(level, base))
     }
 
     pub(crate) fn table(&self, id: Id) -> Option<&Table<C>> {
@@ -60,6 +63,9 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         at: u64,
     ) -> Result<Id, Cause<T::Error>> {
         if let Some(id) = self.find_table(level, at) {
+            if level == 3 {
+                self.recent = (table_base(level, at), id);
+            }
             return Ok(id);
         }
         let mut parent = Id::NONE;
@@ -114,6 +120,9 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             if env.prune(parent, level, table.cap, table.mapping).is_err() {
                 self.has_empty = true;
                 return;
+            }
+            if self.recent.1 == id {
+                self.recent = NO_TABLE;
             }
             self.tables.remove(&mut self.arena, &(level, table.base));
             self.arena.remove(id);

@@ -2,13 +2,16 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them, [`interrupt`] the way to a driver, [`threads`] what threads of one domain do.
+//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`threads`] what threads of one domain do.
 #![no_std]
 #![no_main]
+
+extern crate alloc;
 
 mod caps;
 mod crowd;
 mod interrupt;
+mod mem;
 mod meter;
 mod threads;
 
@@ -24,6 +27,7 @@ fn main(args: Args) -> Result<(), Error> {
     ram::add_system_memory()?;
     let mut meter = Meter::new();
     threads::run(&mut meter)?;
+    mem::run(&mut meter)?;
     caps::run(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);

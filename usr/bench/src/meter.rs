@@ -6,6 +6,8 @@ use aos::{Error, ErrorCode, record, time};
 /// Samples of each operation, after [`WARM_UP`] that do not count.
 const SAMPLES: usize = 64;
 const WARM_UP: usize = 4;
+/// Samples of what takes long.
+const FEW: usize = 4;
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -83,19 +85,42 @@ impl Meter {
         what: What<'_>,
         mut sample: impl FnMut() -> Result<u64, Error>,
     ) -> Result<(), Error> {
-        for _ in 0..WARM_UP {
+        self.take(SAMPLES, what, &mut sample)
+    }
+
+    /// As [`Meter::measure_by`], for what takes long: few samples.
+    ///
+    /// # Errors
+    /// As [`Meter::measure_by`].
+    pub fn measure_few(
+        &mut self,
+        what: What<'_>,
+        mut sample: impl FnMut() -> Result<u64, Error>,
+    ) -> Result<(), Error> {
+        self.take(FEW, what, &mut sample)
+    }
+
+    fn take(
+        &mut self,
+        count: usize,
+        what: What<'_>,
+        sample: &mut dyn FnMut() -> Result<u64, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..WARM_UP.min(count) {
             sample()?;
         }
-        for place in &mut self.samples {
-            *place = sample()?.saturating_sub(self.overhead) / what.per;
+        let overhead = self.overhead;
+        let samples = self.samples.get_mut(..count).unwrap_or_default();
+        for place in &mut *samples {
+            *place = sample()?.saturating_sub(overhead) / what.per;
         }
-        self.samples.sort_unstable();
-        let (min, max) = (self.samples.first().copied(), self.samples.last().copied());
-        let median = self.samples.get(SAMPLES / 2).copied();
+        samples.sort_unstable();
+        let (min, max) = (samples.first().copied(), samples.last().copied());
+        let median = samples.get(count / 2).copied();
         let mut record = Writer::new(Kind::Bench);
         record.str("suite", self.suite).str("name", what.name);
         record.str("unit", "instructions");
-        record.int("caps", self.caps).int("samples", SAMPLES as u64);
+        record.int("caps", self.caps).int("samples", count as u64);
         record
             .int("min", min.unwrap_or(0))
             .int("median", median.unwrap_or(0));

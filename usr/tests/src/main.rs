@@ -18,6 +18,7 @@ mod caps;
 mod dispatchers;
 mod harness;
 mod heavy;
+mod lazy;
 mod messages;
 mod owned;
 mod paging;
@@ -60,6 +61,7 @@ fn main(args: Args) -> Status {
     };
     caps::run(&mut harness);
     paging::run(&mut harness, &world);
+    lazy::run(&mut harness, &world);
     tables::run(&mut harness, &world);
     dispatchers::run(&mut harness, &world);
     messages::run(&mut harness);

@@ -50,7 +50,9 @@ pub(crate) struct Core {
     /// What operations on it keep for the next.
     pub(crate) spare: Spare,
     keeper: Keeper<{ plan::RESOURCES }>,
-    /// Why the last round of refills ended early.
+    /// The last round of refills ended early, so that the reserve may not be there.
+    low: bool,
+    /// Why.
     failed: Option<Error>,
 }
 
@@ -64,6 +66,7 @@ impl Core {
             space: Space::new(Name(root), own_span()?, Places::of_space()?),
             spare: Spare::default(),
             keeper: Keeper::new(&plan::PLAN),
+            low: false,
             failed: None,
         };
         // There are nodes for that.
@@ -99,7 +102,7 @@ impl Core {
 
     /// Whether a step may begin; tries to make it so.
     fn ready(&mut self) -> Result<(), Error> {
-        if self.keeper.ready(&self.levels()) {
+        if !self.low {
             return Ok(());
         }
         self.make_up();
@@ -114,9 +117,19 @@ impl Core {
 
     /// A round of refills.
     fn make_up(&mut self) {
+        if self.keeper.is_full(&self.levels()) {
+            self.low = false;
+        } else {
+            self.refill_all();
+        }
+    }
+
+    #[cold]
+    fn refill_all(&mut self) {
         if !self.keeper.begin() {
             return;
         }
+        self.low = true;
         while let Some(resource) = self.keeper.next(&self.levels()) {
             if let Err(error) = self.refill(resource) {
                 self.keeper.failed();
@@ -124,6 +137,8 @@ impl Core {
                 return;
             }
         }
+        // The round went to its end, so the reserve is there.
+        self.low = false;
     }
 
     fn refill(&mut self, resource: usize) -> Result<(), Error> {
@@ -189,9 +204,17 @@ fn lock() -> Result<CoreGuard, Error> {
     touch_stack(STACK_BYTES);
     let mut guard = CORE.lock();
     if guard.is_none() {
-        *guard = Some(Core::new()?);
+        start(&mut guard)?;
     }
     Ok(guard)
+}
+
+/// The first use, long before there is lazy memory: it takes more stack than [`STACK_BYTES`].
+#[cold]
+#[inline(never)]
+fn start(core: &mut Option<Core>) -> Result<(), Error> {
+    *core = Some(Core::new()?);
+    Ok(())
 }
 
 type CoreGuard = MutexGuard<'static, Option<Core>>;

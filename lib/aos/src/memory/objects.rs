@@ -103,6 +103,18 @@ impl Memory {
         Ok(CNodeRef::own(l1).slot(u32::from(slot)))
     }
 
+    /// As many empty slots, which follow one another.
+    pub(crate) fn slots_in_a_row<const N: usize>(&mut self) -> Result<[CapRef; N], Error> {
+        let (l1, slot) = self.slots.take(N as u32).map_err(from_mm)?;
+        let cnode = CNodeRef::own(l1);
+        let mut next = u32::from(slot);
+        Ok([(); N].map(|()| {
+            let slot = cnode.slot(next);
+            next += 1;
+            slot
+        }))
+    }
+
     /// Gives back a slot that [`Memory::slot`] gave and that is empty.
     pub(crate) fn put_slot(&mut self, slot: CapRef) {
         if let Ok(index) = u8::try_from(slot.slot) {

@@ -56,7 +56,7 @@ const ROOT: Refill<RESOURCES> = Refill {
 };
 
 /// What most steps stay far below: a new region, cut four times, with some runs and tables for two of them; pages to keep at hand.
-const STEP: [u32; RESOURCES] = sum(sum(times(2, RUN), OBJECT), [5, 5, 8, 2, 24, 1]);
+const STEP: [u32; RESOURCES] = sum(sum(times(2, RUN), OBJECT), [5, 5, 8, 2, 32, 1]);
 
 /// The plan.
 pub(super) const PLAN: Plan<RESOURCES> = Plan {

@@ -5,7 +5,7 @@
 //!
 //! A page that is there and permits the access was put there meanwhile by another thread: then the access is only tried again.
 
-use super::{Backing, Choice, LAZY, Name, PageSize, Span, error_of};
+use super::{Backing, Choice, LAZY, Name, OWN_BYTES, OWN_START, PageSize, Span, error_of};
 use crate::console;
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
@@ -38,6 +38,9 @@ const fn permits(flags: PageFlags, access: Access) -> bool {
 /// Puts memory where a fault was, if some belongs there. Called enabled, on a stack that is there, by a thread that holds none of the locks
 /// of [`memory`](crate::memory).
 pub(crate) fn resolve(address: u64, access: Access) -> Resolution {
+    if !(OWN_START.0..OWN_START.0 + OWN_BYTES).contains(&address) {
+        return Resolution::Not;
+    }
     let resolved = step(|core| {
         let Some(found) = core.space.lookup(VirtAddr(address)) else {
             return Ok(Resolution::Not);

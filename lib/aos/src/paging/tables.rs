@@ -33,6 +33,11 @@ pub(crate) trait Home {
     fn drop_table(&mut self, table: CapRef);
     /// An empty slot for a Mapping.
     fn new_slot(&mut self) -> Result<CapRef, Error>;
+    /// Some of them, at least one.
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        slots.push(self.new_slot()?);
+        Ok(())
+    }
     /// Takes an empty slot back.
     fn drop_slot(&mut self, slot: CapRef);
     /// Takes a frame back that is mapped nowhere.
@@ -49,6 +54,18 @@ impl Home for Memory {
     }
     fn new_slot(&mut self) -> Result<CapRef, Error> {
         self.slot()
+    }
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        match self.slots_in_a_row::<KEPT>() {
+            Ok(more) => {
+                slots.extend(more);
+                Ok(())
+            }
+            Err(_) => {
+                slots.push(self.slot()?);
+                Ok(())
+            }
+        }
     }
     fn drop_slot(&mut self, slot: CapRef) {
         self.put_slot(slot);
@@ -110,15 +127,24 @@ fn next_slot(next: &mut u32) -> Result<u32, Error> {
 }
 
 /// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes as many.
-const MOST: usize = 16;
+pub(crate) const MOST: usize = 24;
+/// Most slots that stay at hand between operations.
+const KEPT: usize = 8;
 
-/// What operations have at hand for what follows.
+/// What operations have at hand for what follows, and keep for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
     /// Tables that hang nowhere, with their levels.
     tables: ArrayVec<(u8, CapRef), MOST>,
     /// Empty slots for Mappings.
     slots: ArrayVec<CapRef, MOST>,
+}
+
+impl Spare {
+    /// How many slots are at hand.
+    pub(crate) const fn slots(&self) -> usize {
+        self.slots.len()
+    }
 }
 
 /// The environment of a space.
@@ -149,10 +175,10 @@ impl<'a, H: Home> Kernel<'a, H> {
         self
     }
 
-    /// Gives back what an operation prepared and did not need; one table of each level stays at hand.
+    /// Gives back what an operation prepared and did not need; some slots and one table of each level stay at hand.
     pub(crate) fn settle(&mut self) {
         let Spare { tables, slots } = &mut *self.spare;
-        for slot in slots.drain(..) {
+        for slot in slots.drain(KEPT.min(slots.len())..) {
             self.home.drop_slot(slot);
         }
         if tables.len() < 2 {
@@ -188,10 +214,14 @@ impl<'a, H: Home> Kernel<'a, H> {
     }
 
     fn slot(&mut self) -> Result<CapRef, Error> {
-        match self.spare.slots.pop() {
-            Some(slot) => Ok(slot),
-            None => self.home.new_slot(),
+        if self.spare.slots.is_empty() {
+            self.home.new_slots(&mut self.spare.slots)?;
         }
+        // There is one now.
+        self.spare
+            .slots
+            .pop()
+            .ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))
     }
 
     /// Maps, into a new slot.

@@ -10,6 +10,9 @@ pub const PAGE: u64 = 4096;
 /// The alignments at which the largest fit of each subtree is kept: pages, CNodes, blocks.
 pub const FITS: [u64; 3] = [PAGE, 16 << 10, 2 << 20];
 
+/// A size for each of [`FITS`].
+type Most = [u64; FITS.len()];
+
 /// A region, or a hole in one. In the tree of regions or in that of holes, holes also in the tree by size.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<C> {
@@ -22,7 +25,7 @@ pub struct Node<C> {
     pub(super) by_base: Link,
     pub(super) by_size: Link,
     /// In the tree by base: the most of [`Node::fits`] below, for each of [`FITS`].
-    pub(super) most: [u64; FITS.len()],
+    pub(super) most: Most,
 }
 
 impl<C> Default for Node<C> {
@@ -94,6 +97,7 @@ pub(super) struct ByBase<C>(PhantomData<C>);
 
 impl<C: Copy> Order for ByBase<C> {
     type Node = Node<C>;
+    type Sum = Most;
     type Key = u64;
 
     fn key(node: &Node<C>) -> u64 {
@@ -105,10 +109,13 @@ impl<C: Copy> Order for ByBase<C> {
     fn link_mut(node: &mut Node<C>) -> &mut Link {
         &mut node.by_base
     }
-    fn sum(node: &mut Node<C>, left: Option<&Node<C>>, right: Option<&Node<C>>) {
+    fn sum(node: &Node<C>) -> Most {
+        node.most
+    }
+    fn keep_sum(node: &mut Node<C>, left: Option<Most>, right: Option<Most>) {
         let mut most = FITS.map(|alignment| node.fits(alignment));
         for below in [left, right].into_iter().flatten() {
-            for (most, below) in most.iter_mut().zip(below.most) {
+            for (most, below) in most.iter_mut().zip(below) {
                 *most = below.max(*most);
             }
         }
@@ -122,6 +129,7 @@ pub(super) struct BySize<C>(PhantomData<C>);
 
 impl<C: Copy> Order for BySize<C> {
     type Node = Node<C>;
+    type Sum = ();
     type Key = (u64, u64);
 
     fn key(node: &Node<C>) -> (u64, u64) {
@@ -133,4 +141,5 @@ impl<C: Copy> Order for BySize<C> {
     fn link_mut(node: &mut Node<C>) -> &mut Link {
         &mut node.by_size
     }
+    fn sum(_: &Node<C>) {}
 }

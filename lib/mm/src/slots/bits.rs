@@ -15,9 +15,18 @@ pub struct Node {
     /// It is not ours to take away.
     fixed: bool,
     link: Link,
-    /// The longest run of free slots of a page in the subtree.
+    /// Of this page.
+    own: Sum,
+    /// Of all pages in the subtree.
+    below: Sum,
+}
+
+/// What is searched by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Sum {
+    /// The longest run of free slots of a page.
     longest: u16,
-    /// Whether a page in the subtree is unused and can be taken away.
+    /// Whether a page is unused and can be taken away.
     spare: bool,
 }
 
@@ -38,6 +47,13 @@ impl Node {
     }
 
     fn set(&mut self, first: u32, count: u32, used: bool) {
+        if count == 1 {
+            if let Some(word) = self.used.get_mut(first as usize / 64) {
+                let bit = 1 << (first % 64);
+                *word = if used { *word | bit } else { *word & !bit };
+            }
+            return;
+        }
         for (word, mask) in self.used.iter_mut().zip(Self::masks(first, count)) {
             *word = if used { *word | mask } else { *word & !mask };
         }
@@ -45,6 +61,10 @@ impl Node {
 
     /// Whether all of a run is in use, or all of it is free.
     fn is(&self, first: u32, count: u32, used: bool) -> bool {
+        if count == 1 {
+            let word = self.used.get(first as usize / 64);
+            return word.is_some_and(|word| (word >> (first % 64) & 1 == 1) == used);
+        }
         let masks = Self::masks(first, count);
         self.used
             .iter()
@@ -52,11 +72,46 @@ impl Node {
             .all(|(word, mask)| word & mask == if used { mask } else { 0 })
     }
 
+    /// The first run of at least so many free slots.
+    fn first(&self, count: u32) -> Option<u32> {
+        if count > 1 {
+            return self.runs(count).0;
+        }
+        let word = self.used.iter().position(|word| *word != u64::MAX)?;
+        let bit = self.used.get(word)?.trailing_ones();
+        Some(word as u32 * 64 + bit)
+    }
+
+    /// Counts what is searched by.
+    fn count(&mut self) {
+        self.own = Sum {
+            longest: self.runs(1).1 as u16,
+            spare: self.is_spare(),
+        };
+    }
+
     /// The first run of at least so many free slots, and the longest run there is; each step goes over a run of bits.
     fn runs(&self, count: u32) -> (Option<u32>, u32) {
         let (mut found, mut longest) = (None, 0);
         let (mut at, mut run) = (0, 0);
         for word in self.used {
+            match word {
+                0 => {
+                    run += 64;
+                    at += 64;
+                    if run >= count && found.is_none() {
+                        found = Some(at - run);
+                    }
+                    longest = run.max(longest);
+                    continue;
+                }
+                u64::MAX => {
+                    run = 0;
+                    at += 64;
+                    continue;
+                }
+                _ => {}
+            }
             let mut left = 64;
             let mut word = word;
             while left > 0 {
@@ -92,6 +147,7 @@ struct ByPage;
 
 impl Order for ByPage {
     type Node = Node;
+    type Sum = Sum;
     type Key = u32;
 
     fn key(node: &Node) -> u32 {
@@ -103,12 +159,14 @@ impl Order for ByPage {
     fn link_mut(node: &mut Node) -> &mut Link {
         &mut node.link
     }
-    fn sum(node: &mut Node, left: Option<&Node>, right: Option<&Node>) {
-        node.longest = node.runs(1).1 as u16;
-        node.spare = node.is_spare();
+    fn sum(node: &Node) -> Sum {
+        node.below
+    }
+    fn keep_sum(node: &mut Node, left: Option<Sum>, right: Option<Sum>) {
+        node.below = node.own;
         for below in [left, right].into_iter().flatten() {
-            node.longest = below.longest.max(node.longest);
-            node.spare |= below.spare;
+            node.below.longest = below.longest.max(node.below.longest);
+            node.below.spare |= below.spare;
         }
     }
 }
@@ -152,11 +210,12 @@ impl Bits {
         if self.has(arena, page) {
             return Err(MmError::Overlap);
         }
-        let node = Node {
+        let mut node = Node {
             page,
             fixed,
             ..Node::default()
         };
+        node.count();
         let id = arena.insert(node).ok_or(MmError::NoMemory)?;
         self.tree.insert(arena, id);
         self.pages += 1;
@@ -194,12 +253,12 @@ impl Bits {
         let found = self.tree.first_with(
             arena,
             &0,
-            |below| u32::from(below.longest) >= count,
-            |node| node.runs(count).0.is_some(),
+            |below| u32::from(below.below.longest) >= count,
+            |node| u32::from(node.own.longest) >= count,
         );
         let id = found.ok_or(MmError::Exhausted)?;
         let node = arena.get(id).ok_or(MmError::Exhausted)?;
-        let (page, first) = (node.page, node.runs(count).0);
+        let (page, first) = (node.page, node.first(count));
         let first = first.ok_or(MmError::Exhausted)?;
         self.set(arena, id, first, count, true);
         Ok((page, first))
@@ -243,8 +302,12 @@ impl Bits {
         used: bool,
     ) {
         if let Some(node) = arena.get_mut(id) {
+            let before = node.own;
             node.set(first, count, used);
-            self.tree.changed(arena, id);
+            node.count();
+            if node.own != before {
+                self.tree.changed(arena, id);
+            }
         }
         match used {
             true => self.free -= count,
@@ -256,7 +319,7 @@ impl Bits {
     pub(super) fn spare<S: Store<Node>>(&self, arena: &Arena<Node, S>, from: u32) -> Option<u32> {
         let id = self
             .tree
-            .first_with(arena, &from, |below| below.spare, Node::is_spare)?;
+            .first_with(arena, &from, |node| node.below.spare, Node::is_spare)?;
         arena.get(id).map(|node| node.page)
     }
 }

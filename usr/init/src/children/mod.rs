@@ -43,7 +43,7 @@ const ID_BASE: u64 = 1 << 63;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
 /// Memory of a trusted child, unless the boot menu says otherwise.
-pub const TRUSTED_BYTES: u64 = 128 << 20;
+pub const TRUSTED_BYTES: u64 = 256 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
 /// Ended children whose status is remembered.
