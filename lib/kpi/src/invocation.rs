@@ -149,6 +149,30 @@ commands! {
     }
 }
 
+/// Task types of [`DispatcherCommand::Properties`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum TaskType {
+    /// A share, by weight, of the time that is not promised.
+    BestEffort = 0,
+    /// Time in each period; what goes beyond is best effort.
+    SoftRealTime = 1,
+    /// Time in each period, and no more.
+    HardRealTime = 2,
+}
+
+impl TaskType {
+    /// The type of this number.
+    pub const fn from_u64(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::BestEffort),
+            1 => Some(Self::SoftRealTime),
+            2 => Some(Self::HardRealTime),
+            _ => None,
+        }
+    }
+}
+
 /// Largest weight of [`DispatcherCommand::Properties`].
 pub const WEIGHT_MAX: u64 = 16;
 
