@@ -124,9 +124,12 @@ commands! {
         /// writable, or another core's), `DISP_FRAME`, `DISP_FRAME_INVALID` (no Frame in RAM, or not readable and writable), `DISP_FRAME_SIZE` (below
         /// 512 KiB), `DISP_OCAP_LOOKUP`, `DISP_OCAP_TYPE`.
         Setup = 0, argc 8;
-        /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
-        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time. Errors:
-        /// `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_PROPERTIES`.
+        /// ([`TaskType`](super::TaskType) << 16) | weight, deadline, worst-case time, period, first release from now on; times in
+        /// microseconds, 100 <= worst-case time <= deadline <= period <= 10^7, release <= 10^7. Best effort has a weight of 1 to
+        /// [`WEIGHT_MAX`](super::WEIGHT_MAX) and no times, hard real time times and no weight, soft real time both. Round robin knows best effort
+        /// only; the weight is the number of time slices that it gets at a time. Errors: `DISP_CAP_RIGHTS` (lacks WRITE),
+        /// `DISP_PROPERTIES` (not such, or nothing that this scheduler knows), `DISP_NOT_RUNNABLE` (real time for one that is not set up, or
+        /// dead), `DISP_UTILISATION` (more than nine tenths of the core would be promised).
         Properties = 1, argc 7;
         /// Counters belong to a core, not to a dispatcher; see the PerfMon capability. Errors: `PERFMON_NOT_AVAILABLE`, always.
         PerfMon = 2, argc 2;

@@ -2,7 +2,8 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them, [`interrupt`] the way to a driver, [`threads`] what threads of one domain do.
+//! what lives around them, [`interrupt`] the way to a driver, [`threads`] what threads of one domain do,
+//! [`scheduler`] how long the kernel takes to choose.
 #![no_std]
 #![no_main]
 
@@ -10,6 +11,7 @@ mod caps;
 mod crowd;
 mod interrupt;
 mod meter;
+mod scheduler;
 mod threads;
 
 use aos::testproto::{Kind, Writer};
@@ -24,6 +26,7 @@ fn main(args: Args) -> Result<(), Error> {
     ram::add_system_memory()?;
     let mut meter = Meter::new();
     threads::run(&mut meter)?;
+    scheduler::run(&mut meter)?;
     caps::run(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);
