@@ -164,10 +164,11 @@ fn worker(world: &World) -> Result<Worker, Failure> {
 fn deadlines(world: &World) -> Outcome {
     let worker = worker(world)?;
     let workers = spinners(world)?;
-    worker.set(&Properties::Hard(RealTime::new(
-        Duration::from_millis(4),
-        PERIOD,
-    )))?;
+    // ANCHOR: properties
+    // 4 ms in each 10 ms, from now on, and no more.
+    let promise = Properties::Hard(RealTime::new(Duration::from_millis(4), PERIOD));
+    dispatcher_set_properties(worker.child.domain.dispatcher(), &promise)?;
+    // ANCHOR_END: properties
     worker.child.domain.start()?;
     sleep(Duration::from_millis(50));
     let counts = counted(&workers, Duration::from_millis(700));
