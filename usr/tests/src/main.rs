@@ -3,7 +3,7 @@
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
 //! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
-//! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `boot rbed` is for a kernel with
+//! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
