@@ -15,7 +15,9 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use caps::{Cte, CteRef};
-use intrusive_collections::{LinkedListLink, RBTreeLink};
+#[cfg(not(feature = "rbed"))]
+use intrusive_collections::LinkedListLink;
+use intrusive_collections::RBTreeLink;
 use kpi::addr::PhysAddr;
 use kpi::dispatcher::DispatcherShared;
 use kpi::layout::KERNEL_OFFSET;
@@ -56,6 +58,7 @@ pub struct Dcb {
     /// Its root table is in the other slot.
     pub swapped: Cell<bool>,
     /// Time slices that it gets at a time besides the first.
+    #[cfg(not(feature = "rbed"))]
     pub more_slices: Cell<u8>,
     /// Faults taken while disabled since it was last seen enabled.
     pub faults_taken: Cell<u32>,
@@ -72,7 +75,17 @@ pub struct Dcb {
     /// Its address-space identifier.
     pub asid: Cell<AsidTag>,
     /// Link of the run queue.
+    #[cfg(not(feature = "rbed"))]
     pub run_link: LinkedListLink,
+    /// What the scheduler keeps of it.
+    #[cfg(feature = "rbed")]
+    pub task: sched::Task,
+    /// Link of the queue of promises that it is on.
+    #[cfg(feature = "rbed")]
+    pub time_link: RBTreeLink,
+    /// Link of the queue of best effort.
+    #[cfg(feature = "rbed")]
+    pub share_link: RBTreeLink,
     /// Link of the wake-up queue.
     pub wakeup_link: RBTreeLink,
 }
@@ -117,7 +130,13 @@ impl DcbPtr {
         if self.state.get() == DcbState::Empty {
             // SAFETY: only a dispatcher that was set up is ever put on a queue, so no queue points here.
             unsafe {
+                #[cfg(not(feature = "rbed"))]
                 self.run_link.force_unlink();
+                #[cfg(feature = "rbed")]
+                {
+                    self.time_link.force_unlink();
+                    self.share_link.force_unlink();
+                }
                 self.wakeup_link.force_unlink();
             }
         }

@@ -51,10 +51,9 @@ impl Env {
         }
     }
 
-    /// Starts the time slices that a dispatcher gets at a time.
+    /// Starts the time that the scheduler gave to a dispatcher.
     pub fn start_slice(&mut self, dcb: DcbPtr) {
-        let slices = 1 + u64::from(dcb.more_slices.get());
-        self.slice_end = hal::timer::now().saturating_add(slices * self.slice_ticks);
+        self.slice_end = self.scheduler.slice_end(dcb);
         self.arm_timer_for_slice();
     }
 
@@ -71,15 +70,22 @@ impl Env {
         self.scheduler.wake_due(hal::timer::now());
     }
 
-    /// Whether the running dispatcher has time left.
-    pub fn slice_goes_on(&self) -> bool {
-        self.current.is_some() && hal::timer::now() < self.slice_end
+    /// Whether the running dispatcher has time left; then the timer is set.
+    pub fn slice_goes_on(&mut self) -> bool {
+        let end = self
+            .current
+            .and_then(|current| self.scheduler.goes_on(current, self.slice_end));
+        if let Some(end) = end {
+            self.slice_end = end;
+            self.arm_timer_for_slice();
+        }
+        end.is_some()
     }
 
-    /// Nobody runs: only a wake-up needs the timer.
+    /// Nobody runs: the timer fires when somebody may.
     pub fn arm_timer_for_idle(&mut self) {
-        match self.scheduler.next_wakeup() {
-            Some(wakeup) => hal::timer::set_deadline(wakeup),
+        match self.scheduler.next_event() {
+            Some(event) => hal::timer::set_deadline(event),
             None => hal::timer::stop(),
         }
     }

@@ -51,8 +51,6 @@ pub struct Env {
     pub console: Console,
     /// Hardware.
     pub devices: Devices,
-    /// Ticks of a time slice.
-    pub slice_ticks: u64,
     /// Counter value at which the running slice ends.
     pub slice_end: u64,
     /// Domain ids given out so far.
@@ -224,7 +222,7 @@ impl Env {
 
     /// Takes a dispatcher off both queues and off the core, and leaves its address space.
     fn take_off(&mut self, dcb: DcbPtr) {
-        self.scheduler.remove(dcb);
+        self.scheduler.forget(dcb);
         if let Some(number) = self.asids.live_number(dcb.asid.get()) {
             if self.current == Some(dcb) {
                 // SAFETY: an all-zero page; the kernel runs in the other half.

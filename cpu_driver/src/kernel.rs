@@ -221,15 +221,15 @@ impl Kernel {
     }
 
     fn interrupt(&mut self, area: NonNull<SaveArea>, disabled: bool) -> *const SaveArea {
-        if let Some(receiver) = self.take_interrupt() {
+        if let Some(receiver) = self.take_interrupt()
+            && self.env.scheduler.lends_time()
+        {
             // A driver does not wait: it runs for the rest of this slice, for which the timer stays as it is. (If that was to wake the
             // driver, it fires for nothing.)
             self.left(disabled);
             return self.run(receiver);
         }
         if self.env.slice_goes_on() {
-            // Who was woken waits for its turn: else a dispatcher that sleeps briefly could end others' slices at will.
-            self.env.arm_timer_for_slice();
             return area.as_ptr();
         }
         self.left(disabled);

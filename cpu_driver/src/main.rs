@@ -12,7 +12,7 @@
 //! | [`syscall`] | system calls and invocations | `syscall.c`, `arch/armv8/syscall.c` |
 //! | [`env`] | memory and hardware as the capability database sees them | `paging.c`, `capabilities.c` |
 //! | [`dcb`] | dispatcher control blocks | `include/dispatch.h` |
-//! | [`scheduler`] | run queue and wake-ups | `schedule_rr.c`, `wakeup.c` |
+//! | [`scheduler`] | run queues and wake-ups | `schedule_rr.c`, `schedule_rbed.c`, `wakeup.c` |
 //! | [`interrupts`] | device interrupts to their receivers | `arch/armv8/irq.c` |
 //! | [`lmp`] | messages within the core | `dispatch.c` |
 //! | [`notes`] | what the kernel tells the monitor | - |

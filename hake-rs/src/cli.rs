@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::os_build::Scheduler;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ pub enum Command {
     /// Say what is there, what is missing, and how to get it
     Doctor(Common),
     /// Compile everything for the board
-    Build(Common),
+    Build(BuildArgs),
     /// Build, and pack the boot image
     Image(ImageArgs),
     /// Build, pack and boot in QEMU
@@ -59,6 +60,17 @@ pub enum Profile {
     Course,
 }
 
+/// `build`.
+#[derive(Args, Clone, Debug)]
+pub struct BuildArgs {
+    /// For every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// The kernel's scheduler
+    #[arg(long, value_enum, default_value = "rr")]
+    pub scheduler: Scheduler,
+}
+
 /// What goes into the image.
 #[derive(Args, Clone, Debug)]
 pub struct ImageArgs {
@@ -71,6 +83,9 @@ pub struct ImageArgs {
     /// Which system to start
     #[arg(long, value_enum, default_value = "full")]
     pub profile: Profile,
+    /// The kernel's scheduler
+    #[arg(long, value_enum, default_value = "rr")]
+    pub scheduler: Scheduler,
     /// The boot menu; default: the platform's
     #[arg(long, value_name = "FILE")]
     pub menu: Option<PathBuf>,
@@ -171,6 +186,9 @@ pub struct BenchArgs {
     /// The board, a folder of platforms/
     #[arg(long, value_name = "P", default_value = "qemu-virt")]
     pub platform: String,
+    /// The kernel's scheduler
+    #[arg(long, value_enum, default_value = "rr")]
+    pub scheduler: Scheduler,
     /// Only this suite, such as `caps`
     pub suite: Option<String>,
     /// Only benches whose name matches

@@ -1,6 +1,6 @@
 //! The commands, except for `test`.
 
-use crate::cli::{Common, ImageArgs, MachineArgs, Profile, RunArgs};
+use crate::cli::{BuildArgs, Common, ImageArgs, MachineArgs, Profile, RunArgs};
 use crate::failure::Exit;
 use crate::guest::{Copies, Guest, Machine, Signals, Wishes, new_nonce};
 use crate::image::{Image, MenuChoice};
@@ -46,9 +46,9 @@ pub fn doctor(args: &Common) -> Result<Exit> {
 /// # Errors
 ///
 /// 65 if something does not compile, 69 if a tool is missing.
-pub fn build(args: &Common) -> Result<Exit> {
-    let cx = Context::new(Ui::new(args.verbose), Some(Task::Build))?;
-    let built = os_build::build(&cx, CpuDriver::Plain)?;
+pub fn build(args: &BuildArgs) -> Result<Exit> {
+    let cx = Context::new(Ui::new(args.common.verbose), Some(Task::Build))?;
+    let built = os_build::build(&cx, CpuDriver::plain(args.scheduler))?;
     for (name, file) in &built.files {
         println!("{name:16} {}", cx.workspace.relative(file).display());
     }
@@ -93,7 +93,7 @@ pub fn make_image(cx: &Context, args: &ImageArgs) -> Result<(Platform, Image)> {
         modules: args.module.clone(),
     };
     let contents = image::read_menu(cx, &platform, &choice)?;
-    let built = os_build::build(cx, CpuDriver::Plain)?;
+    let built = os_build::build(cx, CpuDriver::plain(args.scheduler))?;
     let image = image::make(cx, &platform, &contents, &built)?;
     Ok((platform, image))
 }

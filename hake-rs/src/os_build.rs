@@ -7,6 +7,7 @@ use crate::elf::{self, x18};
 use crate::failure::Failure;
 use crate::task::Context;
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::BufReader;
@@ -118,13 +119,54 @@ impl Side {
     }
 }
 
+/// Which scheduler the CPU driver has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// Round robin
+    #[default]
+    #[value(name = "rr")]
+    RoundRobin,
+    /// Rate-based earliest deadline
+    Rbed,
+}
+
 /// Which CPU driver to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CpuDriver {
-    /// The one to use.
-    Plain,
+pub struct CpuDriver {
     /// With the invocation that checks the capability database's invariants: for tests.
-    Checking,
+    pub checking: bool,
+    /// Its scheduler.
+    pub scheduler: Scheduler,
+}
+
+impl CpuDriver {
+    /// The one to use.
+    #[must_use]
+    pub fn plain(scheduler: Scheduler) -> Self {
+        Self {
+            checking: false,
+            scheduler,
+        }
+    }
+
+    /// The one that tests run on.
+    #[must_use]
+    pub fn checking(scheduler: Scheduler) -> Self {
+        Self {
+            checking: true,
+            scheduler,
+        }
+    }
+
+    /// Its features, as cargo's argument.
+    fn features(self) -> String {
+        let features = [
+            (self.checking, "cpu_driver/check"),
+            (self.scheduler == Scheduler::Rbed, "cpu_driver/rbed"),
+        ];
+        let features = features.into_iter().filter(|(wanted, _)| *wanted);
+        features.map(|(_, name)| name).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Builds everything for the board and checks the programs' use of x18.
@@ -149,8 +191,8 @@ pub fn build(cx: &Context, cpu_driver: CpuDriver) -> Result<Built> {
         for package in &packages {
             cargo.args(["-p", package]);
         }
-        if side == Side::Kernel && cpu_driver == CpuDriver::Checking {
-            cargo.args(["--features", "cpu_driver/check"]);
+        if side == Side::Kernel {
+            cargo.arg(format!("--features={}", cpu_driver.features()));
         }
         run_cargo(cx, cargo, &mut built)?;
         step.done();

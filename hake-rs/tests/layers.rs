@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "menu",
     "mm",
     "owned",
+    "sched",
     "shell",
     "testproto",
     "threads",
@@ -71,7 +72,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("boot_driver", &["bootimage", "bootplan", "hal", "kpi"]),
     (
         "cpu_driver",
-        &["bootimage", "caps", "errors", "hal", "kpi", "testproto"],
+        &[
+            "bootimage",
+            "caps",
+            "errors",
+            "hal",
+            "kpi",
+            "sched",
+            "testproto",
+        ],
     ),
     // User space.
     ("aos-macros", &[]),

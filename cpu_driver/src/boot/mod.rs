@@ -115,7 +115,7 @@ fn start(
     let env = Env {
         core: CoreId(0),
         ram: core_data.ram,
-        scheduler: Scheduler::new(),
+        scheduler: Scheduler::new(hal::timer::frequency() / 1000 * options.timeslice_ms),
         current: None,
         asids: Asids::new(hal::mmu::asid_bits()),
         empty_table: PhysAddr(core_data.empty_table),
@@ -128,7 +128,6 @@ fn start(
             timer_interrupt: core_data.timer_interrupt,
             arch_id: core_data.arch_id,
         },
-        slice_ticks: hal::timer::frequency() / 1000 * options.timeslice_ms,
         slice_end: 0,
         domain_ids: 0,
     };

@@ -4,7 +4,7 @@ use caps::{CteRef, Step, Store};
 use errors::{Error, ErrorCode};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::cap::ObjType;
-use kpi::invocation::{CapPosition, DispatcherCommand, WEIGHT_MAX};
+use kpi::invocation::{CapPosition, DispatcherCommand};
 use kpi::layout::DISPATCHER_FRAME_BYTES;
 use kpi::rights::CapRights;
 
@@ -33,7 +33,12 @@ impl Kernel {
         let [first, ..] = *invocation.args;
         match command {
             DispatcherCommand::Setup => self.setup(invocation, target),
-            DispatcherCommand::Properties => Self::set_properties(invocation, target),
+            DispatcherCommand::Properties => {
+                let [kind, deadline, time, period, release, ..] = *invocation.args;
+                let words = [kind, deadline, time, period, release];
+                self.env.scheduler.set_properties(target, &words)?;
+                Ok(Reply::OK)
+            }
             DispatcherCommand::PerfMon => Err(ErrorCode::SysPerfmonNotAvailable.into()),
             DispatcherCommand::DumpPTables => self.dump_page_tables(target, first),
             DispatcherCommand::DumpCapabilities => self.dump_capabilities(target, first),
@@ -212,18 +217,6 @@ impl Kernel {
         } else {
             Err(ErrorCode::SysDispVspaceInvalid.into())
         }
-    }
-
-    /// Best effort is all that round robin has; a weight is a number of slices.
-    fn set_properties(invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
-        let [kind_and_weight, times @ ..] = *invocation.args;
-        if !(1..=WEIGHT_MAX).contains(&kind_and_weight)
-            || times.iter().take(4).any(|time| *time != 0)
-        {
-            return Err(ErrorCode::SysDispProperties.into());
-        }
-        target.more_slices.set((kind_and_weight - 1) as u8);
-        Ok(Reply::OK)
     }
 
     /// Another root table, from now on. First the dispatcher gets it, then it gives up the old one, which goes if it was the last

@@ -44,6 +44,9 @@ impl Kernel {
                 self.env.scheduler.wake_at(caller, wakeup);
             }
         }
+        if target.is_none() && !idle {
+            self.env.scheduler.end_turn(caller);
+        }
         Ok(self.leave(target))
     }
 

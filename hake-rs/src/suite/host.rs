@@ -36,22 +36,31 @@ pub fn lints_host(cx: &Context) -> Result<Case> {
     check(cx, "style::lints-host", cargo, "")
 }
 
-/// Whether one side of the system is free of warnings; none if the workspace has no such packages.
+/// Whether one side of the system is free of warnings; none if the workspace has no such packages. The kernel has variants.
 ///
 /// # Errors
 ///
 /// hake's own troubles.
-pub fn lints_system(cx: &Context, side: Side) -> Result<Option<Case>> {
+pub fn lints_system(cx: &Context, side: Side) -> Result<Vec<Case>> {
     let packages = side.packages(cx)?;
     if packages.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let mut cargo = side.cargo(cx, "clippy")?;
-    for package in &packages {
-        cargo.args(["-p", package]);
-    }
-    cargo.args(["--", "-Dwarnings"]);
-    check(cx, &format!("style::lints-{}", side.name()), cargo, "").map(Some)
+    let name = format!("style::lints-{}", side.name());
+    let variants = match side {
+        Side::Kernel => &[("", ""), ("-rbed", "cpu_driver/check,cpu_driver/rbed")][..],
+        Side::User => &[("", "")],
+    };
+    let lint = |(ending, features): &(&str, &str)| {
+        let mut cargo = side.cargo(cx, "clippy")?;
+        for package in &packages {
+            cargo.args(["-p", package]);
+        }
+        cargo.arg(format!("--features={features}"));
+        cargo.args(["--", "-Dwarnings"]);
+        check(cx, &format!("{name}{ending}"), cargo, "")
+    };
+    variants.iter().map(lint).collect()
 }
 
 fn check(cx: &Context, name: &str, command: Command, advice: &str) -> Result<Case> {

@@ -11,7 +11,7 @@ use crate::commands::{check_platform, qemu_file};
 use crate::failure::{Exit, Failure};
 use crate::guest::{Copies, Guest, Machine, Signals, new_nonce};
 use crate::image::{self, MenuChoice};
-use crate::os_build::{self, Built, CpuDriver, Side};
+use crate::os_build::{self, Built, CpuDriver, Scheduler, Side};
 use crate::platform::Platform;
 use crate::symbolise::Symboliser;
 use crate::task::Context;
@@ -61,7 +61,7 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         let what = format!("lints, {}", side.name());
         let name = format!("style::lints-{}", side.name());
         group(&mut report, &what, &name, &mut || {
-            Ok(host::lints_system(&cx, side)?.into_iter().collect())
+            host::lints_system(&cx, side)
         })?;
     }
     group(&mut report, "host tests", "host::", &mut || {
@@ -85,8 +85,8 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         report.add(&mut copies, "sizes", sizes, Duration::ZERO)?;
     }
     if report.wants("build::") || !wanted.is_empty() {
-        match os_build::build(&cx, CpuDriver::Checking) {
-            Ok(built) => {
+        match os_build::build(&cx, CpuDriver::checking(Scheduler::RoundRobin)) {
+            Ok(mut built) => {
                 // Until here Ctrl-C ends hake and its children at once; from here on QEMU has to be ended first.
                 let signals = Signals::catch()?;
                 report.add(
@@ -95,7 +95,12 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
                     build_again(&cx, &built)?,
                     Duration::ZERO,
                 )?;
+                let mut scheduler = Scheduler::RoundRobin;
                 for plan in wanted {
+                    if plan.scheduler != scheduler {
+                        scheduler = plan.scheduler;
+                        built = os_build::build(&cx, CpuDriver::checking(scheduler))?;
+                    }
                     let step = cx.ui.silent_step(&format!("qemu::{}", plan.name));
                     let outcome =
                         run_plan(&cx, &platform, args, plan, &built, &signals, &mut copies)?;
@@ -130,7 +135,7 @@ fn build_again(cx: &Context, built: &Built) -> Result<Vec<Case>> {
     if built.files.is_empty() {
         return Ok(Vec::new());
     }
-    let again = os_build::build(cx, CpuDriver::Checking)?;
+    let again = os_build::build(cx, CpuDriver::checking(Scheduler::RoundRobin))?;
     let failure = (again.compiled > 0).then(|| {
         format!(
             "rustc ran for {} crates though nothing had changed",
@@ -147,29 +152,32 @@ const CPU_DRIVER_BYTES: usize = 128 << 10;
 
 /// The boot image and the CPU driver, as users get them, stay small.
 fn sizes(cx: &Context, platform: &Platform) -> Result<Vec<Case>> {
-    let built = os_build::build(cx, CpuDriver::Plain)?;
-    if built.files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let contents = image::read_menu(cx, platform, &MenuChoice::default())?;
-    let image = image::make(cx, platform, &contents, &built)?;
-    let too_large = |bytes: usize, most: usize| {
-        (bytes > most).then(|| format!("{bytes} bytes, at most {most} are wanted"))
-    };
-    let cpu_driver = image.parts.iter().find(|part| part.0 == "cpu_driver");
-    let cpu_driver = cpu_driver.map_or(0, |part| part.1);
-    Ok(vec![
-        Case::new(
-            "build::image-size",
+    let mut cases = Vec::new();
+    // The one that users get by default last: its files stay.
+    for (scheduler, ending) in [(Scheduler::Rbed, "-rbed"), (Scheduler::RoundRobin, "")] {
+        let built = os_build::build(cx, CpuDriver::plain(scheduler))?;
+        if built.files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let contents = image::read_menu(cx, platform, &MenuChoice::default())?;
+        let image = image::make(cx, platform, &contents, &built)?;
+        let too_large = |bytes: usize, most: usize| {
+            (bytes > most).then(|| format!("{bytes} bytes, at most {most} are wanted"))
+        };
+        let cpu_driver = image.parts.iter().find(|part| part.0 == "cpu_driver");
+        let cpu_driver = cpu_driver.map_or(0, |part| part.1);
+        cases.push(Case::new(
+            format!("build::image-size{ending}"),
             None,
             too_large(image.bytes, IMAGE_BYTES),
-        ),
-        Case::new(
-            "build::cpu-driver-size",
+        ));
+        cases.push(Case::new(
+            format!("build::cpu-driver-size{ending}"),
             None,
             too_large(cpu_driver, CPU_DRIVER_BYTES),
-        ),
-    ])
+        ));
+    }
+    Ok(cases)
 }
 
 /// The test files of a platform, by name.

@@ -5,7 +5,9 @@
 
 use crate::failure::Failure;
 use crate::guest::Wishes;
+use crate::os_build::Scheduler;
 use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
 use regex_lite::Regex;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub expect: Vec<String>,
     /// Only with `--long`.
     pub long: bool,
+    /// The kernel's scheduler.
+    pub scheduler: Scheduler,
 }
 
 /// What is typed at one prompt, and what has to follow. The first step types nothing: it stands for the boot.
@@ -124,6 +128,7 @@ pub fn read(file: &Path, shown: &Path) -> Result<Plan> {
         exit: 0,
         expect: Vec::new(),
         long: false,
+        scheduler: Scheduler::default(),
     };
     let folder = file.parent().unwrap_or(Path::new("."));
     let bad = |line: usize, what: String| {
@@ -168,6 +173,7 @@ fn setting(plan: &mut Plan, folder: &Path, word: &str) -> Result<(), String> {
         "icount" => plan.wishes.icount = true,
         "el2" => plan.wishes.el2 = true,
         "long" => plan.long = true,
+        "scheduler" => plan.scheduler = Scheduler::from_str(value("rr or rbed")?, false)?,
         "menu" => plan.menu = Some(folder.join(value("FILE")?)),
         "expect" => plan.expect.push(value("TEXT")?.into()),
         "expect-exit" => {
@@ -177,8 +183,8 @@ fn setting(plan: &mut Plan, folder: &Path, word: &str) -> Result<(), String> {
         }
         other => {
             return Err(format!(
-                "`{other}` is no setting; there are timeout, cores, mem, append, seed, icount, el2, long, menu, expect and \
-                 expect-exit"
+                "`{other}` is no setting; there are timeout, cores, mem, append, seed, icount, el2, long, scheduler, menu, expect \
+                 and expect-exit"
             ));
         }
     }

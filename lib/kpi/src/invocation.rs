@@ -124,9 +124,12 @@ commands! {
         /// writable, or another core's), `DISP_FRAME`, `DISP_FRAME_INVALID` (no Frame in RAM, or not readable and writable), `DISP_FRAME_SIZE` (below
         /// 512 KiB), `DISP_OCAP_LOOKUP`, `DISP_OCAP_TYPE`.
         Setup = 0, argc 8;
-        /// (task type << 16) | weight, deadline, worst-case time, period, release. Only type 0 (best effort), whose other words are 0; the
-        /// weight, 1 to [`WEIGHT_MAX`](super::WEIGHT_MAX), is the number of time slices that it gets at a time. Errors:
-        /// `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_PROPERTIES`.
+        /// ([`TaskType`](super::TaskType) << 16) | weight, deadline, worst-case time, period, first release from now on; times in
+        /// microseconds, 100 <= worst-case time <= deadline <= period <= 10^7, release <= 10^7. Best effort has a weight of 1 to
+        /// [`WEIGHT_MAX`](super::WEIGHT_MAX) and no times, hard real time times and no weight, soft real time both. Round robin knows best effort
+        /// only; the weight is the number of time slices that it gets at a time. Errors: `DISP_CAP_RIGHTS` (lacks WRITE),
+        /// `DISP_PROPERTIES` (not such, or nothing that this scheduler knows), `DISP_NOT_RUNNABLE` (real time for one that is not set up, or
+        /// dead), `DISP_UTILISATION` (more than nine tenths of the core would be promised).
         Properties = 1, argc 7;
         /// Counters belong to a core, not to a dispatcher; see the PerfMon capability. Errors: `PERFMON_NOT_AVAILABLE`, always.
         PerfMon = 2, argc 2;
@@ -146,6 +149,30 @@ commands! {
         /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (not set up, or dead), `DISP_VSPACE_ROOT` (over a lookup's error),
         /// `DISP_VSPACE_INVALID` (no L0 table, not writable, or another core's).
         SetVSpace = 8, argc 4;
+    }
+}
+
+/// Task types of [`DispatcherCommand::Properties`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum TaskType {
+    /// A share, by weight, of the time that is not promised.
+    BestEffort = 0,
+    /// Time in each period; what goes beyond is best effort.
+    SoftRealTime = 1,
+    /// Time in each period, and no more.
+    HardRealTime = 2,
+}
+
+impl TaskType {
+    /// The type of this number.
+    pub const fn from_u64(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::BestEffort),
+            1 => Some(Self::SoftRealTime),
+            2 => Some(Self::HardRealTime),
+            _ => None,
+        }
     }
 }
 

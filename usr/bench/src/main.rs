@@ -2,7 +2,8 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`threads`] what threads of one domain do.
+//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`threads`] what threads of one domain do,
+//! [`scheduler`] how long the kernel takes to choose.
 #![no_std]
 #![no_main]
 
@@ -13,6 +14,7 @@ mod crowd;
 mod interrupt;
 mod mem;
 mod meter;
+mod scheduler;
 mod threads;
 
 use aos::testproto::{Kind, Writer};
@@ -28,6 +30,7 @@ fn main(args: Args) -> Result<(), Error> {
     let mut meter = Meter::new();
     threads::run(&mut meter)?;
     mem::run(&mut meter)?;
+    scheduler::run(&mut meter)?;
     caps::run(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);

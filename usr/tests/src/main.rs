@@ -3,7 +3,8 @@
 //! Started by init at boot (`module /sbin/tests boot`), it runs every suite and reports each test by a record. It starts
 //! itself as a child too: the first argument `--child` and a part to play, see [`parts`]. With the argument `privileged` it tests
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
-//! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`].
+//! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
+//! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -24,7 +25,9 @@ mod owned;
 mod paging;
 mod parts;
 mod privileged;
+mod rbed;
 mod root;
+mod shares;
 mod spawning;
 mod tables;
 mod threads;
@@ -49,6 +52,7 @@ fn main(args: Args) -> Status {
         Some("worst") => return worst::run(),
         _ => {}
     }
+    let suite = args.words().next();
     let mut harness = Harness::new();
     let world = match World::new() {
         Ok(world) => world,
@@ -59,6 +63,14 @@ fn main(args: Args) -> Status {
             return Status(1);
         }
     };
+    match suite {
+        Some("rbed") => {
+            rbed::run(&mut harness, &world);
+            return harness.end();
+        }
+        Some("shares") => return shares::run(&world),
+        _ => {}
+    }
     caps::run(&mut harness);
     paging::run(&mut harness, &world);
     lazy::run(&mut harness, &world);

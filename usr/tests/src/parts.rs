@@ -6,7 +6,7 @@ use aos::kpi::cap::Frame;
 use aos::kpi::rights::PageFlags;
 use aos::kpi::slots::root;
 use aos::paging::MappedFrame;
-use aos::{Error, Status, ram};
+use aos::{Error, Status, ram, thread, time};
 
 /// Status of a part that did what it was to do.
 pub const DONE: u8 = 42;
@@ -22,6 +22,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "exit" => Ok(()),
         "sleep" => sleep(),
         "count" => count(),
+        "periodic" => periodic(),
         "touch-unmapped" => touch_unmapped(),
         "touch-dropped" => touch_dropped(),
         "write-readonly" => write_readonly(),
@@ -61,9 +62,54 @@ fn count() -> Result<(), Error> {
     let frame = shared(PageFlags::READ_WRITE)?;
     let mut value = 0u64;
     loop {
+        value = count_on(&frame, value, 1 << 20);
+    }
+}
+
+/// Counts so many further, at the same speed whoever calls it.
+#[inline(never)]
+fn count_on(frame: &MappedFrame, mut value: u64, count: u64) -> u64 {
+    for _ in 0..count {
         value = value.wrapping_add(1);
         frame.view().store(0, value);
     }
+    value
+}
+
+/// Offsets in the shared frame of who works periodically, behind its count.
+pub mod periodic {
+    /// Microseconds of a period: told by the parent.
+    pub const PERIOD: usize = 8;
+    /// Counts of one job: told by the parent.
+    pub const WORK: usize = 16;
+    /// Jobs done.
+    pub const JOBS: usize = 24;
+    /// Of those, how many ended behind their period.
+    pub const LATE: usize = 32;
+    /// Microseconds that the last one took from its period's begin.
+    pub const TOOK: usize = 40;
+}
+
+/// Counts to a given number in each period, and notes whether that was done in time.
+fn periodic() -> Result<(), Error> {
+    let frame = shared(PageFlags::READ_WRITE)?;
+    let view = frame.view();
+    let told = |at| view.load(at).unwrap_or(0);
+    let period = told(periodic::PERIOD) * time::frequency() / 1_000_000;
+    let work = told(periodic::WORK);
+    let (mut value, mut late) = (0u64, 0);
+    let mut begin = time::now();
+    for jobs in 1.. {
+        value = count_on(&frame, value, work);
+        let now = time::now();
+        late += u64::from(now > begin + period);
+        view.store(periodic::LATE, late);
+        view.store(periodic::TOOK, time::micros(now - begin));
+        view.store(periodic::JOBS, jobs);
+        begin += period;
+        thread::sleep_until(begin);
+    }
+    Ok(())
 }
 
 /// Loads through a pointer that has no Rust value behind it any more.

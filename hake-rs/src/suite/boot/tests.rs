@@ -15,6 +15,7 @@ fn plan(steps: Option<Vec<Step>>) -> Plan {
         exit: 0,
         expect: Vec::new(),
         long: false,
+        scheduler: crate::os_build::Scheduler::default(),
     }
 }
 

@@ -1,11 +1,12 @@
-//! Dispatchers: Setup, Stop, Resume, another address space, and lists of what a dispatcher maps and holds.
+//! Dispatchers: Setup, Stop, Resume, Properties, another address space, and lists of what a dispatcher maps and holds.
 
 use super::{CapRef, invoke};
 use crate::arch::call::call_long;
 use crate::error::{self, Error, ErrorCode, ResultExt};
+use core::time::Duration;
 use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
 use kpi::cap::Capability;
-use kpi::invocation::{CapPosition, DispatcherCommand, PageRunWord};
+use kpi::invocation::{CapPosition, DispatcherCommand, PageRunWord, TaskType};
 use kpi::layout::USER_ADDRESS_BITS;
 use kpi::syscall::CallWord;
 
@@ -59,14 +60,75 @@ pub fn dispatcher_resume(dispatcher: CapRef) -> Result<(), Error> {
     invoke(dispatcher, command as u8, command.argc(), &[]).map(|_| ())
 }
 
-/// How many time slices a dispatcher gets at a time, 1 to 16: its share among those that always have work.
+/// What a real-time dispatcher asks for: so much time in each period. The kernel counts whole microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RealTime {
+    /// Time that one job takes at most; from 100 us on.
+    pub worst_case: Duration,
+    /// By when it gets it, from the period's begin; not behind the period's end.
+    pub deadline: Duration,
+    /// From one job to the next; at most 10 s.
+    pub period: Duration,
+    /// When the first period begins, from now on; at most 10 s.
+    pub release: Duration,
+}
+
+impl RealTime {
+    /// So much in each period, by its end, beginning now.
+    pub const fn new(worst_case: Duration, period: Duration) -> Self {
+        Self {
+            worst_case,
+            deadline: period,
+            period,
+            release: Duration::ZERO,
+        }
+    }
+}
+
+/// How the kernel schedules a dispatcher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Properties {
+    /// By weight, 1 to 16.
+    BestEffort(u16),
+    /// A promise; beyond that, best effort of this weight. Needs a kernel with RBED.
+    Soft(u16, RealTime),
+    /// A promise, and no more. Needs a kernel with RBED.
+    Hard(RealTime),
+}
+
+/// Sets how the kernel schedules a dispatcher, from now on; this may be the own one.
 ///
 /// # Errors
-/// The kernel's: `SYS_ERR_DISP_PROPERTIES` for another number.
-pub fn dispatcher_set_weight(dispatcher: CapRef, weight: u16) -> Result<(), Error> {
+/// The kernel's: `SYS_ERR_DISP_PROPERTIES` (a number out of range, or round robin is asked for real time), `SYS_ERR_DISP_NOT_RUNNABLE`
+/// (real time for one that is not set up, or dead), `SYS_ERR_DISP_UTILISATION` (so much is not left to promise).
+pub fn dispatcher_set_properties(dispatcher: CapRef, properties: &Properties) -> Result<(), Error> {
     let command = DispatcherCommand::Properties;
-    let args = [u64::from(weight), 0, 0, 0, 0];
+    let (kind, weight, times) = match *properties {
+        Properties::BestEffort(weight) => (TaskType::BestEffort, weight, None),
+        Properties::Soft(weight, times) => (TaskType::SoftRealTime, weight, Some(times)),
+        Properties::Hard(times) => (TaskType::HardRealTime, 0, Some(times)),
+    };
+    let times = times.map_or([0; 4], |times| {
+        [
+            times.deadline,
+            times.worst_case,
+            times.period,
+            times.release,
+        ]
+        .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    });
+    let [deadline, worst_case, period, release] = times;
+    let first = (kind as u64) << 16 | u64::from(weight);
+    let args = [first, deadline, worst_case, period, release];
     invoke(dispatcher, command as u8, command.argc(), &args).map(|_| ())
+}
+
+/// A dispatcher's share among those that always have work: its weight, 1 to 16.
+///
+/// # Errors
+/// As [`dispatcher_set_properties`].
+pub fn dispatcher_set_weight(dispatcher: CapRef, weight: u16) -> Result<(), Error> {
+    dispatcher_set_properties(dispatcher, &Properties::BestEffort(weight))
 }
 
 /// Gives a dispatcher another root table, from now on. The library OS of a domain that changes its own must find the same program,
