@@ -71,7 +71,9 @@ pub struct Dcb {
     pub frame_bytes: Cell<u64>,
     /// Its address-space identifier.
     pub asid: Cell<AsidTag>,
-    /// Link of the run queue.
+    /// Why it is dead: [`kpi::lmp::FaultKind`], ESR, FAR, PC.
+    pub why_stopped: Cell<[u64; 4]>,
+    /// Link of the run queue; of a dead one, of the list of those that the monitor has not been told of.
     pub run_link: LinkedListLink,
     /// Link of the wake-up queue.
     pub wakeup_link: RBTreeLink,

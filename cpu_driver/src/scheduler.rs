@@ -7,7 +7,7 @@ use intrusive_collections::{KeyAdapter, LinkedList, RBTree, UnsafeRef, intrusive
 
 use crate::dcb::{Dcb, DcbPtr, DcbState};
 
-intrusive_adapter!(RunAdapter = UnsafeRef<Dcb>: Dcb { run_link => intrusive_collections::LinkedListLink });
+intrusive_adapter!(pub RunAdapter = UnsafeRef<Dcb>: Dcb { run_link => intrusive_collections::LinkedListLink });
 intrusive_adapter!(WakeupAdapter = UnsafeRef<Dcb>: Dcb { wakeup_link => intrusive_collections::RBTreeLink });
 
 impl<'a> KeyAdapter<'a> for WakeupAdapter {
@@ -24,7 +24,8 @@ pub struct Scheduler {
     runnable: u64,
 }
 
-fn queue_ref(dcb: DcbPtr) -> UnsafeRef<Dcb> {
+/// A link to a dispatcher, for a queue.
+pub fn queue_ref(dcb: DcbPtr) -> UnsafeRef<Dcb> {
     // SAFETY: the DCB stays valid while it is on a queue: it is removed from both before its memory can be given back
     // (invariant of DcbPtr).
     unsafe { UnsafeRef::from_raw(dcb.as_non_null().as_ptr()) }
@@ -58,10 +59,10 @@ impl Scheduler {
         }
     }
 
-    /// Takes a dispatcher off both queues.
+    /// Takes a dispatcher off both queues. One that is dead is on neither: its link belongs to [`crate::notes`].
     pub fn remove(&mut self, dcb: DcbPtr) {
-        if dcb.run_link.is_linked() {
-            // SAFETY: it is linked, and only ever in this list.
+        if dcb.state.get() != DcbState::Dead && dcb.run_link.is_linked() {
+            // SAFETY: it is linked, and of one that is not dead only ever in this list.
             let _ = unsafe { self.run.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             self.runnable -= 1;
         }

@@ -22,7 +22,7 @@ use crate::records;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::cap::{CNodeRef, CapRef, cap_direct_identify, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::kpi::cap::ObjType;
@@ -112,6 +112,8 @@ pub struct Children {
     statuses: VecDeque<(u32, u8)>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
+    /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
+    pub told: [u64; 2],
     /// Memory of each trusted child that is started.
     pub trusted_bytes: u64,
 }
@@ -134,6 +136,7 @@ impl Children {
             ended: Vec::with_capacity(MAX_CHILDREN),
             statuses: VecDeque::with_capacity(REMEMBERED),
             balance: None,
+            told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
         })
     }
@@ -405,11 +408,34 @@ impl Children {
                         child.memory_free(base, bytes);
                     }
                 }
-                Some(Note::Stopped(id, outcome)) => stopped.push((id, outcome)),
+                Some(Note::Stopped(id, outcome)) => {
+                    let [stopped_count, gone_count] = &mut self.told;
+                    match outcome {
+                        Outcome::Died => *gone_count += 1,
+                        _ => *stopped_count += 1,
+                    }
+                    stopped.push((id, outcome));
+                }
+                Some(Note::Gone(count)) => {
+                    let [_, gone_count] = &mut self.told;
+                    *gone_count += count;
+                    self.look_who_is_gone();
+                }
                 None => println!("init: the kernel sent a note that is not known here"),
             }
         }
         stopped
+    }
+
+    /// So many dispatchers have gone that the kernel names none: the children whose dispatcher init has no more have ended. (One that took
+    /// its dispatcher away from init and has it still ends, too: nobody could say of it that it does.)
+    fn look_who_is_gone(&mut self) {
+        for child in &mut self.running {
+            let found = cap_direct_identify(child.domain.dispatcher());
+            if found.is_err_and(|error| error.contains(ErrorCode::SysCapNotFound)) {
+                child.outcome.get_or_insert(Outcome::Died);
+            }
+        }
     }
 
     /// Notes about a child that is gone already are nothing new.
@@ -446,6 +472,8 @@ pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
 enum Note {
     /// The dispatcher of this domain does not run any more.
     Stopped(u64, Outcome),
+    /// So many dispatchers are gone.
+    Gone(u64),
     /// Something went that lay in this memory.
     Free { base: u64, bytes: u64 },
 }
@@ -454,7 +482,10 @@ fn decode_note(words: &[u64]) -> Option<Note> {
     let (kind, rest) = words.split_first()?;
     let (first, rest) = rest.split_first()?;
     if *kind == KernelNote::Death as u64 {
-        Some(Note::Stopped(*first, Outcome::Died))
+        match rest.first() {
+            Some(1) => Some(Note::Stopped(*first, Outcome::Died)),
+            count => Some(Note::Gone(*count?)),
+        }
     } else if *kind == KernelNote::Fault as u64 {
         Some(Note::Stopped(*first, outcome::from_note(rest)))
     } else if *kind == KernelNote::Free as u64 {

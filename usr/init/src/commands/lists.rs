@@ -74,6 +74,19 @@ pub fn in_use() -> Result<[u64; 3], Error> {
     ])
 }
 
+/// `stopped= gone=`: dispatchers that the kernel has said it stopped, and that are gone, since the boot.
+pub fn told(context: &mut Context<'_>) -> u8 {
+    // What waits was told, too.
+    context.children.tend();
+    let [stopped, gone] = context.children.told;
+    if context.json {
+        println!("{{\"stopped\":{stopped},\"gone\":{gone}}}");
+    } else {
+        println!("stopped={stopped} gone={gone}");
+    }
+    0
+}
+
 /// Checks the kernel's capability database; status 1 when an invariant is violated.
 pub fn invariants(context: &mut Context<'_>) -> u8 {
     // Read first: the check's own entries do not count.

@@ -125,6 +125,11 @@ const HIDDEN: &[Command] = &[
         lists::balance,
     ),
     list(
+        "told",
+        "dispatchers that the kernel has told of",
+        lists::told,
+    ),
+    list(
         "invariants",
         "checks the kernel's capability database",
         lists::invariants,
