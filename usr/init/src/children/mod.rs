@@ -46,7 +46,7 @@ const NOTE_WORDS: u32 = 257;
 pub const TRUSTED_BYTES: u64 = 128 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
-/// Ended children whose status is remembered.
+/// Ended children that are remembered.
 const REMEMBERED: usize = 64;
 
 /// How much a child may do.
@@ -109,7 +109,7 @@ pub struct Children {
     turn: usize,
     /// Not told yet.
     ended: Vec<Ended>,
-    statuses: VecDeque<(u32, u8)>,
+    remembered: VecDeque<Ended>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
     /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
@@ -134,7 +134,7 @@ impl Children {
             running: Vec::with_capacity(MAX_CHILDREN),
             turn: 0,
             ended: Vec::with_capacity(MAX_CHILDREN),
-            statuses: VecDeque::with_capacity(REMEMBERED),
+            remembered: VecDeque::with_capacity(REMEMBERED),
             balance: None,
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
@@ -319,10 +319,10 @@ impl Children {
         Some(self.ended.swap_remove(index))
     }
 
-    /// The status of a child that ended a while ago.
-    pub fn status(&self, pid: u32) -> Option<u8> {
-        let found = self.statuses.iter().find(|(other, _)| *other == pid);
-        found.map(|(_, status)| *status)
+    /// A child that ended a while ago.
+    pub fn remembered(&self, pid: u32) -> Option<Ended> {
+        let found = self.remembered.iter().find(|ended| ended.pid == pid);
+        found.copied()
     }
 
     /// Does what is to be done now, without waiting: messages, notes, some calls for children, taking apart those that have ended.
@@ -386,16 +386,17 @@ impl Children {
             Err(error) => println!("{name} (pid {pid}): could not be taken apart: {error}"),
         }
         outcome.record(name, pid);
-        if self.statuses.len() >= REMEMBERED {
-            self.statuses.pop_front();
+        if self.remembered.len() >= REMEMBERED {
+            self.remembered.pop_front();
         }
-        self.statuses.push_back((pid, outcome.status()));
-        self.ended.push(Ended {
+        let ended = Ended {
             pid,
             name,
             outcome,
             background,
-        });
+        };
+        self.remembered.push_back(ended);
+        self.ended.push(ended);
     }
 
     /// Takes the kernel's notes: memory that is free; answers who stopped, and how.

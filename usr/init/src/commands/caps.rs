@@ -8,7 +8,7 @@ use aos::cap::{CNodeRef, CapRef, cap_direct_identify, cap_state};
 use aos::kpi::addr::{CapLevel, L2_SLOTS};
 use aos::kpi::cap::{Capability, ObjType};
 use aos::kpi::layout::SLOT_BYTES;
-use aos::println;
+use aos::{menu, println};
 
 /// What the arguments mean.
 pub const ARGS: &str = "[PID | all | tree [ADDRESS] | why ADDRESS]";
@@ -24,13 +24,13 @@ pub fn caps(context: &mut Context<'_>) -> u8 {
         [] => one(context, crate::children::INIT_PID),
         ["all"] => all(context),
         ["tree"] => captree::tree(None, context.json),
-        ["tree", address] => match number(address) {
-            Some(address) => captree::tree(Some(address), context.json),
-            None => usage(),
-        },
-        ["why", address] => match number(address) {
-            Some(address) => capwhy::why(context, address),
-            None => usage(),
+        [what @ ("tree" | "why"), text] => match (menu::address(text), *what) {
+            (Some(address), "tree") => captree::tree(Some(address), context.json),
+            (Some(address), _) => capwhy::why(context, address),
+            (None, _) => {
+                println!("{text}: no address; write it in hexadecimal, as it is shown: 0x40000000");
+                STATUS_USAGE
+            }
         },
         [pid] => match pid.parse() {
             Ok(pid) => one(context, pid),
@@ -43,14 +43,6 @@ pub fn caps(context: &mut Context<'_>) -> u8 {
 fn usage() -> u8 {
     println!("usage: caps {ARGS} [--json]");
     STATUS_USAGE
-}
-
-/// A number, decimal or with 0x.
-fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
 }
 
 /// `ROOT SLOT TYPE BASE BYTES RIGHTS OWNER` of one domain. A root slot itself has `-` for SLOT. What is alike is one row.
