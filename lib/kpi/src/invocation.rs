@@ -93,8 +93,9 @@ commands! {
         /// `VNODE_SLOT_INVALID`, `WRONG_MAPPING` (not what this level maps), `FRAME_OFFSET_INVALID` (not inside, or not aligned to page
         /// or block), `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VNODE_SLOT_INUSE`.
         Map = 0, argc 10;
-        /// mapping address, level. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, `WRONG_MAPPING` (no Mapping, or one of
-        /// another table), `CAP_LOCKED`.
+        /// mapping address, level: unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be
+        /// writable. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, the lookup's (`CNODE_RIGHTS`), `WRONG_MAPPING` (no
+        /// Mapping, or one of another table), `CAP_LOCKED`.
         Unmap = 1, argc 4;
         /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with
         /// NOCACHE. Errors: `DEST_CAP_RIGHTS`, `VNODE_SLOT_INVALID`, `VM_MAP_SIZE`, `WRONG_MAPPING` (one is empty, leads to a table, or
@@ -106,10 +107,13 @@ commands! {
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE.
+        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE. No slot
+        /// changes, so the CNodes on the way need not be writable; and the rights of a Mapping are those of what is mapped, which limit
+        /// the flags, so it need not be writable itself.
         /// Errors: `WRONG_MAPPING` (not of a frame), `VM_MAP_OFFSET`, `VM_MAP_SIZE`, `VM_MAP_RIGHTS`.
         Modify = 0, argc 5;
-        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call. Errors: `CAP_LOCKED`.
+        /// Unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be writable. The kernel
+        /// may restart the call. Errors: `CNODE_RIGHTS`, `CAP_LOCKED`.
         Destroy = 1, argc 2;
     }
 }
