@@ -514,6 +514,7 @@ impl PageRunWord {
 }
 
 /// A place in the list that [`DispatcherCommand::DumpCapabilities`] makes: capability address 31:0, level 33:32. 0: before all.
+/// In an answer bit 63 says that another core owns the capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct CapPosition(pub u64);
@@ -537,7 +538,23 @@ impl CapPosition {
     /// Its level.
     #[inline]
     pub const fn level(self) -> u64 {
-        self.0 >> 32
+        (self.0 & !Self::FOREIGN) >> 32
+    }
+
+    const FOREIGN: u64 = 1 << 63;
+
+    /// The place of a capability that another core owns, or not.
+    #[must_use]
+    pub const fn with_foreign(self, foreign: bool) -> Self {
+        match foreign {
+            true => Self(self.0 | Self::FOREIGN),
+            false => Self(self.0 & !Self::FOREIGN),
+        }
+    }
+
+    /// Whether another core owns the capability.
+    pub const fn is_foreign(self) -> bool {
+        self.0 & Self::FOREIGN != 0
     }
 }
 

@@ -266,6 +266,15 @@ pub fn cap_delete(cap: CapRef) -> Result<(), Error> {
     whole(deleted, cap, Operation::delete()).push_err(ErrorCode::LibCapDelete)
 }
 
+/// As [`cap_delete`], as far as one call to the kernel does it.
+///
+/// # Errors
+/// `LIB_ERR_CAP_DELETE` on the kernel's error: `SYS_ERR_RETRY_THROUGH_MONITOR` for the last copy of a CNode or Dispatcher.
+pub fn cap_delete_simply(cap: CapRef) -> Result<(), Error> {
+    let deleted = on_slot(cap, CNodeCommand::Delete).map(|_| ());
+    deleted.push_err(ErrorCode::LibCapDelete)
+}
+
 /// Deletes every copy and descendant of a capability, but not itself.
 ///
 /// Last copies of CNodes and Dispatchers: as [`cap_delete`].

@@ -80,8 +80,6 @@ pub struct Running {
     pub name: DomainName,
     /// Its dispatcher, in init's CSpace.
     pub dispatcher: CapRef,
-    /// Its root CNode, in init's CSpace.
-    pub root: CapRef,
 }
 
 /// A child that is no more.
@@ -141,13 +139,12 @@ impl Children {
         })
     }
 
-    /// The domains that run, init first: number, name, dispatcher, root CNode.
+    /// The domains that run, init first: number, name, dispatcher.
     pub fn domains(&self) -> impl Iterator<Item = Running> {
         let init = Running {
             pid: INIT_PID,
             name: DomainName::own(),
             dispatcher: CapRef::task(task::DISPATCHER),
-            root: CapRef::OWN_ROOT,
         };
         let children = self.running.iter().map(Child::running);
         core::iter::once(init).chain(children)
