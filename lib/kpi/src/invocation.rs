@@ -300,10 +300,12 @@ commands! {
         /// raw: as RevokeMarkTarget, for a capability of another core: its copies and descendants here, whoever owns them. Errors:
         /// `CAP_NOT_FOUND` (there are none), `CAP_LOCKED`.
         RevokeMarkRelations = 20, argc 5;
-        /// Deletes what lies in one marked object. **Barreleye**: no return slot. Errors: `CAP_NOT_FOUND` (nothing is marked).
+        /// Deletes what lies in one marked object. **Barreleye**: no return slot. Errors: `CAP_NOT_FOUND` (nothing is marked), `CAP_LOCKED`
+        /// and `RETRY_THROUGH_MONITOR` (all that is marked holds something that is locked, or that other cores have).
         DeleteStep = 21, argc 2;
-        /// Gives one object's memory back, when nothing is marked. **Barreleye**: no return slot. Errors: `CAP_LOCKED` (something is
-        /// marked), `CAP_NOT_FOUND` (there is none).
+        /// Gives one object's memory back, when nothing is marked, or when DeleteStep has said that all that is waits; then one that holds
+        /// such a thing is marked again instead. **Barreleye**: no return slot. Errors: `CAP_LOCKED` (something is marked),
+        /// `CAP_NOT_FOUND` (there is none).
         ClearStep = 22, argc 2;
         /// As CNode Retype, and the source may belong to another core or have descendants there. Errors: as there, but
         /// it does not ask for the monitor.

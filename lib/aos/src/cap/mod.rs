@@ -316,6 +316,10 @@ pub fn operation_call(call: Call, cap: CapRef) -> Result<(), Error> {
         Call::DeleteLast => kernel::delete_last(cap),
         Call::RevokeMarkTarget => kernel::revoke_mark_target(cap),
         Call::Revoke => on_slot(cap, CNodeCommand::Revoke).map(|_| ()),
+        Call::Look => match cap_state(cap)?.busy {
+            true => Err(Error::new(ErrorCode::SysCapLocked)),
+            false => Ok(()),
+        },
         Call::DeleteStep => kernel::delete_step(),
         Call::ClearStep => kernel::clear_step(),
     }

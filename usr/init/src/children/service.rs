@@ -72,7 +72,9 @@ impl Job {
         let answer = operation_call(call, self.target);
         let plain = answer.map_err(|error| error.code());
         match self.operation.answered(plain) {
-            Err(_) => Some(answer),
+            Err(code) if plain == Err(code) => Some(answer),
+            // Of an earlier step.
+            Err(code) => Some(Err(Error::new(code))),
             Ok(()) if self.operation.next() == Next::Done => Some(Ok(())),
             Ok(()) => None,
         }
