@@ -380,6 +380,29 @@ fn others_locked() -> Outcome {
     refused(gone, ErrorCode::SysCapNotFound)?;
     mm_free(frame)?;
     slot_free(slot)?;
+    elsewhere()
+}
+
+/// A CNode holds the last copy here of a frame of which there are copies elsewhere.
+fn elsewhere() -> Outcome {
+    let held = cnode_create_l2()?;
+    let whole = CNodeRef::ROOT.slot(held.cnode.l1());
+    let frame = frame_alloc(PAGE)?;
+    let raw = monitor::identify_raw(frame)?;
+    cap_copy(held.slot(3), frame)?;
+    monitor::remote_relations(frame, relation::COPIES, relation::COPIES)?;
+    cap_delete(frame)?;
+    let retry = ErrorCode::SysRetryThroughMonitor;
+    refused(cap_delete(whole), retry)?;
+    // refuses Kernel.DeleteStep: RETRY_THROUGH_MONITOR
+    refused(command(21, &[]), retry)?;
+    // With a copy outside the other one can go.
+    monitor::copy_existing(frame, &raw)?;
+    cap_delete(object_alloc(ObjType::L2CNode, L2CNODE_BYTES)?)?;
+    let gone = cap_direct_identify(whole);
+    refused(gone, ErrorCode::SysCapNotFound)?;
+    monitor::remote_relations(frame, 0, relation::COPIES)?;
+    mm_free(frame)?;
     Ok(())
 }
 
