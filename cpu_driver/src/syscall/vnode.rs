@@ -295,7 +295,7 @@ impl Kernel {
             }
             MappingCommand::Destroy => {
                 let (root, level) = (invocation.caller.cspace(), invocation.word.level());
-                let mapping = self.find(root, target, level.into(), EMPTYING)?;
+                let mapping = self.find(root, target, level, EMPTYING)?;
                 let step = self.db.destroy_mapping(&mut self.env, mapping)?;
                 Ok(stepped(step))
             }

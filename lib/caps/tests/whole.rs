@@ -376,10 +376,7 @@ fn what_holds_something_that_waits_is_not_cleared() {
             }
         };
         assert_eq!(result, E::SysCapNotFound);
-        let bases: Vec<u64> = entries(&world)
-            .iter()
-            .map(|(_, cap)| cap.address())
-            .collect();
+        let bases: Vec<u64> = entries(&world).values().map(|cap| cap.address()).collect();
         assert!(bases.contains(&RAM) && bases.contains(&(RAM + 16384)));
     }
     world.db.set_locked(&mut world.env, frame, false);
