@@ -10,6 +10,9 @@ pub struct Console {
     uart: Option<hal::console::Console>,
     nonce: [u8; NONCE_BYTES],
     nonce_bytes: usize,
+    /// Physical address of the DCB of who made the last Print call.
+    pub printer: u64,
+    ended_line: bool,
 }
 
 impl Console {
@@ -19,6 +22,8 @@ impl Console {
             uart: None,
             nonce: [0; NONCE_BYTES],
             nonce_bytes: 0,
+            printer: 0,
+            ended_line: false,
         }
     }
 
@@ -28,6 +33,8 @@ impl Console {
             uart: Some(uart),
             nonce: [0; NONCE_BYTES],
             nonce_bytes: 0,
+            printer: 0,
+            ended_line: false,
         }
     }
 
@@ -43,11 +50,17 @@ impl Console {
     pub fn write_bytes(&mut self, bytes: &[u8]) {
         let Some(uart) = &mut self.uart else { return };
         for &byte in bytes {
+            self.ended_line = byte == b'\n';
             if byte == b'\n' {
                 uart.write_byte(b'\r');
             }
             uart.write_byte(byte);
         }
+    }
+
+    /// Whether somebody else than this dispatcher printed last, and ended a line with it.
+    pub fn has_line_of_others(&self, printer: u64) -> bool {
+        self.ended_line && self.printer != printer
     }
 
     /// The next received byte.

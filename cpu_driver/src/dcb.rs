@@ -74,8 +74,9 @@ pub struct Dcb {
     pub frame_bytes: Cell<u64>,
     /// Its address-space identifier.
     pub asid: Cell<AsidTag>,
-    /// Link of the run queue.
-    #[cfg(not(feature = "rbed"))]
+    /// Why it is dead: [`kpi::lmp::FaultKind`], ESR, FAR, PC.
+    pub why_stopped: Cell<[u64; 4]>,
+    /// Link of the run queue (of round robin); of a dead one, of the list of those that the monitor has not been told of.
     pub run_link: LinkedListLink,
     /// What the scheduler keeps of it.
     #[cfg(feature = "rbed")]
@@ -130,7 +131,6 @@ impl DcbPtr {
         if self.state.get() == DcbState::Empty {
             // SAFETY: only a dispatcher that was set up is ever put on a queue, so no queue points here.
             unsafe {
-                #[cfg(not(feature = "rbed"))]
                 self.run_link.force_unlink();
                 #[cfg(feature = "rbed")]
                 {

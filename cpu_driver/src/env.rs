@@ -8,13 +8,13 @@ use kpi::addr::{CoreId, PhysAddr};
 use kpi::cap::Capability;
 use kpi::coredata::Region;
 use kpi::layout::{BASE_PAGE_SIZE, KERNEL_OFFSET};
-use kpi::lmp::{FaultKind, KernelNote};
+use kpi::lmp::FaultKind;
 
 use crate::asid::Asids;
 use crate::console::Console;
 use crate::dcb::{DCB_BYTES, DcbPtr, DcbState};
 use crate::interrupts::Receivers;
-use crate::notes::{Note, Notes};
+use crate::notes::Notes;
 use crate::scheduler::Scheduler;
 
 /// Registers of the interrupt controller and the power interface.
@@ -180,10 +180,7 @@ impl Machine for Env {
             self.take_off(dcb);
             dcb.state.set(DcbState::Deleted);
             self.receivers.listener_deleted();
-            self.notes.push(Note::new(
-                KernelNote::Death,
-                [dcb.domain_id.get(), 0, 0, 0, 0],
-            ));
+            self.notes.push_deleted(dcb);
         }
     }
 }
@@ -213,10 +210,8 @@ impl Env {
         self.take_off(dcb);
         if dcb.state.replace(DcbState::Dead) != DcbState::Dead {
             let [esr, far, pc] = detail;
-            self.notes.push(Note::new(
-                KernelNote::Fault,
-                [dcb.domain_id.get(), kind as u64, esr, far, pc],
-            ));
+            dcb.why_stopped.set([kind as u64, esr, far, pc]);
+            self.notes.push_stopped(dcb);
         }
     }
 

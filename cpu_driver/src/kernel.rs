@@ -291,8 +291,10 @@ impl Kernel {
     /// The end of a system call after which there is more to do: null, or the save area for the caller's registers.
     #[inline(never)]
     fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
-        self.deliver_notes();
-        self.env.notes.attended();
+        if self.env.notes.need_attention() {
+            self.deliver_notes();
+            self.env.notes.attended();
+        }
         if self.env.current.is_none() {
             // The call took something away that the caller itself needs.
             self.next = None;

@@ -157,13 +157,13 @@ impl Kernel {
             };
             match self.deliver(
                 &endpoint,
-                &note.words,
+                &note,
                 None::<fn(&mut Self) -> Result<Transfer, Error>>,
             ) {
                 Ok(_) => self.env.notes.pop(),
                 Err(error) if error.code() == ErrorCode::SysLmpBufOverflow => return,
                 Err(error) => {
-                    let [kind, first, ..] = note.words;
+                    let [kind, first, ..] = note;
                     say!(
                         self.env.console,
                         "note {kind} ({first:#x}) not delivered: error {:#x}",
@@ -172,13 +172,6 @@ impl Kernel {
                     self.env.notes.pop();
                 }
             }
-        }
-        let dropped = core::mem::take(&mut self.env.notes.dropped);
-        if dropped > 0 {
-            say!(
-                self.env.console,
-                "{dropped} notes to the monitor were dropped: its endpoint was full"
-            );
         }
     }
 }

@@ -1,38 +1,34 @@
-//! Notes from the kernel to the monitor: a dispatcher died, a dispatcher was stopped, memory has become free.
+//! Notes from the kernel to the monitor: a dispatcher was stopped, a dispatcher is gone, memory has become free.
 //!
 //! A note is an LMP message without sender. If the monitor's endpoint is full, the note waits here, and is delivered at a later
-//! kernel entry. The queue is bounded: when it overflows, notes are counted instead and the count is said on the console; the
-//! monitor can still see every dispatcher's state by asking. Of free memory one range waits, which grows until it covers all of it: it is
-//! only a hint where to look, so it may be too large, and no delete ever fails for want of room.
+//! kernel entry. None is ever lost, and nothing is allocated for one:
+//!
+//! | Note | Where it waits |
+//! |---|---|
+//! | Fault | in the DCB: those that are stopped and not told are a list through the link of the run queue, on which they are no more |
+//! | Death | here, with its domain id, if there is room; else it is counted: of several the monitor hears how many, and asks for each that it cares for |
+//! | Free | here, as one range that grows until it covers all of it: a hint where to look, so it may be too large |
+//!
+//! A dispatcher that is deleted before its Fault was told is told as a Death alone.
 
 use core::cell::UnsafeCell;
 
 use caps::{Cte, CteRef};
+use intrusive_collections::LinkedList;
 use kpi::addr::PhysAddr;
 use kpi::layout::KERNEL_OFFSET;
 use kpi::lmp::KernelNote;
 
+use crate::dcb::DcbPtr;
+use crate::scheduler::{RunAdapter, queue_ref};
+
 /// Words of a note.
 const NOTE_WORDS: usize = 6;
-/// Notes that can wait.
+/// Deaths that can wait with their domain ids.
 const WAITING: usize = 32;
 
-/// A note.
-#[derive(Clone, Copy)]
-pub struct Note {
-    /// Payload of the message.
-    pub words: [u64; NOTE_WORDS],
-}
-
-impl Note {
-    /// The note `kind` with its arguments.
-    pub fn new(kind: KernelNote, args: [u64; NOTE_WORDS - 1]) -> Self {
-        let [a, b, c, d, e] = args;
-        Self {
-            words: [kind as u64, a, b, c, d, e],
-        }
-    }
-}
+/// Payload of the message.
+pub type Note = [u64; NOTE_WORDS];
 
 /// The slot of the registered endpoint: in the kernel image, so that the database can hold it.
 #[repr(transparent)]
@@ -43,32 +39,34 @@ unsafe impl Sync for EndpointSlot {}
 
 static MONITOR_ENDPOINT: EndpointSlot = EndpointSlot(UnsafeCell::new(Cte::EMPTY));
 
-/// The queue.
+/// What waits.
 pub struct Notes {
-    waiting: [Note; WAITING],
+    /// Dispatchers that were stopped.
+    stopped: LinkedList<RunAdapter>,
+    /// Domain ids of deleted ones, from the first that waits on.
+    deleted: [u64; WAITING],
     first: usize,
     length: usize,
+    /// Deleted ones besides these.
+    more_deleted: u64,
     /// Free memory that was not told yet: base and end.
     free: Option<(u64, u64)>,
     /// There is a note, or else a reason not to go back to the caller plainly.
     attention: bool,
-    /// Notes lost to a full queue since the last report.
-    pub dropped: u64,
     registered: bool,
 }
 
 impl Notes {
     /// Nothing waiting, nobody registered.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
-            waiting: [Note {
-                words: [0; NOTE_WORDS],
-            }; WAITING],
+            stopped: LinkedList::new(RunAdapter::new()),
+            deleted: [0; WAITING],
             first: 0,
             length: 0,
+            more_deleted: 0,
             free: None,
             attention: false,
-            dropped: 0,
             registered: false,
         }
     }
@@ -100,17 +98,28 @@ impl Notes {
         self.registered
     }
 
-    /// Queues a note.
-    pub fn push(&mut self, note: Note) {
-        let at = (self.first + self.length) % WAITING;
-        match self.waiting.get_mut(at) {
-            Some(place) if self.length < WAITING => {
-                *place = note;
-                self.length += 1;
-                self.attention = true;
-            }
-            _ => self.dropped += 1,
+    /// Notes that a dispatcher was stopped, which is on no queue. It keeps why.
+    pub fn push_stopped(&mut self, dcb: DcbPtr) {
+        self.stopped.push_back(queue_ref(dcb));
+        self.attention = true;
+    }
+
+    /// Notes that a dispatcher is gone, which is on no queue of the scheduler.
+    pub fn push_deleted(&mut self, dcb: DcbPtr) {
+        if dcb.run_link.is_linked() {
+            // SAFETY: it is linked, and of a dispatcher that is on no queue of the scheduler only in this list.
+            let _ =
+                unsafe { self.stopped.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
         }
+        let at = (self.first + self.length) % WAITING;
+        match self.deleted.get_mut(at) {
+            Some(place) if self.length < WAITING => {
+                *place = dcb.domain_id.get();
+                self.length += 1;
+            }
+            _ => self.more_deleted += 1,
+        }
+        self.attention = true;
     }
 
     /// Notes that memory has become free.
@@ -134,26 +143,47 @@ impl Notes {
 
     /// Somebody looked: only a note that still waits is a reason to look again.
     pub fn attended(&mut self) {
-        self.attention = self.length > 0 || self.free.is_some();
+        self.attention = !self.is_empty();
     }
 
-    /// The oldest note.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.stopped.is_empty() && self.length == 0 && self.more_deleted == 0 && self.free.is_none()
+    }
+
+    /// What is to be told next.
+    #[optimize(size)]
     pub fn front(&self) -> Option<Note> {
-        if self.length > 0 {
-            return self.waiting.get(self.first).copied();
+        if let Some(dcb) = self.stopped.front().get() {
+            let [kind, esr, far, pc] = dcb.why_stopped.get();
+            let fault = KernelNote::Fault as u64;
+            return Some([fault, dcb.domain_id.get(), kind, esr, far, pc]);
         }
-        let (base, end) = self.free?;
-        Some(Note::new(KernelNote::Free, [base, end - base, 0, 0, 0]))
+        let (kind, first, second) = if self.length > 0 {
+            let id = self.deleted.get(self.first).copied();
+            (KernelNote::Death, id.unwrap_or(0), 1)
+        } else if self.more_deleted > 0 {
+            (KernelNote::Death, 0, self.more_deleted)
+        } else {
+            let (base, end) = self.free?;
+            (KernelNote::Free, base, end - base)
+        };
+        Some([kind as u64, first, second, 0, 0, 0])
     }
 
-    /// Removes the oldest note.
+    /// That was told.
+    #[optimize(size)]
     pub fn pop(&mut self) {
+        if self.stopped.pop_front().is_some() {
+            return;
+        }
         if self.length > 0 {
             self.first = (self.first + 1) % WAITING;
             self.length -= 1;
+        } else if self.more_deleted > 0 {
+            self.more_deleted = 0;
         } else {
             self.free = None;
         }
-        self.attended();
     }
 }

@@ -152,6 +152,12 @@ pub fn read_menu(cx: &Context, platform: &Platform, choice: &MenuChoice) -> Resu
     } else {
         "menu.lst"
     });
+    if choice.course && choice.file.is_none() && !default.exists() {
+        return Err(Failure::usage(format!(
+            "platform {} has no course profile yet, only full: leave --profile out, or give a boot menu with --menu FILE",
+            platform.name
+        )));
+    }
     let file = choice.file.as_ref().unwrap_or(&default);
     let shown = cx.workspace.relative(file).display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {

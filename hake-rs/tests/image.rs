@@ -171,6 +171,15 @@ impl Tree {
     }
 
     fn image(&self, modules: &[&str]) -> anyhow::Result<Image> {
+        self.image_of(Some("menu.lst"), false, modules)
+    }
+
+    fn image_of(
+        &self,
+        menu: Option<&str>,
+        course: bool,
+        modules: &[&str],
+    ) -> anyhow::Result<Image> {
         let root = self.folder.path().to_owned();
         let cx = Context {
             workspace: Workspace { root: root.clone() },
@@ -188,8 +197,8 @@ impl Tree {
         };
         let modules = modules.iter().map(|module| (*module).to_owned()).collect();
         let choice = MenuChoice {
-            file: Some(root.join("menu.lst")),
-            course: false,
+            file: menu.map(|menu| root.join(menu)),
+            course,
             modules,
         };
         let contents = image::read_menu(&cx, &platform, &choice)?;
@@ -295,6 +304,21 @@ fn a_program_without_its_note_is_refused() {
         message.starts_with("menu.lst:3:8: init: it has no ABI note"),
         "{message}"
     );
+}
+
+#[test]
+fn a_profile_that_the_platform_lacks_is_named() {
+    let tree = Tree::new(MENU);
+    let error = tree.image_of(None, true, &[]).unwrap_err();
+    assert_eq!(exit_code(&error), Exit::Usage);
+    assert_eq!(
+        error.to_string(),
+        "platform board has no course profile yet, only full: leave --profile out, or give a boot menu with --menu FILE"
+    );
+    assert!(tree.image_of(Some("menu.lst"), true, &[]).is_ok());
+    assert!(tree.image_of(None, false, &[]).is_ok());
+    fs::write(tree.folder.path().join("menu.course.lst"), MENU).unwrap();
+    assert!(tree.image_of(None, true, &[]).is_ok());
 }
 
 #[test]

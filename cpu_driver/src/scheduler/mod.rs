@@ -20,6 +20,7 @@ use intrusive_collections::{KeyAdapter, RBTree, UnsafeRef, intrusive_adapter};
 
 use crate::dcb::{Dcb, DcbPtr, DcbState};
 
+intrusive_adapter!(pub RunAdapter = UnsafeRef<Dcb>: Dcb { run_link => intrusive_collections::LinkedListLink });
 intrusive_adapter!(WakeupAdapter = UnsafeRef<Dcb>: Dcb { wakeup_link => intrusive_collections::RBTreeLink });
 
 impl<'a> KeyAdapter<'a> for WakeupAdapter {
@@ -35,7 +36,8 @@ pub struct Scheduler {
     wakeups: RBTree<WakeupAdapter>,
 }
 
-fn queue_ref(dcb: DcbPtr) -> UnsafeRef<Dcb> {
+/// A link to a dispatcher, for a queue.
+pub fn queue_ref(dcb: DcbPtr) -> UnsafeRef<Dcb> {
     // SAFETY: the DCB stays valid while it is on a queue: it is removed from all before its memory can be given back
     // (invariant of DcbPtr).
     unsafe { UnsafeRef::from_raw(dcb.as_non_null().as_ptr()) }

@@ -1,13 +1,11 @@
 //! Round robin: in a circle, each for its time slices. A weight is a number of slices.
 
 use errors::ErrorCode;
-use intrusive_collections::{LinkedList, UnsafeRef, intrusive_adapter};
+use intrusive_collections::LinkedList;
 use kpi::invocation::WEIGHT_MAX;
 
-use super::{pointer, queue_ref};
-use crate::dcb::{Dcb, DcbPtr};
-
-intrusive_adapter!(RunAdapter = UnsafeRef<Dcb>: Dcb { run_link => intrusive_collections::LinkedListLink });
+use super::{RunAdapter, pointer, queue_ref};
+use crate::dcb::{DcbPtr, DcbState};
 
 /// The run queue.
 pub struct Runs {
@@ -40,11 +38,11 @@ impl Runs {
         }
     }
 
-    /// Takes a dispatcher off the queue.
+    /// Takes a dispatcher off the queue. One that is dead is not on it: its link belongs to [`crate::notes`].
     #[inline]
     pub fn remove(&mut self, dcb: DcbPtr) {
-        if dcb.run_link.is_linked() {
-            // SAFETY: it is linked, and only ever in this list.
+        if dcb.state.get() != DcbState::Dead && dcb.run_link.is_linked() {
+            // SAFETY: it is linked, and of one that is not dead only ever in this list.
             let _ = unsafe { self.run.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             self.runnable -= 1;
         }

@@ -59,7 +59,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        self.invoke_object(word, root, caller, args)
+        self.invoke_object(word, root, caller, words)
     }
 
     #[inline(never)]

@@ -14,6 +14,7 @@ impl Kernel {
         self.env
             .with_user_bytes(address, length, |console, bytes| console.write_bytes(bytes))
             .ok_or(ErrorCode::SysInvalidUserBuffer)?;
+        self.env.console.printer = self.printer();
         Ok(self.answer_one(length))
     }
 
@@ -21,6 +22,13 @@ impl Kernel {
     pub(super) fn getchar(&mut self, word: CallWord) -> Handled {
         Self::check_argc(word.argc(), 1)?;
         let byte = self.env.console.read_byte();
-        Ok(self.answer_one(byte.map_or(GETCHAR_NONE, u64::from)))
+        let others = self.env.console.has_line_of_others(self.printer());
+        let byte = byte.map_or(GETCHAR_NONE, u64::from);
+        Ok(self.answer([byte, others.into(), 0]))
+    }
+
+    /// Who calls, for the console.
+    fn printer(&self) -> u64 {
+        self.env.current.map_or(0, |caller| caller.phys().0)
     }
 }

@@ -277,7 +277,11 @@ impl Kernel {
             .map_err(|error| Error::from(error).push(ErrorCode::SysDispCspaceInvalid))?;
         let (position, words) = match listed.found {
             None => (CapPosition::START, [0; 3]),
-            Some((position, slot)) => (position, self.db.identify(&self.env, slot)?.to_words()),
+            Some((position, slot)) => {
+                let cap = self.db.identify(&self.env, slot)?;
+                let foreign = self.db.is_foreign(&self.env, slot);
+                (position.with_foreign(foreign), cap.to_words())
+            }
         };
         let [first, second, third] = words;
         Ok(self.answer_long([position.0, first, second, third, listed.next.0]))

@@ -93,7 +93,7 @@ impl Kernel {
                 self.send(word, slot, caller, args)
             }
             ObjType::Null => self.invoke_carefully(words),
-            _ => self.invoke_object(word, slot, caller, args),
+            _ => self.invoke_object(word, slot, caller, words),
         }
     }
 
@@ -137,7 +137,7 @@ impl Kernel {
             ObjType::EndPointLmp if !word.flags().contains(SendFlags::IDENTIFY) => {
                 self.send(word, slot, caller, args)
             }
-            _ => self.invoke_object(word, slot, caller, args),
+            _ => self.invoke_object(word, slot, caller, words),
         }
     }
 
@@ -147,8 +147,9 @@ impl Kernel {
         word: CallWord,
         slot: CteRef,
         caller: DcbPtr,
-        args: &[u64; 10],
+        words: &[u64; 12],
     ) -> Handled {
+        let [_, target, args @ ..] = words;
         let cap = *self.env.cte(slot).cap();
         let invocation = Invocation {
             word,
@@ -163,7 +164,7 @@ impl Kernel {
             | ObjType::VNodeAarch64L1
             | ObjType::VNodeAarch64L2
             | ObjType::VNodeAarch64L3 => self.invoke_vnode(&invocation),
-            objtype if objtype.is_mapping() => self.invoke_mapping(&invocation),
+            objtype if objtype.is_mapping() => self.invoke_mapping(&invocation, *target),
             ObjType::Dispatcher => self.invoke_dispatcher(&invocation),
             ObjType::Kernel => self.invoke_kernel(&invocation),
             _ => self.invoke_other(&invocation),

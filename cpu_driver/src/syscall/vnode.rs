@@ -12,7 +12,7 @@ use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::{CapRights, PageFlags};
 use kpi::syscall::CallWord;
 
-use super::{Invocation, stepped};
+use super::{EMPTYING, Invocation, stepped};
 use crate::dcb::DcbPtr;
 use crate::kernel::{Handled, Kernel, Reply};
 
@@ -133,10 +133,11 @@ impl Kernel {
     fn unmap_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
         let [mapping, level, ..] = *invocation.args;
         let root = invocation.caller.cspace();
-        if level != CapLevel::L2 as u64 {
+        let is_writable = self.env.cte(root).cap().rights().contains(CapRights::WRITE);
+        if level != CapLevel::L2 as u64 || !is_writable {
             return None;
         }
-        let mapping = slot_below(&self.env, root, mapping, level, CapRights::READ)?;
+        let mapping = slot_below(&self.env, root, mapping, level, EMPTYING)?;
         self.db.unmap_page(&mut self.env, invocation.slot, mapping)
     }
 
@@ -150,8 +151,7 @@ impl Kernel {
             VNodeCommand::Map => self.map(invocation),
             VNodeCommand::Unmap => {
                 let [mapping, level, ..] = *invocation.args;
-                let mapping =
-                    self.find(invocation.caller.cspace(), mapping, level, CapRights::READ)?;
+                let mapping = self.find(invocation.caller.cspace(), mapping, level, EMPTYING)?;
                 let step = self
                     .db
                     .unmap_carefully(&mut self.env, invocation.slot, mapping)?;
@@ -272,8 +272,9 @@ impl Kernel {
         }
     }
 
+    /// `target` is the invoked address: to destroy a Mapping empties its slot, which the CNodes on the way must permit, as for a delete.
     #[inline(never)]
-    pub(super) fn invoke_mapping(&mut self, invocation: &Invocation<'_>) -> Handled {
+    pub(super) fn invoke_mapping(&mut self, invocation: &Invocation<'_>, target: u64) -> Handled {
         let command = MappingCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
@@ -293,7 +294,9 @@ impl Kernel {
                 self.modify(invocation)
             }
             MappingCommand::Destroy => {
-                let step = self.db.destroy_mapping(&mut self.env, invocation.slot)?;
+                let (root, level) = (invocation.caller.cspace(), invocation.word.level());
+                let mapping = self.find(root, target, level, EMPTYING)?;
+                let step = self.db.destroy_mapping(&mut self.env, mapping)?;
                 Ok(stepped(step))
             }
         }

@@ -57,6 +57,11 @@ mod tests {
             1,
             "drawn again"
         );
+        assert_eq!(
+            prompts("barreleye> heoutput\r\n\r\x1b[Kbarreleye> he"),
+            1,
+            "drawn again behind what a program in the background prints"
+        );
         assert_eq!(prompts("barreleye> a\r\nb\r\nbarreleye> "), 2);
         assert_eq!(
             prompts("say barreleye> \r\nbarreleye>x "),

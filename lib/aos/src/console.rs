@@ -60,6 +60,11 @@ pub fn flush() {
     BUFFER.lock().flush();
 }
 
+/// Whether what this domain has printed last ended its line.
+pub fn is_at_line_start() -> bool {
+    BUFFER.lock().at_line_start
+}
+
 /// Prints what is buffered and ends the line, so that whoever prints next starts a new one. For an ending domain; does
 /// nothing when it ends inside of the console itself.
 pub(crate) fn finish() {

@@ -2,7 +2,7 @@
 
 use crate::arch::call;
 use crate::error::{self, Error};
-use kpi::syscall::{CallWord, GETCHAR_NONE, PRINT_MAX, Syscall};
+use kpi::syscall::{CallWord, PRINT_MAX, Syscall};
 
 pub use call::Results;
 
@@ -27,13 +27,19 @@ pub fn print(mut bytes: &[u8]) -> Result<(), Error> {
 
 /// A byte from the bootstrap console, if one is there.
 pub fn getchar() -> Option<u8> {
+    look_at_console().0
+}
+
+/// As [`getchar`]; and whether the last output on the console was the end of a line that another domain printed.
+pub fn look_at_console() -> (Option<u8>, bool) {
     let word = CallWord::simple(Syscall::Getchar, 1).0;
     let results = call::call([word, 0], &[]);
-    let [byte, ..] = results.values;
-    if results.error != 0 || byte == GETCHAR_NONE {
-        return None;
+    let [byte, others, _] = results.values;
+    if results.error != 0 {
+        return (None, false);
     }
-    u8::try_from(byte).ok()
+    // The number that stands for none is no byte either.
+    (u8::try_from(byte).ok(), others != 0)
 }
 
 /// Enters the kernel and comes back: what every system call costs.

@@ -8,6 +8,10 @@
 //! * Revoke: `RevokeMarkTarget`, the steps, then a plain `Revoke`, which either finds nothing left or says that somebody made
 //!   something new meanwhile; then all of it once more.
 //!
+//! A delete step may answer that all that is marked waits for other cores (`SYS_ERR_CAP_LOCKED`, `SYS_ERR_RETRY_THROUGH_MONITOR`). That may be
+//! another domain's: the operation goes on with the clear steps, which clear what does not wait, and then looks whether its own
+//! capability is among what does. Only then it ends with that error. What waits goes with the steps of any later operation.
+//!
 //! Barrelfish counterpart: `lib/capops` (`delete_int.c`, `revoke.c`, `deletestep.c` in the monitor), without the part that talks to
 //! other monitors.
 #![cfg_attr(not(test), no_std)]
@@ -15,7 +19,7 @@
 
 use errors::ErrorCode;
 
-/// What to ask of the kernel next. The first three are about the capability of the operation.
+/// What to ask of the kernel next. The first four are about the capability of the operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Call {
     /// Kernel command Delete_last.
@@ -24,6 +28,8 @@ pub enum Call {
     RevokeMarkTarget,
     /// CNode command Revoke.
     Revoke,
+    /// CNode command GetState: the answer is `SYS_ERR_CAP_LOCKED` if an operation on the capability is going on.
+    Look,
     /// Kernel command Delete_step.
     DeleteStep,
     /// Kernel command Clear_step.
@@ -46,6 +52,8 @@ pub struct Operation {
     next: Next,
     /// It is a revoke.
     revokes: bool,
+    /// Why what is marked waits.
+    waits: Option<ErrorCode>,
 }
 
 impl Operation {
@@ -54,6 +62,7 @@ impl Operation {
         Self {
             next: Next::Call(Call::DeleteLast),
             revokes: false,
+            waits: None,
         }
     }
 
@@ -62,6 +71,7 @@ impl Operation {
         Self {
             next: Next::Call(Call::RevokeMarkTarget),
             revokes: true,
+            waits: None,
         }
     }
 
@@ -84,13 +94,27 @@ impl Operation {
             return answer;
         };
         let nothing_left = answer == Err(ErrorCode::SysCapNotFound);
+        let waits = |code: &ErrorCode| {
+            matches!(
+                code,
+                ErrorCode::SysCapLocked | ErrorCode::SysRetryThroughMonitor
+            )
+        };
         self.next = match call {
             Call::DeleteLast | Call::RevokeMarkTarget => {
                 answer?;
                 Next::Call(Call::DeleteStep)
             }
-            Call::DeleteStep if nothing_left => Next::Call(Call::ClearStep),
+            Call::DeleteStep if nothing_left => {
+                self.waits = None;
+                Next::Call(Call::ClearStep)
+            }
+            Call::DeleteStep if answer.is_err_and(|code| waits(&code)) => {
+                self.waits = answer.err();
+                Next::Call(Call::ClearStep)
+            }
             Call::ClearStep if nothing_left && self.revokes => Next::Call(Call::Revoke),
+            Call::ClearStep if nothing_left && self.waits.is_some() => Next::Call(Call::Look),
             Call::ClearStep if nothing_left => Next::Done,
             // Others may delete too: something was marked while this one was clearing.
             Call::ClearStep if answer == Err(ErrorCode::SysCapLocked) => {
@@ -101,12 +125,21 @@ impl Operation {
                 self.next
             }
             Call::Revoke if answer == Err(ErrorCode::SysRetryThroughMonitor) => {
+                // What waits is in the way.
+                self.waits.map_or(Ok(()), Err)?;
                 Next::Call(Call::RevokeMarkTarget)
             }
             // The capability lay in something made from it.
             Call::Revoke if nothing_left => Next::Done,
             Call::Revoke => {
                 answer?;
+                Next::Done
+            }
+            Call::Look => {
+                if answer == Err(ErrorCode::SysCapLocked) {
+                    self.waits.map_or(answer, Err)?;
+                }
+                // The slot is empty, or others have put something there already, or its CNode is gone.
                 Next::Done
             }
         };
@@ -116,8 +149,8 @@ impl Operation {
     /// Runs it to its end.
     ///
     /// # Errors
-    /// The first of `call` that ends the operation. `code` names the kernel's code of an error.
-    pub fn run<E>(
+    /// What ends the operation: the last of `call`, or a new one for why others have to come first. `code` names the kernel's code of an error.
+    pub fn run<E: From<ErrorCode>>(
         mut self,
         mut call: impl FnMut(Call) -> Result<(), E>,
         code: impl Fn(&E) -> ErrorCode,
@@ -125,8 +158,13 @@ impl Operation {
         while let Next::Call(wanted) = self.next {
             let answer = call(wanted);
             let plain = answer.as_ref().copied().map_err(&code);
-            if self.answered(plain).is_err() {
-                return answer;
+            if let Err(code) = self.answered(plain) {
+                // It may be the one of an earlier step.
+                return if plain == Err(code) {
+                    answer
+                } else {
+                    Err(code.into())
+                };
             }
         }
         Ok(())
@@ -136,7 +174,7 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Call::{ClearStep, DeleteLast, DeleteStep, Revoke, RevokeMarkTarget};
+    use Call::{ClearStep, DeleteLast, DeleteStep, Look, Revoke, RevokeMarkTarget};
     use ErrorCode as E;
 
     /// Runs against canned answers; says which calls were made and how it ended.
@@ -187,9 +225,9 @@ mod tests {
     #[test]
     fn errors_end_it() {
         assert_eq!(run(Operation::delete(), &[NONE]), (vec![DeleteLast], NONE));
-        let locked = Err(E::SysCapLocked);
-        let (calls, result) = run(Operation::delete(), &[Ok(()), locked]);
-        assert_eq!((calls, result), (vec![DeleteLast, DeleteStep], locked));
+        let broken = Err(E::SysIllegalSyscall);
+        let (calls, result) = run(Operation::delete(), &[Ok(()), broken]);
+        assert_eq!((calls, result), (vec![DeleteLast, DeleteStep], broken));
         let remote = Err(E::SysRetryThroughMonitor);
         assert_eq!(run(Operation::revoke(), &[remote]).1, remote);
     }
@@ -205,5 +243,31 @@ mod tests {
                 DeleteLast, DeleteStep, ClearStep, DeleteStep, DeleteStep, ClearStep
             ]
         );
+    }
+
+    #[test]
+    fn what_waits_ends_only_the_operation_that_it_belongs_to() {
+        for waits in [E::SysCapLocked, E::SysRetryThroughMonitor].map(Err) {
+            let all = [DeleteLast, DeleteStep, ClearStep, ClearStep, Look];
+            let begin = [Ok(()), waits, Ok(()), NONE];
+            for (state, expected) in [
+                (NONE, Ok(())),
+                (Ok(()), Ok(())),
+                (Err(E::SysCnodeNotFound), Ok(())),
+                (Err(E::SysCapLocked), waits),
+            ] {
+                let answers = [&begin[..], &[state]].concat();
+                assert_eq!(run(Operation::delete(), &answers), (all.into(), expected));
+            }
+            let round = [RevokeMarkTarget, DeleteStep, ClearStep, Revoke];
+            for (answer, expected) in [(Ok(()), Ok(())), (Err(E::SysRetryThroughMonitor), waits)] {
+                let answers = [Ok(()), waits, NONE, answer];
+                assert_eq!(run(Operation::revoke(), &answers), (round.into(), expected));
+            }
+            // Something is marked meanwhile; then nothing waits any more.
+            let locked = Err(E::SysCapLocked);
+            let answers = [Ok(()), waits, locked, NONE, NONE];
+            assert_eq!(run(Operation::delete(), &answers).1, Ok(()));
+        }
     }
 }

@@ -22,17 +22,38 @@ fn answer() -> impl Strategy<Value = Result<(), E>> {
 
 /// What may come behind a call and its answer: the next call, the end, or the error. Written down from the crate's
 /// documentation, as a table.
-fn expected(revokes: bool, call: Call, answer: Result<(), E>) -> Result<Option<Call>, E> {
-    let again = if revokes { Some(Call::Revoke) } else { None };
+fn expected(
+    revokes: bool,
+    waits: &mut Option<E>,
+    call: Call,
+    answer: Result<(), E>,
+) -> Result<Option<Call>, E> {
+    let again = match (revokes, *waits) {
+        (true, _) => Some(Call::Revoke),
+        (false, Some(_)) => Some(Call::Look),
+        (false, None) => None,
+    };
     match (call, answer) {
         (Call::DeleteLast | Call::RevokeMarkTarget, Ok(())) => Ok(Some(Call::DeleteStep)),
         (Call::DeleteStep, Ok(())) => Ok(Some(Call::DeleteStep)),
-        (Call::DeleteStep, Err(E::SysCapNotFound)) => Ok(Some(Call::ClearStep)),
+        (Call::DeleteStep, Err(E::SysCapNotFound)) => {
+            *waits = None;
+            Ok(Some(Call::ClearStep))
+        }
+        (Call::DeleteStep, Err(why @ (E::SysCapLocked | E::SysRetryThroughMonitor))) => {
+            *waits = Some(why);
+            Ok(Some(Call::ClearStep))
+        }
         (Call::ClearStep, Ok(())) => Ok(Some(Call::ClearStep)),
         (Call::ClearStep, Err(E::SysCapNotFound)) => Ok(again),
         (Call::ClearStep, Err(E::SysCapLocked)) => Ok(Some(Call::DeleteStep)),
         (Call::Revoke, Ok(()) | Err(E::SysCapNotFound)) => Ok(None),
-        (Call::Revoke, Err(E::SysRetryThroughMonitor)) => Ok(Some(Call::RevokeMarkTarget)),
+        (Call::Revoke, Err(E::SysRetryThroughMonitor)) => match *waits {
+            Some(why) => Err(why),
+            None => Ok(Some(Call::RevokeMarkTarget)),
+        },
+        (Call::Look, Err(E::SysCapLocked)) => Err(waits.unwrap()),
+        (Call::Look, _) => Ok(None),
         (_, Err(error)) => Err(error),
     }
 }
@@ -63,7 +84,7 @@ impl Counts {
                 self.cleared = self.cleared.checked_sub(1).ok_or(E::SysCapNotFound)?;
             }
             Call::Revoke if self.descendants > 0 => return Err(E::SysRetryThroughMonitor),
-            Call::Revoke => {}
+            Call::Revoke | Call::Look => {}
         }
         Ok(())
     }
@@ -77,10 +98,11 @@ proptest! {
         let mut operation = if revokes { Operation::revoke() } else { Operation::delete() };
         let first = if revokes { Call::RevokeMarkTarget } else { Call::DeleteLast };
         prop_assert_eq!(operation.next(), Next::Call(first));
+        let mut waits = None;
         for answer in answers {
             let Next::Call(call) = operation.next() else { break };
             let before = operation;
-            match expected(revokes, call, answer) {
+            match expected(revokes, &mut waits, call, answer) {
                 Ok(next) => {
                     prop_assert_eq!(operation.answered(answer), Ok(()));
                     prop_assert_eq!(operation.next(), next.map_or(Next::Done, Next::Call));

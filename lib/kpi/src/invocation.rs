@@ -93,8 +93,9 @@ commands! {
         /// `VNODE_SLOT_INVALID`, `WRONG_MAPPING` (not what this level maps), `FRAME_OFFSET_INVALID` (not inside, or not aligned to page
         /// or block), `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VNODE_SLOT_INUSE`.
         Map = 0, argc 10;
-        /// mapping address, level. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, `WRONG_MAPPING` (no Mapping, or one of
-        /// another table), `CAP_LOCKED`.
+        /// mapping address, level: unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be
+        /// writable. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, the lookup's (`CNODE_RIGHTS`), `WRONG_MAPPING` (no
+        /// Mapping, or one of another table), `CAP_LOCKED`.
         Unmap = 1, argc 4;
         /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with
         /// NOCACHE. Errors: `DEST_CAP_RIGHTS`, `VNODE_SLOT_INVALID`, `VM_MAP_SIZE`, `WRONG_MAPPING` (one is empty, leads to a table, or
@@ -106,10 +107,13 @@ commands! {
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE.
+        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE. No slot
+        /// changes, so the CNodes on the way need not be writable; and the rights of a Mapping are those of what is mapped, which limit
+        /// the flags, so it need not be writable itself.
         /// Errors: `WRONG_MAPPING` (not of a frame), `VM_MAP_OFFSET`, `VM_MAP_SIZE`, `VM_MAP_RIGHTS`.
         Modify = 0, argc 5;
-        /// Unmaps and deletes the Mapping with all its copies. The kernel may restart the call. Errors: `CAP_LOCKED`.
+        /// Unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be writable. The kernel
+        /// may restart the call. Errors: `CNODE_RIGHTS`, `CAP_LOCKED`.
         Destroy = 1, argc 2;
     }
 }
@@ -323,10 +327,12 @@ commands! {
         /// raw: as RevokeMarkTarget, for a capability of another core: its copies and descendants here, whoever owns them. Errors:
         /// `CAP_NOT_FOUND` (there are none), `CAP_LOCKED`.
         RevokeMarkRelations = 20, argc 5;
-        /// Deletes what lies in one marked object. **Barreleye**: no return slot. Errors: `CAP_NOT_FOUND` (nothing is marked).
+        /// Deletes what lies in one marked object. **Barreleye**: no return slot. Errors: `CAP_NOT_FOUND` (nothing is marked), `CAP_LOCKED`
+        /// and `RETRY_THROUGH_MONITOR` (all that is marked holds something that is locked, or that other cores have).
         DeleteStep = 21, argc 2;
-        /// Gives one object's memory back, when nothing is marked. **Barreleye**: no return slot. Errors: `CAP_LOCKED` (something is
-        /// marked), `CAP_NOT_FOUND` (there is none).
+        /// Gives one object's memory back, when nothing is marked, or when DeleteStep has said that all that is waits; then one that holds
+        /// such a thing is marked again instead. **Barreleye**: no return slot. Errors: `CAP_LOCKED` (something is marked),
+        /// `CAP_NOT_FOUND` (there is none).
         ClearStep = 22, argc 2;
         /// As CNode Retype, and the source may belong to another core or have descendants there. Errors: as there, but
         /// it does not ask for the monitor.
@@ -537,6 +543,7 @@ impl PageRunWord {
 }
 
 /// A place in the list that [`DispatcherCommand::DumpCapabilities`] makes: capability address 31:0, level 33:32. 0: before all.
+/// In an answer bit 63 says that another core owns the capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct CapPosition(pub u64);
@@ -560,7 +567,23 @@ impl CapPosition {
     /// Its level.
     #[inline]
     pub const fn level(self) -> u64 {
-        self.0 >> 32
+        (self.0 & !Self::FOREIGN) >> 32
+    }
+
+    const FOREIGN: u64 = 1 << 63;
+
+    /// The place of a capability that another core owns, or not.
+    #[must_use]
+    pub const fn with_foreign(self, foreign: bool) -> Self {
+        match foreign {
+            true => Self(self.0 | Self::FOREIGN),
+            false => Self(self.0 & !Self::FOREIGN),
+        }
+    }
+
+    /// Whether another core owns the capability.
+    pub const fn is_foreign(self) -> bool {
+        self.0 & Self::FOREIGN != 0
     }
 }
 

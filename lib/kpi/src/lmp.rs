@@ -58,7 +58,8 @@ impl LmpHeader {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub enum KernelNote {
-    /// A dispatcher is gone: {domain id}.
+    /// Dispatchers are gone: {domain id, 1}; or {0, how many}, when too many have gone at once to tell them one by one. Whoever waits for the
+    /// end of one then looks whether it has a Dispatcher capability still.
     Death = 1,
     /// A dispatcher was taken off the scheduler because it cannot handle its faults: {domain id, [`FaultKind`], ESR, FAR, PC}.
     Fault = 2,

@@ -28,7 +28,8 @@ pub enum Syscall {
     /// Print a user buffer on the console. `argc` 3; x1 = address, x2 = bytes. Result: bytes printed, at most
     /// [`PRINT_MAX`] a call.
     Print = 6,
-    /// Read a byte from the bootstrap console. `argc` 1. Result: the byte, or [`GETCHAR_NONE`].
+    /// Read a byte from the bootstrap console. `argc` 1. Results: the byte, or [`GETCHAR_NONE`]; 1 if what was printed last is the end of
+    /// a line and another dispatcher printed it.
     Getchar = 7,
 }
 

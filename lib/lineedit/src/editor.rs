@@ -76,6 +76,13 @@ impl Editor {
         &self.line
     }
 
+    /// Draws the prompt and the line again, in the row where the cursor is: somebody else has written there. It begins by erasing the row, so
+    /// that a program that waits for a prompt does not take it for a new one.
+    pub fn redraw(&self, prompt: &str, out: &mut impl Write) {
+        let _ = write!(out, "\r\x1b[K{prompt}{}", self.line);
+        left(self.columns(self.cursor, self.line.len()), out);
+    }
+
     /// Takes one byte; writes to `out` what the terminal must show. Errors of `out` are ignored: the line is what counts.
     pub fn feed(&mut self, byte: u8, out: &mut impl Write) -> Outcome {
         let after_cr = core::mem::take(&mut self.after_cr);
@@ -321,6 +328,14 @@ mod tests {
             let column = editor.text()[..editor.cursor].chars().count();
             assert_eq!(screen.column, column);
         }
+    }
+
+    #[test]
+    fn a_line_is_drawn_again_with_the_cursor_where_it_was() {
+        let (editor, _, _) = run("größe\x02\x02".as_bytes());
+        let mut out = String::new();
+        editor.redraw("> ", &mut out);
+        assert_eq!(out, "\r\x1b[K> größe\x08\x08");
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! [`Menu::parse`] gives [`Item`]s with their positions, so that whoever looks the paths up can report `file:line:column`
-//! too. [`words()`] is the one tokenizer for command lines: hake, init and the shell split arguments by the same rules.
+//! too. [`words()`] is the one tokenizer for command lines: hake, init and the shell split arguments by the same rules. [`command_line`] is
+//! what a prompt makes of a line.
 //!
 //! # Invariants
 //!
@@ -27,9 +28,11 @@
 
 extern crate alloc;
 
+mod line;
 mod parse;
 mod words;
 
+pub use line::{CommandLine, address, command_line};
 pub use parse::{Item, ItemKind, Menu, MenuError, MenuErrorKind, Position};
 pub use words::{Word, WordError, Words, split, words};
 

@@ -15,6 +15,8 @@ const INTERRUPT: u8 = 0x03;
 #[derive(Debug, Default)]
 pub struct Input {
     ahead: VecDeque<u8>,
+    /// Another domain has printed a line where the prompt was.
+    overwritten: bool,
 }
 
 impl Input {
@@ -22,12 +24,22 @@ impl Input {
     pub const fn new() -> Self {
         Self {
             ahead: VecDeque::new(),
+            overwritten: false,
         }
     }
 
     /// The next byte, if one was typed.
     pub fn next(&mut self) -> Option<u8> {
-        self.ahead.pop_front().or_else(syscall::getchar)
+        self.ahead.pop_front().or_else(|| {
+            let (byte, overwritten) = syscall::look_at_console();
+            self.overwritten = overwritten;
+            byte
+        })
+    }
+
+    /// Whether another domain had printed a line behind the prompt when there was last nothing typed.
+    pub const fn is_overwritten(&self) -> bool {
+        self.overwritten
     }
 
     /// Collects what is typed while a program runs. Answers whether Ctrl-C was among it; that drops what came before.

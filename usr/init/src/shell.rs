@@ -4,7 +4,7 @@ use crate::children::{Children, Limit, conclude_command, rest};
 use crate::commands;
 use alloc::string::String;
 use aos::boot::Boot;
-use aos::console::Console;
+use aos::console::{self, Console};
 use aos::{Error, event, print, println};
 use lineedit::{Editor, Outcome};
 
@@ -24,6 +24,7 @@ pub fn serve(boot: &Boot, children: &mut Children) -> Result<(), Error> {
             ended.outcome.tell_background(ended.name, ended.pid);
         }
         print!("{PROMPT}");
+        console::flush();
         let line = read_line(&mut editor, children);
         if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
             let status = commands::execute(boot, children, &line);
@@ -38,6 +39,11 @@ fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
         let snapshot = event::snapshot();
         let Some(byte) = children.input.next() else {
             let busy = children.tend();
+            // What programs in the background print, and what init has to say of them, comes in between.
+            if children.input.is_overwritten() || console::is_at_line_start() {
+                editor.redraw(PROMPT, &mut Console);
+                console::flush();
+            }
             rest(busy, snapshot, Limit::Interrupt);
             continue;
         };

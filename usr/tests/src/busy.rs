@@ -4,7 +4,7 @@
 
 use aos::account::Account;
 use aos::cap::{CNodeRef, CapRef, cap_copy, cap_delete, cap_revoke};
-use aos::initproto::Message;
+use aos::initproto::{Message, Request, Wish};
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
@@ -111,6 +111,34 @@ pub fn trees(operation: Operation) -> Result<(), Error> {
         Operation::Revoke => cap_revoke(memory)?,
     }
     slot::slot_free(root)?;
+    ram::ram_free(memory)
+}
+
+/// Asks for a delete in a CSpace, gives that away with the request, and waits until the monitor is done: all that lies in it goes.
+pub fn give_root() -> Result<(), Error> {
+    let memory = ram::ram_alloc(PLAY_BYTES, BASE_PAGE_SIZE)?;
+    let root = slot::slot_alloc()?;
+    let mut offset = 0;
+    let mut make = |dest, objtype, bytes| {
+        let made = aos::cap::cap_retype(dest, memory, offset, objtype, bytes, 1);
+        offset += bytes;
+        made
+    };
+    make(root, ObjType::L1CNode, L2CNODE_BYTES)?;
+    for l1 in 0..4 {
+        let cnode = CNodeRef::root_of(root.addr()).slot(l1);
+        make(cnode, ObjType::L2CNode, L2CNODE_BYTES)?;
+    }
+    let address = CNodeRef::foreign(root.addr(), 3).slot(9).addr().0;
+    let wish = Wish::Delete { address, level: 2 };
+    let request = Request { number: 77, wish };
+    lmp::send(
+        MONITOREP,
+        &request.encode(),
+        Some(root),
+        SendFlags::GIVEAWAY,
+    )?;
+    // Served behind it.
     ram::ram_free(memory)
 }
 

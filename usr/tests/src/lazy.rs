@@ -182,9 +182,9 @@ fn deep() -> Outcome {
     equal(parked(1)?.join()?, 1)?;
     let shallow = used_since(before);
     that(shallow <= 16 * PAGE + BESIDE, "a shallow stack is small")?;
-    equal(parked(200)?.join()?, 200 * 201 / 2)?;
+    equal(parked(100)?.join()?, 100 * 101 / 2)?;
     let deep = used_since(before);
-    that(deep >= shallow + 150 * PAGE, "a deep one is not")?;
+    that(deep >= shallow + 90 * PAGE, "a deep one is not")?;
     thread::trim();
     that(used_since(before) <= BESIDE, "stacks come back")
 }

@@ -16,6 +16,7 @@ mod asking;
 mod attack;
 mod busy;
 mod caps;
+mod crowd;
 mod dispatchers;
 mod harness;
 mod heavy;

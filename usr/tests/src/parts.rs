@@ -1,11 +1,13 @@
 //! What a child of the tests does: `tests --child PART`.
 
 use crate::busy;
-use aos::cap::{CNodeRef, Cap, CapRef, reap};
-use aos::kpi::cap::Frame;
+use aos::cap::{CNodeRef, Cap, CapRef, cap_copy, reap, root_cnode_resize};
+use aos::kpi::cap::{Frame, ObjType};
+use aos::kpi::layout::L2CNODE_BYTES;
 use aos::kpi::rights::PageFlags;
 use aos::kpi::slots::root;
 use aos::paging::MappedFrame;
+use aos::slot::slot_alloc;
 use aos::{Error, Status, ram, thread, time};
 
 /// Status of a part that did what it was to do.
@@ -18,9 +20,14 @@ pub fn play(part: &str, seed: u64) -> Status {
         "spawner" => return end(part, busy::spawner(seed)),
         "delete-tree" => busy::trees(busy::Operation::Delete),
         "revoke-tree" => busy::trees(busy::Operation::Revoke),
+        "give-root" => busy::give_root(),
         "asks" => crate::asking::plain(),
         "exit" => Ok(()),
         "sleep" => sleep(),
+        "stop-crowd" => crate::crowd::stop(seed),
+        "delete-crowd" => crate::crowd::delete(seed),
+        "delete-crowd-and-self" => crate::crowd::delete_with_self(seed),
+        "wide-root" => wide_root(),
         "count" => count(),
         "periodic" => periodic(),
         "touch-unmapped" => touch_unmapped(),
@@ -48,6 +55,15 @@ fn sleep() -> Result<(), Error> {
     loop {
         aos::event::wait_until(aos::event::snapshot(), None);
     }
+}
+
+/// Gets a larger root CNode, uses a slot that the first one did not have, and sleeps.
+fn wide_root() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let new = ram::object_alloc(ObjType::L1CNode, 2 * L2CNODE_BYTES)?;
+    root_cnode_resize(new, slot_alloc()?)?;
+    cap_copy(CNodeRef::ROOT.slot(300), CNodeRef::ROOT.slot(root::TASKCN))?;
+    sleep()
 }
 
 const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);

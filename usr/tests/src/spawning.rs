@@ -10,6 +10,7 @@ use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
 use aos::paging::MappedFrame;
 use aos::ram::frame_alloc;
+use aos::syscall;
 use core::time::Duration;
 
 const SUITE: &str = "spawn";
@@ -17,6 +18,9 @@ const SUITE: &str = "spawn";
 /// Runs the suite.
 pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "a program ends with its status", || status(world));
+    harness.test(SUITE, "lines of another domain are noticed", || {
+        lines(world)
+    });
     harness.test(SUITE, "a boot module by its name", || by_name(world));
     harness.test(SUITE, "several domains at once", || several(world));
     harness.test(SUITE, "time slices: two domains that never yield", || {
@@ -63,6 +67,17 @@ fn status(world: &World) -> Outcome {
         equal(message, Some(Message::Exit { status }))?;
     }
     Ok(())
+}
+
+/// Who shows a prompt hears when another domain has printed behind it.
+fn lines(world: &World) -> Outcome {
+    equal(
+        world.run("hello", &["hello"])?,
+        Some(Message::Exit { status: 0 }),
+    )?;
+    equal(syscall::look_at_console(), (None, true))?;
+    syscall::print(b"\n")?;
+    equal(syscall::look_at_console(), (None, false))
 }
 
 fn by_name(world: &World) -> Outcome {

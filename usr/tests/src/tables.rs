@@ -20,7 +20,7 @@ use aos::kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, root, task};
 use aos::paging::MappedFrame;
-use aos::ram::{frame_alloc, mm_alloc, mm_free, vnode_create};
+use aos::ram::{cnode_create_l2, frame_alloc, mm_alloc, mm_free, vnode_create};
 use aos::slot::{slot_alloc, slot_free};
 
 const SUITE: &str = "tables";
@@ -590,11 +590,32 @@ fn flag_refusals() -> Outcome {
     refused(vnode_unmap(weak_table, slot), ErrorCode::SysDestCapRights)?;
     refused(vnode_unmap(tables.l2, slot), ErrorCode::SysWrongMapping)?;
     refused(vnode_unmap(tables.l3, frame), ErrorCode::SysWrongMapping)?;
+    by_reading(tables.l3, slot)?;
     for cap in [slot, weak, weak_table] {
         cap_destroy(cap)?;
     }
     tables.free()?;
     mm_free(frame)?;
+    Ok(())
+}
+
+/// Through a CNode that may only be read, a Mapping can be changed, and not deleted.
+fn by_reading(table: CapRef, mapping: CapRef) -> Outcome {
+    let [writable, read_only] = [cnode_create_l2()?, cnode_create_l2()?];
+    let whole = |cnode: CNodeRef| CNodeRef::ROOT.slot(cnode.cnode.l1());
+    cap_copy(writable.slot(0), mapping)?;
+    cap_delete(whole(read_only))?;
+    let rights = u64::from(CapRights::READ.0);
+    cap_mint(whole(read_only), whole(writable), rights, 0)?;
+    let seen = read_only.slot(0);
+    mapping_modify(seen, 0, 1, READ)?;
+    // refuses Mapping.Destroy: CNODE_RIGHTS
+    // refuses VNode.Unmap: CNODE_RIGHTS
+    refused(mapping_destroy(seen), ErrorCode::SysCnodeRights)?;
+    refused(vnode_unmap(table, seen), ErrorCode::SysCnodeRights)?;
+    equal(cap_direct_identify(seen)?.objtype(), ObjType::FrameMapping)?;
+    cap_delete(whole(read_only))?;
+    cap_delete(whole(writable))?;
     Ok(())
 }
 

@@ -271,6 +271,15 @@ pub fn cap_delete(cap: CapRef) -> Result<(), Error> {
     whole(deleted, cap, Operation::delete()).push_err(ErrorCode::LibCapDelete)
 }
 
+/// As [`cap_delete`], as far as one call to the kernel does it.
+///
+/// # Errors
+/// `LIB_ERR_CAP_DELETE` on the kernel's error: `SYS_ERR_RETRY_THROUGH_MONITOR` for the last copy of a CNode or Dispatcher.
+pub fn cap_delete_simply(cap: CapRef) -> Result<(), Error> {
+    let deleted = on_slot(cap, CNodeCommand::Delete).map(|_| ());
+    deleted.push_err(ErrorCode::LibCapDelete)
+}
+
 /// Deletes every copy and descendant of a capability, but not itself.
 ///
 /// Last copies of CNodes and Dispatchers: as [`cap_delete`].
@@ -312,6 +321,10 @@ pub fn operation_call(call: Call, cap: CapRef) -> Result<(), Error> {
         Call::DeleteLast => kernel::delete_last(cap),
         Call::RevokeMarkTarget => kernel::revoke_mark_target(cap),
         Call::Revoke => on_slot(cap, CNodeCommand::Revoke).map(|_| ()),
+        Call::Look => match cap_state(cap)?.busy {
+            true => Err(Error::new(ErrorCode::SysCapLocked)),
+            false => Ok(()),
+        },
         Call::DeleteStep => kernel::delete_step(),
         Call::ClearStep => kernel::clear_step(),
     }

@@ -5,7 +5,9 @@
 //!
 //! A page that is there and permits the access was put there meanwhile by another thread: then the access is only tried again.
 
-use super::{Backing, Choice, LAZY, Name, OWN_BYTES, OWN_START, PageSize, Span, error_of};
+use super::{
+    Attributes, Backing, Choice, LAZY, Name, OWN_BYTES, OWN_START, PageSize, Span, error_of,
+};
 use crate::console;
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
@@ -35,6 +37,11 @@ const fn permits(flags: PageFlags, access: Access) -> bool {
     }
 }
 
+/// Whether a page is to be put where such an access was.
+fn is_lazy(attributes: &Attributes, access: Access) -> bool {
+    attributes.tag == LAZY && !attributes.is_guard && permits(attributes.flags, access)
+}
+
 /// Puts memory where a fault was, if some belongs there. Called enabled, on a stack that is there, by a thread that holds none of the locks
 /// of [`memory`](crate::memory).
 pub(crate) fn resolve(address: u64, access: Access) -> Resolution {
@@ -47,9 +54,7 @@ pub(crate) fn resolve(address: u64, access: Access) -> Resolution {
         };
         match found.page {
             Some(page) if permits(page.flags, access) => Ok(Resolution::Again),
-            None if found.region.attributes.tag == LAZY
-                && permits(found.region.attributes.flags, access) =>
-            {
+            None if is_lazy(&found.region.attributes, access) => {
                 back(core, address).map(|()| Resolution::Done)
             }
             _ => Ok(Resolution::Not),

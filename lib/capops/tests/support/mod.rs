@@ -265,6 +265,15 @@ impl World {
             Call::DeleteLast => found.and_then(|at| db.delete_last(env, at)),
             Call::RevokeMarkTarget => found.and_then(|at| db.revoke_mark_target(env, at)),
             Call::Revoke => found.and_then(|at| db.revoke(env, at)),
+            Call::Look => found.and_then(|at| {
+                let state = db.state_of(env, at);
+                let busy = state.flags.has(Flags::LOCKED.with(Flags::IN_DELETE));
+                match (env.cte(at).is_empty(), busy) {
+                    (true, _) => Err(ErrorCode::SysCapNotFound),
+                    (false, true) => Err(ErrorCode::SysCapLocked),
+                    (false, false) => Ok(Step::Done),
+                }
+            }),
         };
         env.tidy();
         match step {

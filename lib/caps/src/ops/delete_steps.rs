@@ -14,7 +14,8 @@
 //!
 //! An object that holds a capability in which other cores have a say (locked, or with remote copies) goes to the end of the list: it
 //! keeps no other from its turn. A step fails only when a whole round has settled nothing; it goes on when it is repeated after that
-//! was mended.
+//! was mended. Until then clear steps clear what holds nothing that waits, so that no domain's memory is kept by what another core
+//! does with another domain's capabilities; what does hold something goes back to the delete list.
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
@@ -135,6 +136,7 @@ impl Database {
         let entry = env.cte_mut(at);
         entry.flags = entry.flags.without(Flags::HELD).with(Flags::IN_DELETE);
         self.pending.push(env, at);
+        self.pending.all_wait = false;
     }
 
     /// Works on the first marked object: deletes or marks what lies in it, and puts it on the clear list.
@@ -145,6 +147,7 @@ impl Database {
     /// `SYS_ERR_CAP_NOT_FOUND`: nothing is marked. `SYS_ERR_CAP_LOCKED`, `SYS_ERR_RETRY_THROUGH_MONITOR`: all that is marked waits for
     /// others, and other cores have a say in something that lies in one of them.
     pub fn delete_step<E: Env>(&mut self, env: &mut E) -> Result<Step, ErrorCode> {
+        self.pending.all_wait = false;
         let at = match self.pending.working {
             Some(at) => at,
             None => {
@@ -181,6 +184,7 @@ impl Database {
         self.pending.push(env, at);
         if self.pending.stuck == Some(at) {
             self.pending.stuck = None;
+            self.pending.all_wait = true;
             return Err(error);
         }
         self.pending.stuck.get_or_insert(at);
@@ -274,19 +278,56 @@ impl Database {
         self.fill(env, to, cap, flags, state)
     }
 
-    /// Removes the capability of one object on the clear list: its memory is free.
+    /// Removes the capability of one object on the clear list: its memory is free. If something is marked that waits for other cores
+    /// and lies in it, puts it back on the delete list.
     ///
     /// # Errors
-    /// `SYS_ERR_CAP_NOT_FOUND`: there is none. `SYS_ERR_CAP_LOCKED`: something is marked; [`Self::delete_step`] comes first.
+    /// `SYS_ERR_CAP_NOT_FOUND`: there is none. `SYS_ERR_CAP_LOCKED`: something is marked, and [`Self::delete_step`] has not said since
+    /// that it waits; that comes first.
     pub fn clear_step<E: Env>(&mut self, env: &mut E) -> Result<Step, ErrorCode> {
-        if self.pending.has_marked() {
+        let waiting = self.pending.has_marked();
+        if waiting && !self.pending.all_wait {
             return Err(code::CAP_LOCKED);
         }
-        let at = self.pending.pop_cleared(env).ok_or(code::CAP_NOT_FOUND)?;
+        let at = self.pending.first_cleared().ok_or(code::CAP_NOT_FOUND)?;
+        if waiting {
+            let mut budget = self.budget(env);
+            match self.holds_others(env, at, &mut budget) {
+                Some(false) => {}
+                Some(true) => {
+                    self.pending.drop_cleared(env, at);
+                    self.pending.push(env, at);
+                    return Ok(Step::Done);
+                }
+                None => return Ok(Step::Again),
+            }
+        }
+        self.pending.drop_cleared(env, at);
         let cap = env.cte(at).cap;
         self.take_out(env, at);
         env.retire(PhysAddr(cap.address()), cap.size());
         self.announce_end(env, &cap);
         Ok(Step::Done)
+    }
+
+    /// Whether an object on the clear list holds a capability besides its own. Nobody can put one there any more, so what was looked at
+    /// stays so: `page` counts it. `None`: looking goes on in another call.
+    fn holds_others<E: Env>(&self, env: &mut E, at: CteRef, budget: &mut Budget) -> Option<bool> {
+        let entry = env.cte(at);
+        let (base, entries) = (PhysAddr(first_word(&entry.cap)), inner_entries(&entry.cap));
+        let mut index = entry.page;
+        while index < entries {
+            let inner = env.slot(base, index);
+            if !budget.spend_instructions(LOOK) {
+                env.cte_mut(at).page = index;
+                return None;
+            }
+            if inner != at && !env.cte(inner).is_empty() {
+                return Some(true);
+            }
+            index += 1;
+        }
+        env.cte_mut(at).page = index;
+        budget.spend(Work::Remove).then_some(false)
     }
 }

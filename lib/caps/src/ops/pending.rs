@@ -22,6 +22,8 @@ pub(crate) struct Pending {
     pub(super) working: Option<CteRef>,
     /// The first that could not go on since the last one was settled.
     pub(super) stuck: Option<CteRef>,
+    /// All that is marked waits for other cores, and nothing was marked since that was found.
+    pub(super) all_wait: bool,
     /// First of the clear list: empty objects, each with its own capability in one of its own entries.
     cleared: Option<CteRef>,
     /// How far a revocation has come: its target, and the last capability that it left behind marked.
@@ -51,6 +53,7 @@ impl Pending {
         last: None,
         working: None,
         stuck: None,
+        all_wait: false,
         cleared: None,
         revoking: None,
     };
@@ -91,10 +94,13 @@ impl Pending {
         self.cleared = Some(at);
     }
 
-    /// Takes one off the clear list.
-    pub(super) fn pop_cleared<S: Store>(&mut self, store: &S) -> Option<CteRef> {
-        let at = self.cleared?;
-        self.cleared = store.cte(at).next_staged();
-        Some(at)
+    /// The first of the clear list.
+    pub(super) fn first_cleared(&self) -> Option<CteRef> {
+        self.cleared
+    }
+
+    /// Takes that off the clear list.
+    pub(super) fn drop_cleared<S: Store>(&mut self, store: &S, first: CteRef) {
+        self.cleared = store.cte(first).next_staged();
     }
 }

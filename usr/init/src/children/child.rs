@@ -100,7 +100,6 @@ impl Child {
             pid: self.pid,
             name: self.name,
             dispatcher: self.domain.dispatcher(),
-            root: self.domain.root(),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::records;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::cap::{CNodeRef, CapRef, cap_direct_identify, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::kpi::cap::ObjType;
@@ -46,7 +46,7 @@ const NOTE_WORDS: u32 = 257;
 pub const TRUSTED_BYTES: u64 = 256 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
-/// Ended children whose status is remembered.
+/// Ended children that are remembered.
 const REMEMBERED: usize = 64;
 
 /// How much a child may do.
@@ -80,8 +80,6 @@ pub struct Running {
     pub name: DomainName,
     /// Its dispatcher, in init's CSpace.
     pub dispatcher: CapRef,
-    /// Its root CNode, in init's CSpace.
-    pub root: CapRef,
 }
 
 /// A child that is no more.
@@ -109,9 +107,11 @@ pub struct Children {
     turn: usize,
     /// Not told yet.
     ended: Vec<Ended>,
-    statuses: VecDeque<(u32, u8)>,
+    remembered: VecDeque<Ended>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
+    /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
+    pub told: [u64; 2],
     /// Memory of each trusted child that is started.
     pub trusted_bytes: u64,
 }
@@ -132,19 +132,19 @@ impl Children {
             running: Vec::with_capacity(MAX_CHILDREN),
             turn: 0,
             ended: Vec::with_capacity(MAX_CHILDREN),
-            statuses: VecDeque::with_capacity(REMEMBERED),
+            remembered: VecDeque::with_capacity(REMEMBERED),
             balance: None,
+            told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
         })
     }
 
-    /// The domains that run, init first: number, name, dispatcher, root CNode.
+    /// The domains that run, init first: number, name, dispatcher.
     pub fn domains(&self) -> impl Iterator<Item = Running> {
         let init = Running {
             pid: INIT_PID,
             name: DomainName::own(),
             dispatcher: CapRef::task(task::DISPATCHER),
-            root: CapRef::OWN_ROOT,
         };
         let children = self.running.iter().map(Child::running);
         core::iter::once(init).chain(children)
@@ -316,10 +316,10 @@ impl Children {
         Some(self.ended.swap_remove(index))
     }
 
-    /// The status of a child that ended a while ago.
-    pub fn status(&self, pid: u32) -> Option<u8> {
-        let found = self.statuses.iter().find(|(other, _)| *other == pid);
-        found.map(|(_, status)| *status)
+    /// A child that ended a while ago.
+    pub fn remembered(&self, pid: u32) -> Option<Ended> {
+        let found = self.remembered.iter().find(|ended| ended.pid == pid);
+        found.copied()
     }
 
     /// Does what is to be done now, without waiting: messages, notes, some calls for children, taking apart those that have ended.
@@ -383,16 +383,17 @@ impl Children {
             Err(error) => println!("{name} (pid {pid}): could not be taken apart: {error}"),
         }
         outcome.record(name, pid);
-        if self.statuses.len() >= REMEMBERED {
-            self.statuses.pop_front();
+        if self.remembered.len() >= REMEMBERED {
+            self.remembered.pop_front();
         }
-        self.statuses.push_back((pid, outcome.status()));
-        self.ended.push(Ended {
+        let ended = Ended {
             pid,
             name,
             outcome,
             background,
-        });
+        };
+        self.remembered.push_back(ended);
+        self.ended.push(ended);
     }
 
     /// Takes the kernel's notes: memory that is free; answers who stopped, and how.
@@ -405,11 +406,34 @@ impl Children {
                         child.memory_free(base, bytes);
                     }
                 }
-                Some(Note::Stopped(id, outcome)) => stopped.push((id, outcome)),
+                Some(Note::Stopped(id, outcome)) => {
+                    let [stopped_count, gone_count] = &mut self.told;
+                    match outcome {
+                        Outcome::Died => *gone_count += 1,
+                        _ => *stopped_count += 1,
+                    }
+                    stopped.push((id, outcome));
+                }
+                Some(Note::Gone(count)) => {
+                    let [_, gone_count] = &mut self.told;
+                    *gone_count += count;
+                    self.look_who_is_gone();
+                }
                 None => println!("init: the kernel sent a note that is not known here"),
             }
         }
         stopped
+    }
+
+    /// So many dispatchers have gone that the kernel names none: the children whose dispatcher init has no more have ended. (One that took
+    /// its dispatcher away from init and has it still ends, too: nobody could say of it that it does.)
+    fn look_who_is_gone(&mut self) {
+        for child in &mut self.running {
+            let found = cap_direct_identify(child.domain.dispatcher());
+            if found.is_err_and(|error| error.contains(ErrorCode::SysCapNotFound)) {
+                child.outcome.get_or_insert(Outcome::Died);
+            }
+        }
     }
 
     /// Notes about a child that is gone already are nothing new.
@@ -446,6 +470,8 @@ pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
 enum Note {
     /// The dispatcher of this domain does not run any more.
     Stopped(u64, Outcome),
+    /// So many dispatchers are gone.
+    Gone(u64),
     /// Something went that lay in this memory.
     Free { base: u64, bytes: u64 },
 }
@@ -454,7 +480,10 @@ fn decode_note(words: &[u64]) -> Option<Note> {
     let (kind, rest) = words.split_first()?;
     let (first, rest) = rest.split_first()?;
     if *kind == KernelNote::Death as u64 {
-        Some(Note::Stopped(*first, Outcome::Died))
+        match rest.first() {
+            Some(1) => Some(Note::Stopped(*first, Outcome::Died)),
+            count => Some(Note::Gone(*count?)),
+        }
     } else if *kind == KernelNote::Fault as u64 {
         Some(Note::Stopped(*first, outcome::from_note(rest)))
     } else if *kind == KernelNote::Free as u64 {

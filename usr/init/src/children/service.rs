@@ -14,7 +14,9 @@
 use super::child::Child;
 use crate::outcome::Outcome;
 use alloc::vec::Vec;
-use aos::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, operation_call};
+use aos::cap::{
+    CNodeRef, CapRef, cap_delete, cap_delete_simply, cap_direct_identify, operation_call,
+};
 use aos::capops::{Next, Operation};
 use aos::error::ResultExt;
 use aos::initproto::{Answer, Request, Wish};
@@ -37,6 +39,8 @@ pub struct Job {
     number: Option<u32>,
     operation: Operation,
     target: CapRef,
+    /// What is to be answered; what the target is then, is the request's root CNode, which goes first.
+    result: Option<Result<(), Error>>,
 }
 
 impl Job {
@@ -46,6 +50,17 @@ impl Job {
             number: None,
             operation: Operation::delete(),
             target: received,
+            result: None,
+        }
+    }
+
+    /// Deletes the root CNode of a request that was done, with all that lies in it, if this was the last copy.
+    const fn drop_root(number: u32, root: CapRef, result: Result<(), Error>) -> Self {
+        Self {
+            number: Some(number),
+            operation: Operation::delete(),
+            target: root,
+            result: Some(result),
         }
     }
 
@@ -57,7 +72,9 @@ impl Job {
         let answer = operation_call(call, self.target);
         let plain = answer.map_err(|error| error.code());
         match self.operation.answered(plain) {
-            Err(_) => Some(answer),
+            Err(code) if plain == Err(code) => Some(answer),
+            // Of an earlier step.
+            Err(code) => Some(Err(Error::new(code))),
             Ok(()) if self.operation.next() == Next::Done => Some(Ok(())),
             Ok(()) => None,
         }
@@ -133,6 +150,7 @@ impl Child {
             number: Some(number),
             operation,
             target,
+            result: None,
         });
         Ok(())
     }
@@ -157,15 +175,32 @@ impl Child {
         let Some(result) = result else {
             return true;
         };
-        let number = job.number;
+        let (number, earlier) = (job.number, job.result.take());
         self.job = None;
         // What was to be discarded is gone, and the slot may hold the capability of the next request already.
         if let Some(number) = number {
-            // Empty when the job itself took it. A root CNode of which this was the last copy goes whole.
-            let _ = cap_delete(self.channel.receive_slot);
-            self.answer(number, result, None);
+            match earlier {
+                Some(result) => {
+                    self.answer(number, result, None);
+                }
+                None => self.end_request(number, result),
+            }
         }
         true
+    }
+
+    /// Drops the root CNode that came with a request, then answers. Of the last copy all that lies in it goes too: a job of its own.
+    fn end_request(&mut self, number: u32, result: Result<(), Error>) {
+        let root = self.channel.receive_slot;
+        match cap_delete_simply(root) {
+            Err(error) if error.contains(ErrorCode::SysRetryThroughMonitor) => {
+                self.job = Some(Job::drop_root(number, root, result));
+            }
+            // Empty when the job itself took it.
+            _ => {
+                self.answer(number, result, None);
+            }
+        }
     }
 
     /// Sends an answer, and a capability, which then leaves this CSpace. Answers whether it was sent.

@@ -4,11 +4,12 @@
 
 use super::{Context, STATUS_USAGE, captree, capwhy};
 use alloc::string::String;
-use aos::cap::{CNodeRef, CapRef, cap_direct_identify, cap_state};
-use aos::kpi::addr::{CapLevel, L2_SLOTS};
-use aos::kpi::cap::{Capability, ObjType};
-use aos::kpi::layout::SLOT_BYTES;
-use aos::println;
+use aos::cap::CapRef;
+use aos::cap::dispatcher::dispatcher_capabilities;
+use aos::kpi::addr::CapLevel;
+use aos::kpi::cap::Capability;
+use aos::kpi::invocation::CapPosition;
+use aos::{Error, menu, println};
 
 /// What the arguments mean.
 pub const ARGS: &str = "[PID | all | tree [ADDRESS] | why ADDRESS]";
@@ -24,13 +25,13 @@ pub fn caps(context: &mut Context<'_>) -> u8 {
         [] => one(context, crate::children::INIT_PID),
         ["all"] => all(context),
         ["tree"] => captree::tree(None, context.json),
-        ["tree", address] => match number(address) {
-            Some(address) => captree::tree(Some(address), context.json),
-            None => usage(),
-        },
-        ["why", address] => match number(address) {
-            Some(address) => capwhy::why(context, address),
-            None => usage(),
+        [what @ ("tree" | "why"), text] => match (menu::address(text), *what) {
+            (Some(address), "tree") => captree::tree(Some(address), context.json),
+            (Some(address), _) => capwhy::why(context, address),
+            (None, _) => {
+                println!("{text}: no address; write it in hexadecimal, as it is shown: 0x40000000");
+                STATUS_USAGE
+            }
         },
         [pid] => match pid.parse() {
             Ok(pid) => one(context, pid),
@@ -45,14 +46,6 @@ fn usage() -> u8 {
     STATUS_USAGE
 }
 
-/// A number, decimal or with 0x.
-fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
 /// `ROOT SLOT TYPE BASE BYTES RIGHTS OWNER` of one domain. A root slot itself has `-` for SLOT. What is alike is one row.
 fn one(context: &Context<'_>, pid: u32) -> u8 {
     let Some(domain) = context.children.domains().find(|domain| domain.pid == pid) else {
@@ -60,10 +53,10 @@ fn one(context: &Context<'_>, pid: u32) -> u8 {
         return 1;
     };
     header(context.json);
-    match space(domain.root, None, context.json) {
-        true => 0,
-        false => {
-            println!("the CSpace of {} (pid {pid}) is gone", domain.name);
+    match space(domain.dispatcher, None, context.json) {
+        Ok(()) => 0,
+        Err(error) => {
+            println!("the CSpace of {} (pid {pid}) is gone: {error}", domain.name);
             1
         }
     }
@@ -77,7 +70,7 @@ fn all(context: &Context<'_>) -> u8 {
             println!("{} (pid {})", domain.name, domain.pid);
         }
         // One that gave up its CSpace has nothing.
-        space(domain.root, Some(domain.pid), context.json);
+        let _ = space(domain.dispatcher, Some(domain.pid), context.json);
     }
     0
 }
@@ -91,39 +84,28 @@ fn header(json: bool) {
     }
 }
 
-/// A CSpace; false when there is no root CNode.
-fn space(root: CapRef, pid: Option<u32>, json: bool) -> bool {
-    let Ok(capability) = cap_direct_identify(root) else {
-        return false;
-    };
-    let slots = capability.size() / SLOT_BYTES;
+/// The CSpace that a dispatcher has now: it may have got another root CNode.
+///
+/// # Errors
+/// The kernel's, when there is none, or init has the dispatcher no more.
+fn space(dispatcher: CapRef, pid: Option<u32>, json: bool) -> Result<(), Error> {
     let mut rows = Rows::new(pid, json);
-    for l1 in 0..u32::try_from(slots).unwrap_or(0) {
-        let slot = CNodeRef::root_of(root.addr()).slot(l1);
-        let Ok(capability) = cap_direct_identify(slot) else {
-            continue;
-        };
-        rows.add(slot, capability);
-        if capability.objtype() != ObjType::L2CNode {
-            continue;
-        }
-        for l2 in 0..L2_SLOTS {
-            let slot = CNodeRef::foreign(root.addr(), l1).slot(l2);
-            if let Ok(capability) = cap_direct_identify(slot) {
-                rows.add(slot, capability);
-            }
+    let mut result = Ok(());
+    for found in dispatcher_capabilities(dispatcher) {
+        match found {
+            Ok((position, capability)) => rows.add(position, capability),
+            Err(error) => result = Err(error),
         }
     }
     rows.end_run();
-    true
+    result
 }
 
 /// One or more capabilities alike, of objects one behind the other, in slots one behind the other.
 #[derive(Clone, Copy)]
 struct Row {
-    first: CapRef,
+    first: CapPosition,
     capability: Capability,
-    foreign: bool,
     /// How many more follow.
     more: u32,
     /// Base of the last.
@@ -132,17 +114,17 @@ struct Row {
 
 impl Row {
     /// Whether another capability belongs to this row.
-    fn goes_on(&self, slot: CapRef, capability: &Capability, foreign: bool) -> bool {
-        let is_next = slot.addr().0 == self.first.addr().0 + self.more + 1;
+    fn goes_on(&self, slot: CapPosition, capability: &Capability) -> bool {
+        let is_next = slot.address().0 == self.first.address().0 + self.more + 1;
         let same = &self.capability;
-        slot.level() == CapLevel::L2
-            && self.first.level() == CapLevel::L2
+        slot.level() == CapLevel::L2 as u64
+            && self.first.level() == CapLevel::L2 as u64
             && is_next
             && capability.address() == self.last.wrapping_add(same.size())
             && capability.objtype() == same.objtype()
             && capability.size() == same.size()
             && capability.rights() == same.rights()
-            && foreign == self.foreign
+            && slot.is_foreign() == self.first.is_foreign()
     }
 }
 
@@ -162,14 +144,13 @@ impl Rows {
         }
     }
 
-    fn add(&mut self, slot: CapRef, capability: Capability) {
-        let foreign = cap_state(slot).is_ok_and(|state| state.foreign);
+    fn add(&mut self, slot: CapPosition, capability: Capability) {
         if self.json {
-            self.print_json(slot, &capability, foreign);
+            self.print_json(slot, &capability);
             return;
         }
         if let Some(row) = &mut self.run
-            && row.goes_on(slot, &capability, foreign)
+            && row.goes_on(slot, &capability)
         {
             row.more += 1;
             row.last = capability.address();
@@ -179,7 +160,6 @@ impl Rows {
         self.run = Some(Row {
             first: slot,
             capability,
-            foreign,
             more: 0,
             last: capability.address(),
         });
@@ -189,9 +169,11 @@ impl Rows {
         let Some(row) = self.run.take() else {
             return;
         };
-        let address = row.first.addr();
+        let address = row.first.address();
         match row.first.level() {
-            CapLevel::L2 => aos::print!("{:>4} {:>4} ", address.l1(), address.l2()),
+            level if level == CapLevel::L2 as u64 => {
+                aos::print!("{:>4} {:>4} ", address.l1(), address.l2())
+            }
             _ => aos::print!("{:>4}    - ", address.l1()),
         }
         let capability = row.capability;
@@ -202,7 +184,7 @@ impl Rows {
             capability.size(),
             capability.rights()
         );
-        if row.foreign {
+        if row.first.is_foreign() {
             aos::print!("other");
         } else {
             aos::print!("{}", aos::core_id().0);
@@ -214,13 +196,13 @@ impl Rows {
         println!();
     }
 
-    fn print_json(&self, slot: CapRef, capability: &Capability, foreign: bool) {
-        let l1 = slot.addr().l1();
+    fn print_json(&self, slot: CapPosition, capability: &Capability) {
+        let l1 = slot.address().l1();
         let l2 = match slot.level() {
-            CapLevel::L2 => slot.addr().l2() as i32,
+            level if level == CapLevel::L2 as u64 => slot.address().l2() as i32,
             _ => -1,
         };
-        let owner = match foreign {
+        let owner = match slot.is_foreign() {
             true => -1,
             false => i32::from(aos::core_id().0),
         };

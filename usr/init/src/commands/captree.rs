@@ -159,7 +159,11 @@ impl Printer {
             aos::print!(" x{copies}");
         }
         if more > 0 {
-            aos::print!(" and {more} like it, the last at {last:#x}");
+            aos::print!(" and {more} like it");
+        }
+        // Several objects at one address: endpoints, and what has none.
+        if more > 0 && last != base {
+            aos::print!(", the last at {last:#x}");
         }
         println!();
     }

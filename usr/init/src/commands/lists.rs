@@ -3,7 +3,7 @@
 use super::Context;
 use aos::cap::kernel;
 use aos::json::Quoted;
-use aos::{Error, println, ram, slot};
+use aos::{Error, println, ram, slot, syscall};
 
 /// `total= used= free= largest=` in bytes. Used is all that is not free: kernel, boot image, init, programs.
 pub fn mem(context: &mut Context<'_>) -> u8 {
@@ -72,6 +72,27 @@ pub fn in_use() -> Result<[u64; 3], Error> {
         capabilities,
         u64::from(used_slots),
     ])
+}
+
+/// `stopped= gone=`: dispatchers that the kernel has said it stopped, and that are gone, since the boot.
+pub fn told(context: &mut Context<'_>) -> u8 {
+    // What waits in the kernel comes with the next calls.
+    loop {
+        let before = context.children.told;
+        // It cannot fail.
+        let _ = syscall::nop();
+        context.children.tend();
+        if context.children.told == before {
+            break;
+        }
+    }
+    let [stopped, gone] = context.children.told;
+    if context.json {
+        println!("{{\"stopped\":{stopped},\"gone\":{gone}}}");
+    } else {
+        println!("stopped={stopped} gone={gone}");
+    }
+    0
 }
 
 /// Checks the kernel's capability database; status 1 when an invariant is violated.

@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub children: &'a mut Children,
     /// The words of the line, the command first.
     pub words: Vec<String>,
+    /// Whether a program is to run in the background.
+    pub background: bool,
     /// Whether the output is JSON.
     pub json: bool,
 }
@@ -45,6 +47,17 @@ struct Command {
     list: bool,
     run: fn(&mut Context<'_>) -> u8,
 }
+
+impl Command {
+    fn usage(&self) {
+        let (name, args) = (self.name, self.args);
+        let blank = if args.is_empty() { "" } else { " " };
+        println!("usage: {name}{blank}{args}");
+    }
+}
+
+/// The command that starts a program.
+const AUTHORIZED: &str = "authorized";
 
 const COMMANDS: &[Command] = &[
     Command {
@@ -113,8 +126,8 @@ const HIDDEN: &[Command] = &[
         run: mutate::elfmutate,
     },
     Command {
-        name: "authorized",
-        args: "",
+        name: AUTHORIZED,
+        args: "PROGRAM ARGUMENTS...",
         what: "runs a program with authority over the kernel",
         list: false,
         run: run::authorized,
@@ -123,6 +136,11 @@ const HIDDEN: &[Command] = &[
         "balance",
         "compares memory and capabilities with the first call",
         lists::balance,
+    ),
+    list(
+        "told",
+        "dispatchers that the kernel has told of",
+        lists::told,
     ),
     list(
         "invariants",
@@ -169,8 +187,8 @@ pub fn execute(boot: &Boot, children: &mut Children, line: &str) -> u8 {
         println!("{count} words, at most {MAX_ARGS} are possible");
         return STATUS_USAGE;
     }
-    let words = match menu::split(line) {
-        Ok(words) => words,
+    let typed = match menu::command_line(line) {
+        Ok(typed) => typed,
         Err(error) => {
             let before = line.get(..error.quote_at).unwrap_or_default();
             println!("column {}: {error}", before.chars().count() + 1);
@@ -180,17 +198,26 @@ pub fn execute(boot: &Boot, children: &mut Children, line: &str) -> u8 {
     let mut context = Context {
         boot,
         children,
-        words,
+        words: typed.words,
+        background: typed.background,
         json: false,
     };
     let Some(name) = context.words.first() else {
-        return 0;
+        println!("& runs the program before it in the background, and there is none");
+        return STATUS_USAGE;
     };
     let command = COMMANDS.iter().chain(HIDDEN).find(|c| c.name == name);
     match command {
         Some(command) => {
+            if context.background && command.name != AUTHORIZED {
+                println!(
+                    "{}: init does this itself; only programs run in the background",
+                    command.name
+                );
+                return STATUS_USAGE;
+            }
             if command.list && !take_json(&mut context, command) {
-                println!("usage: {} {}", command.name, command.args);
+                command.usage();
                 return STATUS_USAGE;
             }
             (command.run)(&mut context)

@@ -53,17 +53,25 @@ pub fn wait(context: &mut Context<'_>) -> u8 {
         println!("usage: wait PID");
         return STATUS_USAGE;
     };
-    if context.children.child(pid).is_none() {
-        let status = context.children.status(pid);
-        return status.unwrap_or_else(|| {
-            println!("no program {pid} runs or has just ended; `ps` lists those that run");
-            1
-        });
-    }
-    match context.children.wait(pid) {
-        Some(ended) => conclude(ended),
-        None => STATUS_INTERRUPTED,
-    }
+    let ended = match context.children.child(pid) {
+        Some(_) => context.children.wait(pid),
+        None => {
+            // Told here, it is not told again.
+            let untold = context.children.take_ended(pid);
+            let ended = untold.or_else(|| context.children.remembered(pid));
+            if ended.is_none() {
+                println!("no program {pid} runs or has just ended; `ps` lists those that run");
+                return 1;
+            }
+            ended
+        }
+    };
+    let Some(ended) = ended else {
+        return STATUS_INTERRUPTED;
+    };
+    aos::console::flush();
+    ended.outcome.tell_background(ended.name, ended.pid);
+    ended.outcome.status()
 }
 
 /// The only argument.

@@ -1,6 +1,6 @@
 //! Programs: any first word that is no command.
 
-use super::Context;
+use super::{AUTHORIZED, Context, STATUS_USAGE};
 use crate::children::{Limit, Trust, conclude};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,7 +17,13 @@ pub fn program(context: &mut Context<'_>) -> u8 {
 /// Runs the program that the second word names, as if the boot menu had said `kernel`.
 pub fn authorized(context: &mut Context<'_>) -> u8 {
     let words = core::mem::take(&mut context.words);
-    named(context, words.get(1..).unwrap_or_default(), Trust::Kernel)
+    match words.get(1..) {
+        Some(words) if !words.is_empty() => named(context, words, Trust::Kernel),
+        _ => {
+            println!("usage: {AUTHORIZED} PROGRAM ARGUMENTS...");
+            STATUS_USAGE
+        }
+    }
 }
 
 fn named(context: &mut Context<'_>, words: &[String], trust: Trust) -> u8 {
@@ -25,6 +31,10 @@ fn named(context: &mut Context<'_>, words: &[String], trust: Trust) -> u8 {
     let Some(name) = words.first().copied() else {
         return 0;
     };
+    if name == "init" {
+        println!("init runs already, as the first program: it serves this prompt");
+        return STATUS_NOT_STARTED;
+    }
     let boot = context.boot;
     let Ok(module) = boot.module(name) else {
         println!("{name}: no such command or program; `help` lists what there is");
@@ -39,17 +49,14 @@ fn named(context: &mut Context<'_>, words: &[String], trust: Trust) -> u8 {
     }
 }
 
-/// Starts the program; in the background when the last word is `&`.
+/// Starts the program, in the background if the line says so.
 fn run(
     context: &mut Context<'_>,
     module: &Module<'_>,
     words: &[&str],
     trust: Trust,
 ) -> Result<u8, aos::spawn::SpawnError> {
-    let (words, background) = match words {
-        [words @ .., "&"] => (words, true),
-        _ => (words, false),
-    };
+    let background = context.background;
     let mapped = module.map()?;
     let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
     let elf = elf.unwrap_or_default();

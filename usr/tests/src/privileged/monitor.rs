@@ -17,7 +17,9 @@ use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::CapRights;
 use aos::kpi::slots::task;
 use aos::lmp::endpoint_create;
-use aos::ram::{dispatcher_create, frame_alloc, mm_alloc, mm_free, object_alloc, vnode_create};
+use aos::ram::{
+    cnode_create_l2, dispatcher_create, frame_alloc, mm_alloc, mm_free, object_alloc, vnode_create,
+};
 use aos::slot::{slot_alloc, slot_free};
 
 const SUITE: &str = "monitor";
@@ -42,6 +44,7 @@ pub fn run(harness: &mut Harness) {
         "steps when there is nothing to do, or too much",
         steps,
     );
+    harness.test(SUITE, "a lock holds up no other's end", others_locked);
     harness.test(SUITE, "retype for another core", retype);
     harness.test(SUITE, "registering, naming, records", refusals);
     harness.test(SUITE, "what the machine is", platform);
@@ -335,6 +338,71 @@ fn steps() -> Outcome {
     };
     monitor::cap_create(cnode, &Capability::new_ram(ram, CapRights::ALL), CoreId(0))?;
     mm_free(cnode)?;
+    Ok(())
+}
+
+/// One CNode cannot go, as what lies in it is locked: another one is deleted, and yet another revoked, and their memory is free.
+fn others_locked() -> Outcome {
+    let whole = |cnode: CNodeRef| CNodeRef::ROOT.slot(cnode.cnode.l1());
+    let [held, other] = [cnode_create_l2()?, cnode_create_l2()?];
+    let frame = frame_alloc(PAGE)?;
+    cap_copy(held.slot(7), frame)?;
+    monitor::lock(frame)?;
+    let locked = ErrorCode::SysCapLocked;
+    for _ in 0..2 {
+        refused(cap_delete(whole(held)), locked)?;
+    }
+    let slot = slot_alloc()?;
+    let base = cap_direct_identify(whole(other))?.address();
+    cap_delete(whole(other))?;
+    let ram = Ram {
+        base,
+        bytes: L2CNODE_BYTES,
+        pasid: 0,
+    };
+    monitor::cap_create(slot, &Capability::new_ram(ram, CapRights::ALL), CoreId(0))?;
+    cap_delete(slot)?;
+    // In the place of that one, out of memory that is revoked.
+    let memory = mm_alloc(L2CNODE_BYTES)?;
+    for _ in 0..2 {
+        cap_retype(whole(other), memory, 0, ObjType::L2CNode, L2CNODE_BYTES, 1)?;
+        cap_copy(other.slot(1), CapRef::OWN_ROOT)?;
+        cap_revoke(memory)?;
+    }
+    mm_free(memory)?;
+    // What waits goes with any other's steps.
+    // refuses Kernel.DeleteStep: CAP_LOCKED
+    refused(command(21, &[]), locked)?;
+    refused(cap_delete(whole(held)), locked)?;
+    monitor::unlock(frame)?;
+    cap_delete(object_alloc(ObjType::L2CNode, L2CNODE_BYTES)?)?;
+    let gone = cap_direct_identify(whole(held));
+    refused(gone, ErrorCode::SysCapNotFound)?;
+    mm_free(frame)?;
+    slot_free(slot)?;
+    elsewhere()
+}
+
+/// A CNode holds the last copy here of a frame of which there are copies elsewhere.
+fn elsewhere() -> Outcome {
+    let held = cnode_create_l2()?;
+    let whole = CNodeRef::ROOT.slot(held.cnode.l1());
+    let frame = frame_alloc(PAGE)?;
+    let raw = monitor::identify_raw(frame)?;
+    cap_copy(held.slot(3), frame)?;
+    monitor::remote_relations(frame, relation::COPIES, relation::COPIES)?;
+    cap_delete(frame)?;
+    let retry = ErrorCode::SysRetryThroughMonitor;
+    refused(cap_delete(whole), retry)?;
+    // refuses Kernel.DeleteStep: RETRY_THROUGH_MONITOR
+    refused(command(21, &[]), retry)?;
+    // With a copy outside the other one can go.
+    monitor::copy_existing(frame, &raw)?;
+    cap_delete(object_alloc(ObjType::L2CNode, L2CNODE_BYTES)?)?;
+    let gone = cap_direct_identify(whole);
+    refused(gone, ErrorCode::SysCapNotFound)?;
+    monitor::remote_relations(frame, 0, relation::COPIES)?;
+    mm_free(frame)?;
     Ok(())
 }
 
