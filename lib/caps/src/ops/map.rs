@@ -206,10 +206,12 @@ fn memory<E: Env>(
     if memory == MemoryType::Device && flags.contains(PageFlags::EXECUTE) {
         return Err(code::VM_MAP_RIGHTS);
     }
+    let objtype = source.objtype().mapping().ok_or(code::WRONG_MAPPING)?;
+    let leaf = aarch64::memory_leaf(level, base, flags, memory, rights);
     Ok(Plan {
-        descriptor: aarch64::memory_leaf(level, base, flags, memory, rights),
+        descriptor: aarch64::mapped_by(leaf, objtype),
         stride,
-        objtype: source.objtype().mapping().ok_or(code::WRONG_MAPPING)?,
+        objtype,
     })
 }
 
