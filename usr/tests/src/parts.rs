@@ -1,10 +1,11 @@
 //! What a child of the tests does: `tests --child PART`.
 
 use crate::busy;
-use aos::cap::{CNodeRef, Cap, CapRef, reap};
+use aos::cap::{CNodeRef, Cap, CapRef, monitor, reap};
 use aos::kpi::cap::Frame;
+use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::root;
+use aos::kpi::slots::{root, task};
 use aos::paging::MappedFrame;
 use aos::{Error, Status, ram};
 
@@ -27,6 +28,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
+        "locker" => locker(),
         "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),
     };
@@ -52,6 +54,17 @@ const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);
 fn shared(flags: PageFlags) -> Result<MappedFrame, Error> {
     ram::add_system_memory()?;
     MappedFrame::new(SHARED, flags)
+}
+
+/// Locks what it has, some made by itself, some by init.
+fn locker() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let frame = ram::frame_alloc(BASE_PAGE_SIZE)?;
+    let own = [task::SYSMEM, task::DISPATCHER, task::ROOTCN].map(CapRef::task);
+    for cap in own.into_iter().chain([frame]) {
+        monitor::lock(cap)?;
+    }
+    Ok(())
 }
 
 /// Counts in the first word of the shared frame for ever, without ever giving the core away.

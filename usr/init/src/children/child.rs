@@ -4,7 +4,8 @@ use super::service::{Job, Pieces};
 use super::{Running, Trust, relay};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
-use aos::cap::{CapRef, cap_delete};
+use aos::cap::dispatcher::dispatcher_capabilities;
+use aos::cap::{CNodeRef, CapRef, cap_delete, monitor};
 use aos::exit::DomainName;
 use aos::initproto::{Message, RecordAssembler};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
@@ -69,7 +70,7 @@ pub struct Child {
     pub(super) pieces: Pieces,
     /// Of which it has not said that it frees them.
     pub(super) returned: Pieces,
-    trust: Trust,
+    pub(super) trust: Trust,
     assembler: Box<RecordAssembler>,
     complained: bool,
 }
@@ -128,6 +129,21 @@ impl Child {
             if has_cap && self.job.is_none() {
                 self.job = Some(Job::discard(self.channel.receive_slot));
             }
+        }
+    }
+
+    /// Unlocks what lies in its CSpace: who has the Kernel capability may have locked it, and nobody else would undo that.
+    pub(super) fn unlock_all(&self) {
+        let root = self.domain.root().addr();
+        for (position, _) in dispatcher_capabilities(self.domain.dispatcher()).map_while(Result::ok)
+        {
+            let address = position.address();
+            let slot = match position.level() {
+                1 => CNodeRef::root_of(root).slot(address.l1()),
+                _ => CNodeRef::foreign(root, address.l1()).slot(address.l2()),
+            };
+            // It may have gone with the one before.
+            let _ = monitor::unlock(slot);
         }
     }
 

@@ -22,11 +22,12 @@ use crate::records;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::cap::{CNodeRef, CapRef, cap_mint, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::KernelNote;
+use aos::kpi::rights::CapRights;
 use aos::kpi::slots::{root, task};
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
@@ -110,6 +111,8 @@ pub struct Children {
     /// Not told yet.
     ended: Vec<Ended>,
     statuses: VecDeque<(u32, u8)>,
+    /// Of children that could not be taken apart whole: tried again when the next one ends.
+    unreleased: Vec<Account>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
     /// Memory of each trusted child that is started.
@@ -133,6 +136,7 @@ impl Children {
             turn: 0,
             ended: Vec::with_capacity(MAX_CHILDREN),
             statuses: VecDeque::with_capacity(REMEMBERED),
+            unreleased: Vec::new(),
             balance: None,
             trusted_bytes: TRUSTED_BYTES,
         })
@@ -367,6 +371,10 @@ impl Children {
     }
 
     fn take_apart(&mut self, child: Child) {
+        self.unreleased.retain(|account| account.release().is_err());
+        if child.trust == Trust::Kernel {
+            child.unlock_all();
+        }
         let Child {
             pid,
             name,
@@ -378,9 +386,14 @@ impl Children {
         } = child;
         // The caller looked.
         let outcome = outcome.unwrap_or(Outcome::Killed);
-        match domain.destroy().and_then(|()| channel.renew()) {
-            Ok(()) => self.spare.push(channel),
-            Err(error) => println!("{name} (pid {pid}): could not be taken apart: {error}"),
+        let account = domain.account().clone();
+        let destroyed = domain.destroy();
+        if destroyed.is_err() && self.unreleased.try_reserve(1).is_ok() {
+            self.unreleased.push(account);
+        }
+        let renewed = channel.renew().map(|()| self.spare.push(channel));
+        if let Err(error) = destroyed.and(renewed) {
+            println!("{name} (pid {pid}): could not be taken apart: {error}");
         }
         outcome.record(name, pid);
         if self.statuses.len() >= REMEMBERED {
@@ -485,10 +498,16 @@ fn relay(json: Option<&str>) {
     }
 }
 
-/// What a trusted child gets.
+/// What a trusted child gets: memory, and to look at what all of them look at. The frames are read-only.
 fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
-    let memory = account.object(ObjType::Ram, bytes);
-    let memory = memory.inspect_err(|_| {
+    let made = account.object(ObjType::Ram, bytes).and_then(|memory| {
+        let modules = account.slot()?;
+        let look = CapRights::READ.union(CapRights::GRANT);
+        let whole = CNodeRef::ROOT.slot(root::MODULECN);
+        cap_mint(modules, whole, u64::from(look.0), 0)?;
+        Ok((memory, modules))
+    });
+    let (memory, modules) = made.inspect_err(|_| {
         // The first error counts.
         let _ = account.release();
     })?;
@@ -502,7 +521,7 @@ fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
             place: Place::Task(task::BOOTINFO),
         },
         Grant {
-            cap: CNodeRef::ROOT.slot(root::MODULECN),
+            cap: modules,
             place: Place::Root(root::MODULECN),
         },
     ])
