@@ -20,6 +20,9 @@ impl Kernel {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
+        if !only_reads(command) {
+            invocation.must_be_writable()?;
+        }
         let [first, second, ..] = *invocation.args;
         match command {
             KernelCommand::GetCoreId => Ok(self.answer_one(u64::from(self.env.core.0))),
@@ -149,6 +152,34 @@ impl Kernel {
     fn check_invariants(&mut self, _cursor: u64) -> Handled {
         Err(ErrorCode::SysIllegalInvocation.into())
     }
+}
+
+/// Whether a command changes nothing, so that it takes no right to write: of the Kernel capability, and of the CNodes on the way to what
+/// it names.
+pub(super) const fn only_reads(command: KernelCommand) -> bool {
+    const READING: [KernelCommand; 12] = [
+        KernelCommand::IdentifyCap,
+        KernelCommand::IdentifyDomainsCap,
+        KernelCommand::CapHasRelations,
+        KernelCommand::GetCoreId,
+        KernelCommand::GetArchId,
+        KernelCommand::GetCapOwner,
+        KernelCommand::HasDescendants,
+        KernelCommand::IsRetypeable,
+        KernelCommand::GetPlatform,
+        KernelCommand::CheckInvariants,
+        KernelCommand::Statistics,
+        KernelCommand::NextCap,
+    ];
+    const SET: u64 = {
+        let (mut set, mut index) = (0, 0);
+        while index < READING.len() {
+            set |= 1 << READING[index] as u32;
+            index += 1;
+        }
+        set
+    };
+    SET >> command as u32 & 1 == 1
 }
 
 /// Flags as [`CapFacts`] counts them.

@@ -61,7 +61,8 @@ commands! {
         Retype = 2, argc 11;
         /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Delete = 3, argc 4;
-        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
+        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_RIGHTS` (lacks WRITE), `CAP_LOCKED`,
+        /// `RETRY_THROUGH_MONITOR`.
         Revoke = 4, argc 4;
         /// type (ID), object bytes (not used), dest CNode, dest level, dest slot. Errors: `TYPE_NOT_CREATABLE`; the destination's as
         /// Copy, but `SLOTS_IN_USE`; `ID_SPACE_EXHAUSTED`.
@@ -290,8 +291,8 @@ commands! {
         /// address, level: unlocks and removes all copies of another core's capability. The kernel may restart the call. Errors:
         /// `DELETE_REMOTE_LOCAL` (it is this core's).
         DeleteForeigns = 18, argc 4;
-        /// root, its level, address, level: the first half of Revoke, whose second half the steps are. Errors: `CAP_LOCKED`,
-        /// `RETRY_THROUGH_MONITOR`.
+        /// root, its level, address, level: the first half of Revoke, whose second half the steps are. Errors: `CAP_RIGHTS`,
+        /// `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         RevokeMarkTarget = 19, argc 6;
         /// raw: as RevokeMarkTarget, for a capability of another core: its copies and descendants here, whoever owns them. Errors:
         /// `CAP_NOT_FOUND` (there are none), `CAP_LOCKED`.

@@ -695,7 +695,9 @@ impl Model {
     }
 
     pub fn revoke(&mut self, at: Slot) -> Result<(), E> {
-        self.get(at)?;
+        if self.get(at)?.cap.rights().0 & 2 == 0 {
+            return Err(E::SysCapRights);
+        }
         self.may_revoke(at)?;
         for other in self.copies_of(at) {
             self.remove(other);
