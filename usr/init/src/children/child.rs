@@ -1,6 +1,6 @@
 //! One child: its domain, its endpoint, what it says.
 
-use super::service::{Job, Pieces};
+use super::service::{Freed, Job, Pieces};
 use super::{Running, Trust, relay};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
@@ -70,6 +70,8 @@ pub struct Child {
     pub(super) pieces: Pieces,
     /// Of which it has not said that it frees them.
     pub(super) returned: Pieces,
+    /// Where to look for what has come back.
+    pub(super) freed: Option<Freed>,
     pub(super) trust: Trust,
     assembler: Box<RecordAssembler>,
     complained: bool,
@@ -89,6 +91,7 @@ impl Child {
             job: None,
             pieces: Pieces::new(),
             returned: Pieces::new(),
+            freed: None,
             trust,
             assembler: Box::default(),
             complained: false,

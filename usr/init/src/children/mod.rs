@@ -47,6 +47,8 @@ const NOTE_WORDS: u32 = 257;
 pub const TRUSTED_BYTES: u64 = 128 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
+/// Pieces of a child's memory that are tried, whether they are free, before init looks at something else.
+const TRIES_AT_ONCE: usize = 4;
 /// Ended children whose status is remembered.
 const REMEMBERED: usize = 64;
 
@@ -333,6 +335,10 @@ impl Children {
         // kernel says.
         let stopped = self.read_notes();
         for child in &mut self.running {
+            let mut tries = TRIES_AT_ONCE;
+            child.take_back(&mut tries);
+        }
+        for child in &mut self.running {
             child.listen();
         }
         self.end_stopped(stopped);
@@ -342,7 +348,8 @@ impl Children {
             }
         }
         self.reap();
-        self.running.iter().any(|child| child.job.is_some())
+        let mut running = self.running.iter();
+        running.any(|child| child.job.is_some() || child.freed.is_some())
     }
 
     /// Makes a call for the next child that has a job.
