@@ -157,29 +157,24 @@ impl Kernel {
 /// Whether a command changes nothing, so that it takes no right to write: of the Kernel capability, and of the CNodes on the way to what
 /// it names.
 pub(super) const fn only_reads(command: KernelCommand) -> bool {
-    const READING: [KernelCommand; 12] = [
-        KernelCommand::IdentifyCap,
-        KernelCommand::IdentifyDomainsCap,
-        KernelCommand::CapHasRelations,
-        KernelCommand::GetCoreId,
-        KernelCommand::GetArchId,
-        KernelCommand::GetCapOwner,
-        KernelCommand::HasDescendants,
-        KernelCommand::IsRetypeable,
-        KernelCommand::GetPlatform,
-        KernelCommand::CheckInvariants,
-        KernelCommand::Statistics,
-        KernelCommand::NextCap,
-    ];
-    const SET: u64 = {
-        let (mut set, mut index) = (0, 0);
-        while index < READING.len() {
-            set |= 1 << READING[index] as u32;
-            index += 1;
-        }
-        set
-    };
-    SET >> command as u32 & 1 == 1
+    use KernelCommand as K;
+    const SET: u64 = bit(K::IdentifyCap)
+        | bit(K::IdentifyDomainsCap)
+        | bit(K::CapHasRelations)
+        | bit(K::GetCoreId)
+        | bit(K::GetArchId)
+        | bit(K::GetCapOwner)
+        | bit(K::HasDescendants)
+        | bit(K::IsRetypeable)
+        | bit(K::GetPlatform)
+        | bit(K::CheckInvariants)
+        | bit(K::Statistics)
+        | bit(K::NextCap);
+    SET & bit(command) != 0
+}
+
+const fn bit(command: KernelCommand) -> u64 {
+    1 << command as u32
 }
 
 /// Flags as [`CapFacts`] counts them.
