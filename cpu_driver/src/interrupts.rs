@@ -19,14 +19,17 @@ use crate::lmp::Transfer;
 
 /// First interrupt that is not software-generated.
 const FIRST: u32 = 16;
+/// Entries of the table that one step of deletion looks at, and gives up, at most.
+const LOOKS: u32 = 128;
+const RELEASES: u32 = 8;
 
 /// Receivers of interrupts.
 #[derive(Default)]
 pub struct Receivers {
     base: u64,
     count: u32,
-    /// A dispatcher was deleted since the last look for what it received.
-    orphaned: bool,
+    /// A dispatcher was deleted: what it received is looked for, from this interrupt on.
+    looking: Option<u32>,
 }
 
 impl Receivers {
@@ -40,13 +43,13 @@ impl Receivers {
         Self {
             base: base.0,
             count,
-            orphaned: false,
+            looking: None,
         }
     }
 
     /// A dispatcher was deleted.
     pub fn listener_deleted(&mut self) {
-        self.orphaned = true;
+        self.looking = Some(FIRST);
     }
 
     /// The vector whose entry this is.
@@ -109,23 +112,30 @@ impl Kernel {
         }
     }
 
-    /// Gives up the endpoints of deleted dispatchers that interrupts and notes go to. Answers whether there was a reason to look: then that
-    /// was enough for one kernel entry.
+    /// Gives up the endpoints of deleted dispatchers that interrupts and notes go to, some in each call. Answers whether there was a reason to
+    /// look: then that was enough for one kernel entry.
     #[cold]
     #[inline(never)]
     #[optimize(size)]
     pub fn release_orphans(&mut self) -> bool {
-        if !core::mem::take(&mut self.env.receivers.orphaned) {
+        let Some(first) = self.env.receivers.looking else {
             return false;
-        }
-        for vector in FIRST..self.env.receivers.count {
+        };
+        let mut released = 0;
+        for vector in first..self.env.receivers.count {
+            if vector - first == LOOKS || released == RELEASES {
+                self.env.receivers.looking = Some(vector);
+                return true;
+            }
             if let Some((interrupt, entry)) = self.env.receiver_of(u64::from(vector))
                 && self.is_orphan(entry)
             {
                 let _ = self.env.devices.gic.disable(interrupt);
                 let _ = self.db.release_from_object(&mut self.env, entry);
+                released += 1;
             }
         }
+        self.env.receivers.looking = None;
         let notes = self.env.notes.endpoint_slot();
         if self.is_orphan(notes) {
             let _ = self.db.release_from_object(&mut self.env, notes);

@@ -150,16 +150,17 @@ extern "C" fn interrupt_entry(area: NonNull<SaveArea>, disabled: u32) -> *const 
 #[unsafe(no_mangle)]
 extern "C" fn system_error_entry(area: NonNull<SaveArea>, _disabled: u32) -> *const SaveArea {
     // SAFETY: called by the vectors only.
-    let kernel = unsafe { kernel() };
-    let (esr, far) = context::exception_syndrome();
-    let pc = pc_of(area);
-    if let Some(current) = kernel.env.current {
-        kernel
-            .env
-            .stop(current, FaultKind::SystemError, [esr, far, pc]);
-    }
-    kernel.deliver_notes();
-    kernel.schedule()
+    unsafe { kernel() }.timed(|kernel| {
+        let (esr, far) = context::exception_syndrome();
+        let pc = pc_of(area);
+        if let Some(current) = kernel.env.current {
+            kernel
+                .env
+                .stop(current, FaultKind::SystemError, [esr, far, pc]);
+        }
+        kernel.deliver_notes();
+        kernel.schedule()
+    })
 }
 
 /// PC of the area that the vectors just filled.

@@ -135,8 +135,8 @@ impl Kernel {
                 }
             })?;
         if give_away {
-            // A copy exists, so this removes a copy, which always succeeds at once.
-            let _ = self.db.delete(&mut self.env, source);
+            // A copy exists now, and it is not locked: this removes a copy, at once.
+            let _done = self.db.delete(&mut self.env, source)?;
         }
         Ok(())
     }

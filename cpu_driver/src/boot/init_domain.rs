@@ -131,31 +131,20 @@ impl<'a> Builder<'a> {
             builder.put(root::TASKCN, slot.into(), cap)?;
         }
         builder.tables()?;
-        for (slot, base, bytes, at, flags) in [
-            (
-                task::BOOTINFO,
-                info_at,
-                BOOTINFO_BYTES,
-                INIT_BOOTINFO,
-                PageFlags::READ,
-            ),
-            (
-                task::ARGSPAGE,
-                args,
-                ARGS_BYTES,
-                ARGS_BASE,
-                PageFlags::READ_WRITE,
-            ),
+        let info = read_only_frame(info_at, BOOTINFO_BYTES);
+        let slot = builder.put(root::TASKCN, task::BOOTINFO.into(), info)?;
+        builder.map_pages(slot, INIT_BOOTINFO, BOOTINFO_BYTES, PageFlags::READ)?;
+        for (slot, base, bytes, at) in [
+            (task::ARGSPAGE, args, ARGS_BYTES, ARGS_BASE),
             (
                 task::DISPFRAME,
                 frame,
                 DISPATCHER_FRAME_BYTES,
                 DISPATCHER_BASE,
-                PageFlags::READ_WRITE,
             ),
         ] {
             let slot = builder.put(root::TASKCN, slot.into(), frame_cap(base, bytes))?;
-            builder.map_pages(slot, at, bytes, flags)?;
+            builder.map_pages(slot, at, bytes, PageFlags::READ_WRITE)?;
         }
         Ok(builder)
     }
@@ -457,14 +446,24 @@ impl<'a> Builder<'a> {
 }
 
 /// A Frame with all rights.
-pub(super) fn frame_cap(base: PhysAddr, bytes: u64) -> Capability {
+fn frame_cap(base: PhysAddr, bytes: u64) -> Capability {
+    frame_with(base, bytes, CapRights::ALL)
+}
+
+/// A frame that several domains look at, so that none changes it, or takes it from the others.
+pub(super) fn read_only_frame(base: PhysAddr, bytes: u64) -> Capability {
+    let look = CapRights::READ.union(CapRights::GRANT);
+    frame_with(base, bytes, look.union(CapRights::IDENTIFY))
+}
+
+fn frame_with(base: PhysAddr, bytes: u64, rights: CapRights) -> Capability {
     Capability::new_frame(
         cap::Frame {
             base: base.0,
             bytes,
             pasid: 0,
         },
-        CapRights::ALL,
+        rights,
     )
 }
 

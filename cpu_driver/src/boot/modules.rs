@@ -10,7 +10,7 @@ use kpi::rights::CapRights;
 use kpi::slots::root;
 
 use super::BootError;
-use super::init_domain::{Builder, frame_cap};
+use super::init_domain::{Builder, read_only_frame};
 
 impl Builder<'_> {
     /// One Frame for each module (never zeroed: it holds the file), one for their command lines, one PhysAddr for the device
@@ -27,14 +27,14 @@ impl Builder<'_> {
             .next_multiple_of(BASE_PAGE_SIZE)
             .max(BASE_PAGE_SIZE);
         let strings = self.memory.pages(string_bytes)?;
-        self.put(root::MODULECN, 0, frame_cap(strings, string_bytes))?;
+        self.put(root::MODULECN, 0, read_only_frame(strings, string_bytes))?;
         let mut offset = 0;
         for (slot, entry) in (1..).zip(modules()) {
             let base = PhysAddr(core_data.archive.base + entry.data_offset as u64);
             let bytes = (entry.data.len() as u64)
                 .next_multiple_of(BASE_PAGE_SIZE)
                 .max(BASE_PAGE_SIZE);
-            self.put(root::MODULECN, slot, frame_cap(base, bytes))?;
+            self.put(root::MODULECN, slot, read_only_frame(base, bytes))?;
             // SAFETY: fresh pages, large enough for all command lines together.
             unsafe {
                 let target = hal::window::phys_to_virt(strings).add(offset);

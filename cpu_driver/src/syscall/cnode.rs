@@ -312,8 +312,14 @@ impl Kernel {
         }
     }
 
-    /// The slot that Delete and Revoke name: in a CNode, which must be writable. (The slot of the invoked CNode was found by reading.)
-    fn find_to_empty(&self, root: CteRef, address: u64, level: u64) -> Result<CteRef, Error> {
+    /// The slot that Delete, Revoke and giving away name: in a CNode, which must be writable. (The slot of the invoked CNode was found by
+    /// reading, and a root's, which lies in the kernel's memory, is not for its user to empty.)
+    pub(super) fn find_to_empty(
+        &self,
+        root: CteRef,
+        address: u64,
+        level: u64,
+    ) -> Result<CteRef, Error> {
         if level == CapLevel::Root as u64 {
             return Err(ErrorCode::SysCapLookupDepth.into());
         }

@@ -220,7 +220,8 @@ impl Kernel {
     }
 
     /// Another root table, from now on. First the dispatcher gets it, then it gives up the old one, which goes if it was the last
-    /// copy, in as many calls as that takes: a repeated call finds the new one in place.
+    /// copy, in as many calls as that takes: a repeated call finds the new one in place. One that fails because the named slot was emptied
+    /// meanwhile leaves the rest of the old table to the next.
     #[optimize(size)]
     fn set_vspace(&mut self, invocation: &Invocation<'_>, target: DcbPtr) -> Handled {
         if !matches!(target.state.get(), DcbState::Ready | DcbState::Stopped) {

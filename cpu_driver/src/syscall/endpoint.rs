@@ -1,13 +1,12 @@
 //! Invocations of endpoints: sending a message.
 
-use caps::{CteRef, Store};
+use caps::{CteRef, Flags, Store};
 use errors::{Error, ErrorCode};
 use kpi::addr::PhysAddr;
 use kpi::lmp::LMP_WORDS;
 use kpi::rights::CapRights;
 use kpi::syscall::{CallWord, SendFlags};
 
-use super::EMPTYING;
 use crate::dcb::{DcbPtr, DcbState};
 use crate::kernel::{Handled, Kernel, Reply};
 use crate::lmp::Transfer;
@@ -32,13 +31,18 @@ impl Kernel {
         Self::check_argc(word.argc(), words as u8 + 3)?;
         let (cap, level, flags) = (*cap, u64::from(word.command()), word.flags());
         let give_away = flags.contains(SendFlags::GIVEAWAY);
-        // Who gives away empties a slot, as with delete.
-        let rights = if give_away { EMPTYING } else { CapRights::READ };
         let find = move |kernel: &mut Kernel| -> Result<Transfer, Error> {
-            Ok(Transfer {
-                source: kernel.find(caller.cspace(), cap, level, rights)?,
-                give_away,
-            })
+            let root = caller.cspace();
+            let source = if give_away {
+                kernel.find_to_give_away(root, cap, level)?
+            } else {
+                kernel.find(root, cap, level, CapRights::READ)?
+            };
+            let rights = kernel.env.cte(source).cap().rights();
+            if !rights.contains(CapRights::GRANT) {
+                return Err(ErrorCode::SysCapRights.into());
+            }
+            Ok(Transfer { source, give_away })
         };
         match self.deliver(endpoint, payload, (cap != 0).then_some(find)) {
             Ok(receiver) if flags.contains(SendFlags::SYNC) && runs(receiver) => {
@@ -57,6 +61,17 @@ impl Kernel {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Kernel {
+    /// Who gives away empties a slot, as with delete; what could not be deleted then is refused before.
+    fn find_to_give_away(&self, root: CteRef, cap: u64, level: u64) -> Result<CteRef, Error> {
+        let source = self.find_to_empty(root, cap, level)?;
+        if self.db.state_of(&self.env, source).flags.has(Flags::LOCKED) {
+            return Err(ErrorCode::SysCapLocked.into());
+        }
+        Ok(source)
     }
 }
 

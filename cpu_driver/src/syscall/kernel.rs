@@ -20,6 +20,9 @@ impl Kernel {
         let command = KernelCommand::from_u8(invocation.word.command())
             .ok_or(ErrorCode::SysIllegalInvocation)?;
         Self::check_argc(invocation.word.argc(), command.argc())?;
+        if !only_reads(command) {
+            invocation.must_be_writable()?;
+        }
         let [first, second, ..] = *invocation.args;
         match command {
             KernelCommand::GetCoreId => Ok(self.answer_one(u64::from(self.env.core.0))),
@@ -149,6 +152,29 @@ impl Kernel {
     fn check_invariants(&mut self, _cursor: u64) -> Handled {
         Err(ErrorCode::SysIllegalInvocation.into())
     }
+}
+
+/// Whether a command changes nothing, so that it takes no right to write: of the Kernel capability, and of the CNodes on the way to what
+/// it names.
+pub(super) const fn only_reads(command: KernelCommand) -> bool {
+    use KernelCommand as K;
+    const SET: u64 = bit(K::IdentifyCap)
+        | bit(K::IdentifyDomainsCap)
+        | bit(K::CapHasRelations)
+        | bit(K::GetCoreId)
+        | bit(K::GetArchId)
+        | bit(K::GetCapOwner)
+        | bit(K::HasDescendants)
+        | bit(K::IsRetypeable)
+        | bit(K::GetPlatform)
+        | bit(K::CheckInvariants)
+        | bit(K::Statistics)
+        | bit(K::NextCap);
+    SET & bit(command) != 0
+}
+
+const fn bit(command: KernelCommand) -> u64 {
+    1 << command as u32
 }
 
 /// Flags as [`CapFacts`] counts them.

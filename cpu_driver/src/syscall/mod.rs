@@ -245,6 +245,8 @@ impl Kernel {
     }
 
     /// A capability below `root` in whatever state, half made or half deleted too.
+    #[inline(never)]
+    #[optimize(size)]
     pub fn find_any(
         &self,
         root: CteRef,

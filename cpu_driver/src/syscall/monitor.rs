@@ -6,8 +6,10 @@ use errors::{Error, ErrorCode};
 use kpi::addr::CoreId;
 use kpi::cap::{Capability, ObjType};
 use kpi::invocation::KernelCommand;
+use kpi::rights::CapRights;
 
-use super::{Invocation, stepped};
+use super::kernel::only_reads;
+use super::{EMPTYING, Invocation, stepped};
 use crate::kernel::{Handled, Kernel, Reply};
 
 /// The relations to other cores are numbered 1, 2, 4 for user space, in the order of the flags.
@@ -46,6 +48,11 @@ impl Kernel {
         command: KernelCommand,
         invocation: &Invocation<'_>,
     ) -> Handled {
+        let rights = if only_reads(command) {
+            CapRights::READ
+        } else {
+            EMPTYING
+        };
         match command {
             KernelCommand::RevokeMarkRelations
             | KernelCommand::HasDescendants
@@ -59,12 +66,13 @@ impl Kernel {
             | KernelCommand::Retain
             | KernelCommand::DeleteForeigns => {
                 let [address, level, rest, ..] = *invocation.args;
-                let slot = self.locate(invocation.caller.cspace(), address, level)?;
+                let root = invocation.caller.cspace();
+                let slot = self.find_any(root, address, level, rights)?;
                 self.on_slot(command, slot, rest)
             }
             _ => {
                 let [_, _, _, _, rest, ..] = *invocation.args;
-                let slot = self.find_target(invocation)?;
+                let slot = self.find_target(invocation, rights)?;
                 self.on_slot(command, slot, rest)
             }
         }
@@ -166,10 +174,10 @@ impl Kernel {
     }
 
     /// A slot of any CSpace: root, its level (in the caller's CSpace), address, level.
-    fn find_target(&self, invocation: &Invocation<'_>) -> Result<CteRef, Error> {
+    fn find_target(&self, invocation: &Invocation<'_>, rights: CapRights) -> Result<CteRef, Error> {
         let [root, root_level, address, level, ..] = *invocation.args;
-        let root = self.locate(invocation.caller.cspace(), root, root_level)?;
-        self.locate(root, address, level)
+        let root = self.find_any(invocation.caller.cspace(), root, root_level, rights)?;
+        self.find_any(root, address, level, rights)
     }
 }
 

@@ -8,16 +8,12 @@ use errors::{Error, ErrorCode};
 use kpi::addr::{CapLevel, PhysAddr};
 use kpi::cap::{Capability, ObjType};
 use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
-use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::{CapRights, PageFlags};
 use kpi::syscall::CallWord;
 
 use super::{EMPTYING, Invocation, stepped};
 use crate::dcb::DcbPtr;
 use crate::kernel::{Handled, Kernel, Reply};
-
-/// Most pages that one call maps uncached: cleaning them from the cache takes some 150 instructions each.
-const UNCACHED_PAGES: u64 = 64;
 
 /// The bits of a call word that say which command of an object it is, and how many words it has.
 const COMMAND_AND_ARGC: u64 = 0xfff0;
@@ -42,16 +38,6 @@ struct Entries {
 impl Entries {
     fn is_uncached(&self) -> bool {
         self.flags & PageFlags::NOCACHE.0 != 0
-    }
-
-    /// # Errors
-    /// `SYS_ERR_VM_MAP_SIZE`: more would have to leave the cache than one call can do.
-    fn check(&self) -> Result<(), Error> {
-        let pages = self.count.saturating_mul(self.bytes / BASE_PAGE_SIZE);
-        if self.is_uncached() && pages > UNCACHED_PAGES {
-            return Err(ErrorCode::SysVmMapSize.into());
-        }
-        Ok(())
     }
 }
 
@@ -165,7 +151,6 @@ impl Kernel {
                     bytes: bytes_of_entry(invocation.cap.objtype()),
                     flags,
                 };
-                entries.check()?;
                 self.db
                     .modify_entries(&mut self.env, invocation.slot, first, count, flags)?;
                 self.settle(&entries);
@@ -231,7 +216,6 @@ impl Kernel {
                 0
             },
         };
-        entries.check()?;
         self.db
             .map_carefully(&mut self.env, invocation.slot, request)?;
         self.settle(&entries);
@@ -318,7 +302,6 @@ impl Kernel {
             bytes: entry_bytes(level_of_leaf(leaf)),
             flags,
         };
-        entries.check()?;
         self.db
             .modify_carefully(&mut self.env, invocation.slot, first, count, flags)?;
         self.settle(&entries);

@@ -240,14 +240,18 @@ impl Account {
     /// is tried.
     ///
     /// # Errors
-    /// The first: of a chunk that could not be revoked or freed. That chunk stays in use, and so do the slots.
+    /// The first: of a chunk that could not be revoked or freed. If one could not be revoked, all stays in the account, to be released again.
     pub fn release(&self) -> Result<(), Error> {
-        let State { chunks, slots, .. } = core::mem::take(&mut *self.0.lock());
+        let state = core::mem::take(&mut *self.0.lock());
         let mut result = Ok(());
-        for chunk in &chunks {
+        for chunk in &state.chunks {
             result = result.and(cap_revoke(*chunk));
         }
-        result?;
+        if result.is_err() {
+            *self.0.lock() = state;
+            return result;
+        }
+        let State { chunks, slots, .. } = state;
         for slot in slots {
             // What was put there from elsewhere; mostly the slot is empty.
             match cap_delete(slot) {

@@ -569,6 +569,15 @@ impl State {
     }
 }
 
+/// KiB that this process had at most, where the host tells.
+fn most_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
 fn check(sizes: &[usize], acts: u8) {
     let started = Instant::now();
     let sets: Vec<Set> = sizes.iter().flat_map(|size| sets(*size)).collect();
@@ -584,6 +593,10 @@ fn check(sizes: &[usize], acts: u8) {
         checker.unique_state_count(),
         started.elapsed().as_secs()
     );
+    if let Some(kib) = most_memory() {
+        println!("at most {} MiB of memory so far", kib >> 10);
+        assert!(kib < 8 << 20, "more than 8 GiB");
+    }
     if let Some((name, path)) = checker.discoveries().into_iter().next() {
         panic!(
             "{name}: {:#?}\n{:#?}",

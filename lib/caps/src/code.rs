@@ -27,6 +27,7 @@ pub(crate) const RETYPE_INVALID_OFFSET: ErrorCode = ErrorCode::SysRetypeInvalidO
 pub(crate) const RETYPE_INVALID_OBJSIZE: ErrorCode = ErrorCode::SysRetypeInvalidObjsize;
 pub(crate) const RETRY_THROUGH_MONITOR: ErrorCode = ErrorCode::SysRetryThroughMonitor;
 pub(crate) const DEST_CAP_RIGHTS: ErrorCode = ErrorCode::SysDestCapRights;
+pub(crate) const CAP_RIGHTS: ErrorCode = ErrorCode::SysCapRights;
 pub(crate) const CAP_LOCKED: ErrorCode = ErrorCode::SysCapLocked;
 pub(crate) const VNODE_SLOT_INVALID: ErrorCode = ErrorCode::SysVnodeSlotInvalid;
 pub(crate) const WRONG_MAPPING: ErrorCode = ErrorCode::SysWrongMapping;

@@ -91,6 +91,11 @@ pub trait Machine {
     /// An object went whose memory was made from a retained capability ([`Database::retain`](crate::Database::retain)), and nothing lies there
     /// any more. It must not change the database.
     fn memory_free(&mut self, _base: PhysAddr, _bytes: u64) {}
+    /// Pages of memory that one call may make uncached: the kernel takes each out of the cache.
+    #[inline]
+    fn most_uncached_pages(&self) -> u64 {
+        u64::MAX
+    }
     /// Instructions that one call may use for work in pieces, fixed costs apart. The kernel keeps this; tests choose less, so that
     /// what is small takes many calls too.
     #[inline]

@@ -25,7 +25,7 @@
 //!
 //! # Bounded
 //!
-//! No call uses more than 20,000 instructions; the tests' longest takes 16,184. Retype, delete, revoke, unmap and the steps of deletion return [`Step::Again`] when there
+//! No call uses more than 20,000 instructions. Retype, delete, revoke, unmap and the steps of deletion return [`Step::Again`] when there
 //! is more to do; the kernel repeats the system call. Trees are walked in loops, never by recursion, so the stack need is constant.
 //!
 //! # Where Barrelfish is mended

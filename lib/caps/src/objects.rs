@@ -46,12 +46,6 @@ pub(crate) fn inner_entries(cap: &Capability) -> u32 {
     }
 }
 
-/// Whether it is a range of bytes that sizes apply to.
-#[inline]
-pub(crate) const fn has_chosen_size(objtype: ObjType) -> bool {
-    objtype.is_memory() || matches!(objtype, ObjType::L1CNode)
-}
-
 /// Whether a page table can map it.
 #[inline]
 pub(crate) const fn is_mappable(objtype: ObjType) -> bool {

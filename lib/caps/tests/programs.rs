@@ -21,13 +21,13 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use support::program::{Op, Tally, interleaved, op, program, steps};
 
 /// Operations of a program.
-const LENGTH: std::ops::Range<usize> = 80..120;
+const LENGTH: std::ops::Range<usize> = 80..121;
 
-/// Programs to run: 100 operations each.
+/// Programs to run, of 100 operations on average: surely more than 10^6 or 20,000.
 fn programs() -> u64 {
     match std::env::var_os("BARRELEYE_LONG") {
-        Some(_) => 10_000,
-        None => 200,
+        Some(_) => 10_100,
+        None => 210,
     }
 }
 
@@ -42,7 +42,7 @@ fn first_seed() -> u64 {
 }
 
 /// What a single call may do: as much as the kernel's, or so little that nearly everything takes several.
-const WORK: [u32; 2] = [9_000, 4_500];
+const WORK: [u32; 3] = [16_000, 9_000, 4_500];
 
 /// Runs random programs, of which at least `success` % of the operations must succeed.
 fn run_many(

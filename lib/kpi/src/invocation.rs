@@ -61,7 +61,8 @@ commands! {
         Retype = 2, argc 11;
         /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         Delete = 3, argc 4;
-        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
+        /// address, level (1 or 2). The kernel may restart the call. Errors: `CAP_RIGHTS` (lacks WRITE), `CAP_LOCKED`,
+        /// `RETRY_THROUGH_MONITOR`.
         Revoke = 4, argc 4;
         /// type (ID), object bytes (not used), dest CNode, dest level, dest slot. Errors: `TYPE_NOT_CREATABLE`; the destination's as
         /// Copy, but `SLOTS_IN_USE`; `ID_SPACE_EXHAUSTED`.
@@ -87,19 +88,19 @@ commands! {
     /// Commands of VNode_AARCH64_l0 to l3. CleanDirtyBits 3, CopyRemap 4 and Inherit 5 are not for AArch64.
     VNodeCommand {
         /// source root ([`OWN_CSPACE`](super::OWN_CSPACE) too), source, page flags, byte offset, entries, mapping root (as source root),
-        /// mapping CNode, [`MapWord`](super::MapWord). At most 64 pages of memory, and no blocks, a call with NOCACHE. Errors:
+        /// mapping CNode, [`MapWord`](super::MapWord). Of memory at most 64 pages, and no blocks, a call with NOCACHE. Errors:
         /// `DEST_CAP_RIGHTS` (table not writable), `SOURCE_ROOTCN_LOOKUP`, `CNODE_NOT_ROOT`, `SOURCE_CAP_LOOKUP`, `DEST_ROOTCN_LOOKUP`,
         /// `DEST_CNODE_LOOKUP` (each over a lookup's error), `DEST_TYPE_INVALID` (the Mapping goes into an L2CNode), `SLOT_IN_USE`,
         /// `VNODE_SLOT_INVALID`, `WRONG_MAPPING` (not what this level maps), `FRAME_OFFSET_INVALID` (not inside, or not aligned to page
-        /// or block), `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VNODE_SLOT_INUSE`.
+        /// or block), `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VM_MAP_SIZE` (uncached), `VNODE_SLOT_INUSE`.
         Map = 0, argc 10;
         /// mapping address, level: unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be
         /// writable. The kernel may restart the call. Errors: `DEST_CAP_RIGHTS`, the lookup's (`CNODE_RIGHTS`), `WRONG_MAPPING` (no
         /// Mapping, or one of another table), `CAP_LOCKED`.
         Unmap = 1, argc 4;
-        /// first entry, entries, page flags: of whatever Mappings of frames they are. At most 64 pages, and no blocks, a call with
-        /// NOCACHE. Errors: `DEST_CAP_RIGHTS`, `VNODE_SLOT_INVALID`, `VM_MAP_SIZE`, `WRONG_MAPPING` (one is empty, leads to a table, or
-        /// shows a kernel object), `VM_MAP_RIGHTS` (more than the mapped capability's rights).
+        /// first entry, entries, page flags: of whatever Mappings of frames they are. Of memory at most 64 pages, and no blocks, a
+        /// call with NOCACHE. Errors: `DEST_CAP_RIGHTS`, `VNODE_SLOT_INVALID`, `VM_MAP_SIZE`, `WRONG_MAPPING` (one is empty, leads to a table, or
+        /// shows a kernel object), `VM_MAP_RIGHTS` (more than the mapped capability's rights), `VM_MAP_SIZE` (uncached).
         ModifyFlags = 2, argc 5;
     }
 }
@@ -107,10 +108,10 @@ commands! {
 commands! {
     /// Commands of every Mapping type.
     MappingCommand {
-        /// first page or block (relative), their number, page flags. At most 64 pages, and no blocks, a call with NOCACHE. No slot
-        /// changes, so the CNodes on the way need not be writable; and the rights of a Mapping are those of what is mapped, which limit
-        /// the flags, so it need not be writable itself.
-        /// Errors: `WRONG_MAPPING` (not of a frame), `VM_MAP_OFFSET`, `VM_MAP_SIZE`, `VM_MAP_RIGHTS`.
+        /// first page or block (relative), their number, page flags. Of memory at most 64 pages, and no blocks, a call with NOCACHE. No
+        /// slot changes, so the CNodes on the way need not be writable; and the rights of a Mapping are those of what is mapped, which
+        /// limit the flags, so it need not be writable itself.
+        /// Errors: `WRONG_MAPPING` (not of a frame), `VM_MAP_OFFSET`, `VM_MAP_SIZE`, `VM_MAP_RIGHTS`, `VM_MAP_SIZE` (uncached).
         Modify = 0, argc 5;
         /// Unmaps and deletes the Mapping with all its copies. That empties its slot: the CNodes on the way must be writable. The kernel
         /// may restart the call. Errors: `CNODE_RIGHTS`, `CAP_LOCKED`.
@@ -149,7 +150,8 @@ commands! {
         Stop = 6, argc 2;
         /// Put it back. **Barreleye**. Errors: as Stop: `DISP_CAP_RIGHTS`, `DISP_NOT_RUNNABLE`.
         Resume = 7, argc 2;
-        /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call. **Barreleye**.
+        /// L0 table, its level: what it runs on from now on, also if it is the caller. The kernel may restart the call; if somebody
+        /// empties the named slot meanwhile, the answer may be `DISP_VSPACE_ROOT` though the table was exchanged. **Barreleye**.
         /// Errors: `DISP_CAP_RIGHTS` (lacks WRITE), `DISP_NOT_RUNNABLE` (not set up, or dead), `DISP_VSPACE_ROOT` (over a lookup's error),
         /// `DISP_VSPACE_INVALID` (no L0 table, not writable, or another core's).
         SetVSpace = 8, argc 4;
@@ -321,8 +323,8 @@ commands! {
         /// address, level: unlocks and removes all copies of another core's capability. The kernel may restart the call. Errors:
         /// `DELETE_REMOTE_LOCAL` (it is this core's).
         DeleteForeigns = 18, argc 4;
-        /// root, its level, address, level: the first half of Revoke, whose second half the steps are. Errors: `CAP_LOCKED`,
-        /// `RETRY_THROUGH_MONITOR`.
+        /// root, its level, address, level: the first half of Revoke, whose second half the steps are. Errors: `CAP_RIGHTS`,
+        /// `CAP_LOCKED`, `RETRY_THROUGH_MONITOR`.
         RevokeMarkTarget = 19, argc 6;
         /// raw: as RevokeMarkTarget, for a capability of another core: its copies and descendants here, whoever owns them. Errors:
         /// `CAP_NOT_FOUND` (there are none), `CAP_LOCKED`.

@@ -10,13 +10,13 @@ pub struct CapRights(pub u8);
 impl CapRights {
     /// May be read; also: may be looked through, when it is a CNode.
     pub const READ: Self = Self(1);
-    /// May be written; also: slots may be filled, when it is a CNode.
+    /// May be written; also: slots may be filled, when it is a CNode; all else that was made or copied from it may be revoked.
     pub const WRITE: Self = Self(2);
     /// May be mapped executable.
     pub const EXECUTE: Self = Self(4);
-    /// May be granted on.
+    /// May be sent with a message. (To copy it to another CSpace takes that CSpace's root instead.)
     pub const GRANT: Self = Self(8);
-    /// May be identified.
+    /// What lies in it may be listed or looked at: CNodes, page tables, dispatchers. What a capability itself says its holder may always know.
     pub const IDENTIFY: Self = Self(16);
     /// Every right.
     pub const ALL: Self = Self(0x1f);

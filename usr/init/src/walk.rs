@@ -139,7 +139,7 @@ fn refusals() -> Result<(), Failure> {
         found.map_or(0, |seen| seen.cap.address())
     };
     let first = all.first().map_or(0, |seen| seen.slot.0);
-    // Devices, beyond the address space, inside a slot, and the words of a dispatcher behind its three slots.
+    // Devices, beyond the address space, inside a slot, and the words of a dispatcher behind its four slots.
     let (cnode, dcb) = (place(ObjType::L2CNode), place(ObjType::Dispatcher));
     for address in [
         1,
@@ -151,7 +151,7 @@ fn refusals() -> Result<(), Failure> {
         first + 1,
         first + 8,
         cnode + 32,
-        dcb + 3 * 64,
+        dcb + 4 * 64,
     ] {
         let what = format!("{address:#x}");
         refused(next_cap(Some(PhysAddr(address))), nothing, &what)?;

@@ -5,17 +5,22 @@
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
 use crate::tables::{hang, own_root};
+use aos::cap::dispatcher::{Setup, dispatcher_setup};
+use aos::cap::irq::{Trigger, irq_connect, irq_dest_alloc};
 use aos::cap::kernel::{check_invariants, statistics};
 use aos::cap::vnode::{Entries, vnode_map};
 use aos::cap::{
-    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_retype,
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint, cap_retype,
     cap_revoke, root_cnode_resize,
 };
 use aos::error::ErrorCode;
 use aos::kpi::cap::ObjType;
-use aos::kpi::layout::{BASE_PAGE_SIZE, HUGE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES};
+use aos::kpi::layout::{
+    BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES, HUGE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES,
+};
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::{root, task};
+use aos::kpi::slots::{VROOT, root, task};
 use aos::ram::{
     cnode_create_foreign_l2, mm_alloc, mm_alloc_aligned, mm_free, mm_usage, object_alloc,
     vnode_create,
@@ -56,6 +61,7 @@ pub fn run() -> Status {
     test("a space full of everything is revoked", full_revoked);
     test("256 names of domains, among many", names);
     test("a root of 65,536 slots becomes larger", resize);
+    test("the driver of every interrupt is deleted", driver);
     harness.end()
 }
 
@@ -332,5 +338,46 @@ fn resize() -> Outcome {
         equal(cap_direct_identify(slot)?, before)?;
         cap_delete(slot)?;
     }
+    Ok(())
+}
+
+/// First interrupt that devices share.
+const FIRST_SHARED: u64 = 32;
+
+/// One dispatcher gets all interrupts of devices that there are; it goes with all that it received.
+fn driver() -> Outcome {
+    let memory = mm_alloc(BASE_PAGE_SIZE)?;
+    let [dispatcher, whole, endpoint, dest] =
+        [slot_alloc()?, slot_alloc()?, slot_alloc()?, slot_alloc()?];
+    let before = statistics()?.capabilities;
+    cap_retype(dispatcher, memory, 0, ObjType::Dispatcher, 1024, 1)?;
+    let setup = Setup {
+        cspace: CapRef::OWN_ROOT,
+        vspace: VROOT,
+        frame: CapRef::task(task::DISPFRAME).addr(),
+        run: false,
+    };
+    dispatcher_setup(dispatcher, &setup)?;
+    cap_retype(whole, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
+    let words = LMP_DEFAULT_BUFFER_WORDS as u64;
+    cap_mint(endpoint, whole, DISPATCHER_FRAME_BYTES - 4096, words)?;
+    let mut vector = FIRST_SHARED;
+    while irq_dest_alloc(dest, vector).is_ok() {
+        irq_connect(dest, endpoint, Trigger::Edge)?;
+        cap_delete(dest)?;
+        vector += 1;
+    }
+    that(vector > 200, "a table of interrupts")?;
+    let received = vector - FIRST_SHARED;
+    // The dispatcher holds three.
+    equal(statistics()?.capabilities, before + 6 + received)?;
+    for cap in [endpoint, whole, dispatcher] {
+        cap_delete(cap)?;
+    }
+    equal(statistics()?.capabilities, before)?;
+    for slot in [dispatcher, whole, endpoint, dest] {
+        slot_free(slot)?;
+    }
+    mm_free(memory)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! LMP: this domain sends to itself.
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
+use aos::Error;
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint,
 };
@@ -25,6 +26,8 @@ pub fn run(harness: &mut Harness) {
     harness.test(SUITE, "a full buffer refuses, transiently", full);
     harness.test(SUITE, "a capability goes along", capability);
     harness.test(SUITE, "giving a capability away", give_away);
+    harness.test(SUITE, "to send a capability takes GRANT", send_needs_grant);
+    harness.test(SUITE, "the own root is not given away", give_root_away);
     harness.test(
         SUITE,
         "giving away takes a writable CNode",
@@ -42,6 +45,7 @@ pub fn run(harness: &mut Harness) {
 }
 
 /// Makes a system call with every other register filled: the error, and the bits in which registers differ afterwards.
+#[inline(never)]
 fn differences(words: [u64; 3]) -> (u64, u64) {
     let [w0, w1, w2] = words;
     let (error, differing);
@@ -179,6 +183,52 @@ fn give_away_needs_a_writable_cnode() -> Outcome {
     cap_delete(cnode.slot(0))?;
     cap_delete(readable)?;
     mm_free(frame)?;
+    Ok(())
+}
+
+/// What may not be granted on is not sent, nor given away.
+fn send_needs_grant() -> Outcome {
+    let endpoint = endpoint_create(21)?;
+    let slot = slot_alloc()?;
+    endpoint.arm(slot);
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let weak = slot_alloc()?;
+    let rights = CapRights(CapRights::ALL.0 & !CapRights::GRANT.0);
+    cap_mint(weak, frame, u64::from(rights.0), 0)?;
+    for flags in [NONE, SendFlags::GIVEAWAY] {
+        let sent = lmp::send(endpoint.cap(), &[], Some(weak), flags);
+        refused(sent, ErrorCode::SysCapRights)?;
+        refused(sent, ErrorCode::SysLmpCaptransferSrcLookup)?;
+    }
+    that(endpoint.receive().is_none(), "no message")?;
+    cap_destroy(weak)?;
+    slot_free(slot)?;
+    mm_free(frame)?;
+    Ok(())
+}
+
+/// Level 0 names the root that the dispatcher holds; without it the sender would end.
+fn give_root_away() -> Outcome {
+    let endpoint = endpoint_create(21)?;
+    let slot = slot_alloc()?;
+    endpoint.arm(slot);
+    let (level, address) = (endpoint.cap().level() as u8, endpoint.cap().addr());
+    let root = |flags| {
+        let send = CallWord::send(level, 0, flags, 0);
+        differences([send.0, u64::from(address.0), 1])
+    };
+    let depth = Error::new(ErrorCode::SysCapLookupDepth);
+    let expected = depth.push(ErrorCode::SysLmpCaptransferSrcLookup).raw();
+    equal(root(SendFlags::GIVEAWAY), (expected, 0))?;
+    that(endpoint.receive().is_none(), "no message")?;
+    // It may be sent, as any other.
+    equal(root(NONE), (0, 0))?;
+    received(&endpoint)?;
+    equal(
+        cap_direct_identify(slot)?,
+        cap_direct_identify(CapRef::OWN_ROOT)?,
+    )?;
+    cap_destroy(slot)?;
     Ok(())
 }
 

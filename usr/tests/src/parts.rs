@@ -1,11 +1,11 @@
 //! What a child of the tests does: `tests --child PART`.
 
 use crate::busy;
-use aos::cap::{CNodeRef, Cap, CapRef, cap_copy, reap, root_cnode_resize};
+use aos::cap::{CNodeRef, Cap, CapRef, cap_copy, monitor, reap, root_cnode_resize};
 use aos::kpi::cap::{Frame, ObjType};
-use aos::kpi::layout::L2CNODE_BYTES;
+use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::root;
+use aos::kpi::slots::{root, task};
 use aos::paging::MappedFrame;
 use aos::slot::slot_alloc;
 use aos::{Error, Status, ram, thread, time};
@@ -37,6 +37,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "pattern" => pattern(),
         "lazy-exhaust" => crate::lazy::exhaust(),
         part if part.starts_with("thread-") => crate::threads::play(part),
+        "locker" => locker(),
         "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),
     };
@@ -71,6 +72,17 @@ const SHARED: CapRef = CNodeRef::own(root::ARGCN).slot(0);
 fn shared(flags: PageFlags) -> Result<MappedFrame, Error> {
     ram::add_system_memory()?;
     MappedFrame::new(SHARED, flags)
+}
+
+/// Locks what it has, some made by itself, some by init.
+fn locker() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let frame = ram::frame_alloc(BASE_PAGE_SIZE)?;
+    let own = [task::SYSMEM, task::DISPATCHER, task::ROOTCN].map(CapRef::task);
+    for cap in own.into_iter().chain([frame]) {
+        monitor::lock(cap)?;
+    }
+    Ok(())
 }
 
 /// Counts in the first word of the shared frame for ever, without ever giving the core away.

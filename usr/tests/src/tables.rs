@@ -559,7 +559,8 @@ fn flag_refusals() -> Outcome {
         (by_table(512, 1, 1), ErrorCode::SysVnodeSlotInvalid),
         (by_table(0, 0, 1), ErrorCode::SysVmMapSize),
         (by_table(0, 513, 1), ErrorCode::SysVmMapSize),
-        (by_table(0, 65, 9), ErrorCode::SysVmMapSize),
+        // Of nothing, nothing is too much uncached.
+        (by_table(2, 65, 9), ErrorCode::SysWrongMapping),
         (by_table(1, 2, 1), ErrorCode::SysWrongMapping),
         // More than the mapped capability allows.
         (by_table(0, 2, 3), ErrorCode::SysVmMapRights),

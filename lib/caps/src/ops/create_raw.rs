@@ -38,7 +38,7 @@ impl Database {
         let refused = match objtype {
             ObjType::Null => true,
             ObjType::Kernel | ObjType::IrqTable => own,
-            _ => is_memory && !is_plain(objtype),
+            _ => is_memory && !is_for_users(objtype),
         };
         if refused {
             return Err(code::ILLEGAL_DEST_TYPE);
@@ -106,6 +106,6 @@ impl Database {
 }
 
 /// Whether it is memory that the kernel itself keeps nothing in.
-fn is_plain(objtype: ObjType) -> bool {
+fn is_for_users(objtype: ObjType) -> bool {
     matches!(objtype, ObjType::PhysAddr | ObjType::Ram) || is_mappable(objtype)
 }

@@ -120,7 +120,7 @@ impl Database {
         let cap = entry.cap;
         let objtype = cap.objtype();
         if let Some(mapping) = cap.as_mapping() {
-            if !budget.spend_instructions(self.cost_to_clear(&mapping, budget)) {
+            if !budget.spend_on_mapping(self.cost_to_clear(&mapping, budget)) {
                 return Ok(Step::Again);
             }
             self.clear_entries(env, &cap);

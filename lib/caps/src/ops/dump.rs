@@ -37,7 +37,7 @@ const END: u64 = 1 << USER_ADDRESS_BITS;
 
 fn describe(entry: u64) -> PageRunWord {
     let is_device = aarch64::memory_of(entry) == MemoryType::Device;
-    let is_object = aarch64::object_of(entry).is_some();
+    let is_object = !aarch64::is_memory(entry);
     PageRunWord::new(
         aarch64::flags_of(entry),
         is_device,

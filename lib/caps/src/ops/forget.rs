@@ -13,15 +13,20 @@ impl Database {
     /// Empties an entry, whatever other cores have. On this core it ends as by [`Self::delete`]: what is mapped is unmapped.
     ///
     /// # Errors
-    /// As [`Self::delete`]; `SYS_ERR_RETRY_THROUGH_MONITOR` only for the last copy of what holds capabilities.
+    /// As [`Self::delete`], with nothing changed; `SYS_ERR_RETRY_THROUGH_MONITOR` only for the last copy of what holds capabilities.
     pub fn nullify<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
         if env.cte(at).is_empty() {
             return Err(code::CAP_NOT_FOUND);
         }
+        let state = self.state_of(env, at);
         if !self.has_copies(env, at) {
             self.set_relations(env, at, Flags::NONE, Flags::REMOTE_COPIES);
         }
-        self.delete(env, at)
+        let result = self.delete(env, at);
+        if result.is_err() {
+            self.set_state(env, at, state);
+        }
+        result
     }
 
     /// Unlocks and removes all copies of a capability that another core owns.

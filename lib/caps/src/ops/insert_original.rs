@@ -7,8 +7,9 @@ use kpi::cap::{Capability, ObjType};
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::Store;
+use crate::facts::stores_size;
 use crate::mdb::{Database, MEMORY_ROOT, Range};
-use crate::objects::{base_alignment, has_chosen_size};
+use crate::objects::base_alignment;
 
 impl Database {
     /// Puts a capability that was made from no other into the empty entry `dest`: the kernel's way to hand out the machine.
@@ -33,7 +34,7 @@ impl Database {
         if objtype.type_root() == MEMORY_ROOT && objtype != ObjType::EndPointLmp {
             let (base, bytes) = (PhysAddr(cap.address()), cap.size());
             let alignment = base_alignment(objtype);
-            let whole = !has_chosen_size(objtype) || bytes % alignment == 0;
+            let whole = !stores_size(objtype) || bytes % alignment == 0;
             let in_range = base.0.checked_add(bytes).is_some() && bytes > 0;
             if !base.is_aligned(alignment) || !whole || !in_range {
                 return Err(code::INVALID_ARGS);

@@ -101,7 +101,8 @@ impl Database {
     /// Frame, EndPointUMP or DevFrame at level 1 to 3, page table or CNode at level 3: `FRAME_OFFSET_INVALID` (offset not inside, or no whole page
     /// or block, or its address not aligned), `VM_MAP_SIZE` (no entries, beyond table or object, or an object of 2^32 pages),
     /// `VM_MAP_RIGHTS` (unknown flags, no READ, WRITE with EXECUTE, more than the source's rights, EXECUTE of device memory; flags
-    /// other than READ for a kernel object, or the right IDENTIFY missing).
+    /// other than READ for a kernel object, or the right IDENTIFY missing), `VM_MAP_SIZE` (more uncached memory than
+    /// [`most_uncached_pages`](crate::Machine::most_uncached_pages)).
     ///
     /// Else, at level 0 to 2: `VM_MAP_SIZE` (count not 1), `WRONG_MAPPING` (source is no table of the next level),
     /// `FRAME_OFFSET_INVALID` (offset not 0). Level 3: `WRONG_MAPPING`.
@@ -206,10 +207,16 @@ fn memory<E: Env>(
     if memory == MemoryType::Device && flags.contains(PageFlags::EXECUTE) {
         return Err(code::VM_MAP_RIGHTS);
     }
+    let pages = args.count * stride / BASE_PAGE_SIZE;
+    if memory == MemoryType::NonCacheable && pages > env.most_uncached_pages() {
+        return Err(code::VM_MAP_SIZE);
+    }
+    let objtype = source.objtype().mapping().ok_or(code::WRONG_MAPPING)?;
+    let leaf = aarch64::memory_leaf(level, base, flags, memory, rights);
     Ok(Plan {
-        descriptor: aarch64::memory_leaf(level, base, flags, memory, rights),
+        descriptor: aarch64::mapped_by(leaf, objtype),
         stride,
-        objtype: source.objtype().mapping().ok_or(code::WRONG_MAPPING)?,
+        objtype,
     })
 }
 

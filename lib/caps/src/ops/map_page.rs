@@ -75,7 +75,6 @@ impl Database {
             return None;
         }
         let leaf = aarch64::cached_leaf(page, flags.contains(PageFlags::WRITE), rights);
-        env.write_entry(pte, leaf);
         let mapping = Mapping {
             base: page.0,
             pte: pte.0,
@@ -83,6 +82,7 @@ impl Database {
             pte_count: 1,
         };
         let cap = Capability::new_mapping(ObjType::FrameMapping, mapping, rights)?;
+        env.write_entry(pte, leaf);
         self.write_leaf(env, slot, cap, page.0 + 1);
         if is_next_behind(env, args.source, page) {
             self.attach_inside(env, slot, args.source);

@@ -6,7 +6,7 @@
 //! of a Mapping clears the entries, and a frame, table or CNode goes only after its Mappings went. So no entry outlives the
 //! memory it points to, and no Mapping outlives its table.
 //!
-//! In a table of which level a Mapping lies is not in it: the entry itself tells.
+//! In a table of which level a Mapping lies is not in it: the entry itself tells, as it tells of what type the Mapping is.
 
 use kpi::addr::PhysAddr;
 use kpi::cap::{Capability, Mapping, ObjType};
@@ -134,7 +134,7 @@ impl Database {
         let cost = cap
             .as_mapping()
             .map_or(0, |mapping| self.cost_to_clear(&mapping, budget));
-        if !budget.spend_instructions(budget.cost(Work::Remove) + cost) {
+        if !budget.spend_on_mapping(budget.cost(Work::Remove) + cost) {
             return false;
         }
         self.clear_entries(env, &cap);
@@ -263,25 +263,20 @@ impl Database {
         value: u64,
         budget: &mut Budget,
     ) -> bool {
-        if !budget.spend_instructions(3 * budget.cost(Work::Search)) {
+        if !budget.spend(Work::Search) {
             return false;
         }
-        let types = match aarch64::object_of(value) {
-            Some(objtype) => [objtype; 3],
-            None if aarch64::is_leaf(value) => [
-                ObjType::FrameMapping,
-                ObjType::DevFrameMapping,
-                ObjType::EndPointUmpMapping,
-            ],
-            None if level == 0 => [ObjType::VNodeAarch64L1Mapping; 3],
-            None if level == 1 => [ObjType::VNodeAarch64L2Mapping; 3],
-            None => [ObjType::VNodeAarch64L3Mapping; 3],
+        let objtype = if aarch64::is_leaf(value) {
+            aarch64::mapping_of(value)
+        } else {
+            Some(match level {
+                0 => ObjType::VNodeAarch64L1Mapping,
+                1 => ObjType::VNodeAarch64L2Mapping,
+                _ => ObjType::VNodeAarch64L3Mapping,
+            })
         };
         let base = aarch64::output(value);
-        let found = types
-            .into_iter()
-            .find_map(|objtype| self.find_mapping(env, objtype, base, pte));
-        match found {
+        match objtype.and_then(|objtype| self.find_mapping(env, objtype, base, pte)) {
             Some(mapping) => self.drop_mapping(env, mapping, budget),
             None => {
                 // No entry is without a Mapping; were there one, it must not stay.

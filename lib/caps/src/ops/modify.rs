@@ -3,7 +3,7 @@
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
-use kpi::layout::PTABLE_ENTRIES;
+use kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
 use kpi::rights::CapRights;
 
 use super::copy::usable;
@@ -14,7 +14,7 @@ use crate::cte::CteRef;
 use crate::env::Env;
 use crate::mdb::Database;
 use crate::objects::table_level;
-use crate::vnode::aarch64::{self, FlagChange};
+use crate::vnode::aarch64::{self, FlagChange, MemoryType, entry_bytes};
 
 /// Successive entries of a table.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Database {
     /// # Errors
     /// `SYS_ERR_CAP_NOT_FOUND`, `SYS_ERR_CAP_LOCKED`: as [`Self::copy`]. `SYS_ERR_WRONG_MAPPING`: not the Mapping of a Frame or DevFrame.
     /// `SYS_ERR_VM_MAP_OFFSET`: `first` is not inside. `SYS_ERR_VM_MAP_SIZE`: no pages, or more than there are behind `first`.
-    /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the Mapping.
+    /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the Mapping. `SYS_ERR_VM_MAP_SIZE`: too much uncached memory.
     pub fn modify<E: Env>(
         &mut self,
         env: &mut E,
@@ -90,7 +90,8 @@ impl Database {
     /// `SYS_ERR_CAP_NOT_FOUND`, `SYS_ERR_CAP_LOCKED`, `SYS_ERR_DEST_CAP_RIGHTS`: as [`Self::map`]. `SYS_ERR_VNODE_TYPE`: it is no page table.
     /// `SYS_ERR_VNODE_SLOT_INVALID`: `first` is behind the table. `SYS_ERR_VM_MAP_SIZE`: no entries, or more than there are behind `first`.
     /// `SYS_ERR_WRONG_MAPPING`: one of them is empty, or leads to a table, or shows a kernel object.
-    /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the capabilities that were mapped. No entry was changed.
+    /// `SYS_ERR_VM_MAP_RIGHTS`: as [`Self::map`], against the rights of the capabilities that were mapped. `SYS_ERR_VM_MAP_SIZE`: too
+    /// much uncached memory. No entry was changed.
     #[cfg_attr(feature = "small", optimize(size))]
     pub fn modify_entries<E: Env>(
         &mut self,
@@ -134,11 +135,14 @@ impl Database {
             count,
         } = entries;
         let all = || (first..first + count).map(|index| entry_at(table, index));
-        let (mut break_first, mut refused) = (false, false);
+        let (mut break_first, mut refused, mut uncached) = (false, false, 0);
         for entry in all() {
             let old = env.read_entry(entry);
             match change.of(old) {
-                Some(new) => break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0,
+                Some(new) => {
+                    break_first |= (old ^ new) & aarch64::ATTRIBUTE_MASK != 0;
+                    uncached += u64::from(aarch64::memory_of(new) == MemoryType::NonCacheable);
+                }
                 None if aarch64::is_memory(old) => refused = true,
                 None => return Err(code::WRONG_MAPPING),
             }
@@ -148,6 +152,9 @@ impl Database {
             return Err(code::VM_MAP_RIGHTS);
         }
         let level = aarch64::level_of_leaf(env.read_entry(entry_at(table, first)));
+        if uncached * (entry_bytes(level) / BASE_PAGE_SIZE) > env.most_uncached_pages() {
+            return Err(code::VM_MAP_SIZE);
+        }
         let announce = |db: &mut Self, env: &mut E| {
             db.announce_leaves(env, table, level, first as u16, count as u16);
         };

@@ -7,6 +7,10 @@
 //!
 //! Nothing but the pass's place is remembered: if the caller goes away, or the new CNode, nothing has to be undone. What was copied
 //! lies in the new CNode and goes with it.
+//!
+//! A pass over the largest part of a root takes many calls, and each change anywhere in the database makes it begin again (comparing only, 50
+//! instructions a slot). Where others never stop making and deleting capabilities between its calls, a resize may therefore wait for
+//! them; it is for them to end, or for the caller to choose a calmer moment. A root of 300 slots is passed in one call.
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;

@@ -157,7 +157,7 @@ impl Database {
         if is_mapping(objtype) {
             return Err(code::RETYPE_MAPPING_EXPLICIT);
         }
-        // A DeviceID needs more than a number: it has an invocation of its own.
+        // A DeviceID needs more than a number, and there is nobody yet who would make one.
         if !is_well_founded(from, objtype) || objtype == ObjType::DeviceId {
             return Err(code::INVALID_RETYPE);
         }

@@ -1,6 +1,8 @@
 //! Revoke, as far as this core can do it alone.
 
 use errors::ErrorCode;
+use kpi::cap::Capability;
+use kpi::rights::CapRights;
 
 use super::copy::usable;
 use super::mappings::maps_more_than;
@@ -20,12 +22,12 @@ impl Database {
     /// before it goes. What maps a larger frame, from which the capability was split off, stays. In steps; when it returns [`Step::Done`] nothing is left. What was removed before an error stays removed.
     ///
     /// # Errors
-    /// `SYS_ERR_CAP_NOT_FOUND`: the entry is empty. `SYS_ERR_CAP_LOCKED`: it, or something made from it, is locked, or it is half made or
+    /// `SYS_ERR_CAP_NOT_FOUND`: the entry is empty. `SYS_ERR_CAP_RIGHTS`: the capability lacks the right WRITE: who was given something to look
+    /// at does not take it from others. `SYS_ERR_CAP_LOCKED`: it, or something made from it, is locked, or it is half made or
     /// half deleted. `SYS_ERR_RETRY_THROUGH_MONITOR`: other cores have relatives of it, or the last copy of a CNode, Dispatcher or
     /// KernelControlBlock is next to be removed: see [`Self::revoke_mark_target`].
     pub fn revoke<E: Env>(&mut self, env: &mut E, at: CteRef) -> Result<Step, ErrorCode> {
-        let cap = usable(env, at)?.cap;
-        self.may_revoke(self.state_of(env, at))?;
+        let cap = self.revocable(env, at)?;
         let changes = self.changes;
         let mut budget = self.budget(env);
         while let Some(other) = self.other_copy(env, at) {
@@ -127,6 +129,16 @@ impl Database {
             }
         }
         self.last_before(store, end).unwrap_or(at)
+    }
+
+    /// The capability in an entry, of which everything else is to be revoked.
+    pub(super) fn revocable<E: Env>(&self, env: &E, at: CteRef) -> Result<Capability, ErrorCode> {
+        let cap = usable(env, at)?.cap;
+        if !cap.rights().contains(CapRights::WRITE) {
+            return Err(code::CAP_RIGHTS);
+        }
+        self.may_revoke(self.state_of(env, at))?;
+        Ok(cap)
     }
 
     /// Whether this core may remove copies of a capability with that state on its own.

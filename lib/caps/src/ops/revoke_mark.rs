@@ -2,7 +2,6 @@
 
 use errors::ErrorCode;
 
-use super::copy::usable;
 use super::mappings::maps_more_than;
 use super::pending::Revoking;
 use crate::budget::{Step, Work};
@@ -25,8 +24,7 @@ impl Database {
         env: &mut E,
         at: CteRef,
     ) -> Result<Step, ErrorCode> {
-        let cap = usable(env, at)?.cap;
-        self.may_revoke(self.state_of(env, at))?;
+        let cap = self.revocable(env, at)?;
         let mut budget = self.budget(env);
         while let Some(other) = self.other_copy(env, at) {
             if !budget.spend(Work::Remove) {

@@ -4,13 +4,13 @@
 //! **Barreleye** differs from Barrelfish in that EXECUTE is enforced, in that memory outside RAM is Device whatever the flags, and
 //! in that there are blocks (2 MiB, 1 GiB) and read-only pages of kernel objects.
 //!
-//! AF tells leaves from tables. The hardware ignores bits 58 to 55 of a leaf; there the database keeps what it would have to search for
-//! otherwise:
+//! AF tells leaves from tables. The hardware ignores bits 60 to 55 of a leaf (those above 58 as long as TCR_EL1 gives them no
+//! use of their own, which the kernel's does not); there the database keeps what it would have to search for otherwise:
 //!
-//! | Bit 58 | 57 | 56 | 55 |
-//! |---|---|---|---|
-//! | 0: memory | block of 1 GiB | may become executable | may become writable |
-//! | 1: kernel object | number of its type, 57:55 | | |
+//! | Bits 60:59 | 58 | 57 | 56 | 55 |
+//! |---|---|---|---|---|
+//! | type that is mapped | 0: memory | block of 1 GiB | may become executable | may become writable |
+//! | 0 | 1: kernel object | number of its type, 57:55 | | |
 
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
@@ -53,6 +53,8 @@ const GIANT: u64 = 1 << 57;
 /// Software: a page of a kernel object, whose number in [`OBJECTS`] is in the three bits below.
 const OBJECT: u64 = 1 << 58;
 const OBJECT_SHIFT: u32 = 55;
+/// Software: what of [`MEMORY`] is mapped.
+const MEMORY_SHIFT: u32 = 59;
 /// What a change of flags changes.
 const CHANGEABLE: u64 = ATTRIBUTE_MASK | AP_READ_ONLY | UXN;
 
@@ -64,6 +66,13 @@ const OBJECTS: [ObjType; 6] = [
     ObjType::VNodeAarch64L3Mapping,
     ObjType::L1CNodeMapping,
     ObjType::L2CNodeMapping,
+];
+
+/// The Mapping types of memory.
+const MEMORY: [ObjType; 3] = [
+    ObjType::FrameMapping,
+    ObjType::EndPointUmpMapping,
+    ObjType::DevFrameMapping,
 ];
 
 /// Memory types, as indices into MAIR_EL1.
@@ -123,13 +132,21 @@ pub fn object_page(output: PhysAddr, mapping: ObjType) -> Option<u64> {
     Some(entry | OBJECT | (number as u64) << OBJECT_SHIFT)
 }
 
-/// The Mapping type of a leaf that shows a kernel object.
+/// The leaf, of a Mapping of that type, which is one of memory.
 #[inline]
-pub fn object_of(entry: u64) -> Option<ObjType> {
-    if !is_leaf(entry) || entry & OBJECT == 0 {
-        return None;
+pub fn mapped_by(leaf: u64, mapping: ObjType) -> u64 {
+    let number = MEMORY.iter().position(|known| *known == mapping);
+    leaf | (number.unwrap_or(0) as u64) << MEMORY_SHIFT
+}
+
+/// The Mapping type of a leaf.
+#[inline]
+pub fn mapping_of(leaf: u64) -> Option<ObjType> {
+    if leaf & OBJECT == 0 {
+        MEMORY.get((leaf >> MEMORY_SHIFT & 3) as usize).copied()
+    } else {
+        OBJECTS.get((leaf >> OBJECT_SHIFT & 7) as usize).copied()
     }
-    OBJECTS.get((entry >> OBJECT_SHIFT & 7) as usize).copied()
 }
 
 /// A change of what leaves of memory permit.
@@ -181,12 +198,6 @@ impl FlagChange {
         let bits = if device { self.device } else { self.normal };
         Some(entry & !CHANGEABLE | bits)
     }
-}
-
-/// A leaf of memory with other flags: [`FlagChange::of`].
-#[inline]
-pub const fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
-    FlagChange::to(flags).of(entry)
 }
 
 /// Whether the descriptor is a leaf of memory, rather than of a kernel object.
@@ -355,7 +366,14 @@ mod tests {
             let rights = CapRights::READ.union(CapRights::EXECUTE);
             let output = PhysAddr(0x8000_0000);
             let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
-            assert!(is_leaf(leaf) && object_of(leaf).is_none());
+            assert!(is_leaf(leaf) && is_memory(leaf));
+            for kind in MEMORY {
+                let leaf = mapped_by(leaf, kind);
+                assert!(is_memory(leaf) && super::output(leaf) == output);
+                assert_eq!(mapping_of(leaf), Some(kind));
+                let code = with_flags(leaf, PageFlags::READ_EXECUTE).unwrap();
+                assert_eq!(mapping_of(code), Some(kind));
+            }
             assert_eq!(level_of_leaf(leaf), level);
             assert_eq!(leaf & TABLE_OR_PAGE != 0, level == 3);
             assert_eq!(with_flags(leaf, PageFlags::READ_WRITE), None);
@@ -367,6 +385,7 @@ mod tests {
             for (flags, writable) in [(PageFlags::READ, false), (PageFlags::READ_WRITE, true)] {
                 let leaf = memory_leaf(3, output, flags, MemoryType::Normal, rights);
                 assert_eq!(cached_leaf(output, writable, rights), leaf);
+                assert_eq!(mapped_by(leaf, ObjType::FrameMapping), leaf);
             }
             for rights in [rights, CapRights::ALL] {
                 let leaf = memory_leaf(level, output, PageFlags::READ, MemoryType::Normal, rights);
@@ -391,7 +410,7 @@ mod tests {
         assert_eq!(with_flags(device, PageFlags::READ_EXECUTE), None);
         for kind in OBJECTS {
             let page = object_page(PhysAddr(0x5000), kind).unwrap();
-            assert_eq!(object_of(page), Some(kind));
+            assert_eq!(mapping_of(page), Some(kind));
             assert_eq!((level_of_leaf(page), flags_of(page)), (3, PageFlags::READ));
             assert_eq!(with_flags(page, PageFlags::READ), None);
         }

@@ -34,6 +34,8 @@ pub struct Env {
     memory: Box<[Line]>,
     /// Instructions that one call may use for work in pieces.
     pub per_call: u32,
+    /// Pages that one call may make uncached.
+    pub most_uncached: u64,
     /// Calls of `cte` and `cte_mut`.
     pub visits: Cell<u64>,
     /// Page-table entries read and written.
@@ -60,6 +62,7 @@ impl Env {
         Self {
             memory,
             per_call: 9_000,
+            most_uncached: u64::MAX,
             visits: Cell::new(0),
             table_entries: Cell::new(0),
             unmapped: Vec::new(),
@@ -189,6 +192,10 @@ impl Machine for Env {
 
     fn memory_free(&mut self, base: PhysAddr, bytes: u64) {
         self.free.push((base.0, bytes));
+    }
+
+    fn most_uncached_pages(&self) -> u64 {
+        self.most_uncached
     }
 
     fn work_per_call(&self) -> u32 {

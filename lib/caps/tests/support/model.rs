@@ -695,7 +695,9 @@ impl Model {
     }
 
     pub fn revoke(&mut self, at: Slot) -> Result<(), E> {
-        self.get(at)?;
+        if self.get(at)?.cap.rights().0 & 2 == 0 {
+            return Err(E::SysCapRights);
+        }
         self.may_revoke(at)?;
         for other in self.copies_of(at) {
             self.remove(other);
@@ -802,7 +804,12 @@ impl Model {
             } else {
                 let device = src.objtype() == ObjType::DevFrame;
                 let page = leaf(base, count * stride, flags, src.rights(), device)?;
-                in_table(page, level_of_table, src.rights())
+                let number = match src.objtype() {
+                    ObjType::Frame => 0,
+                    ObjType::EndPointUmp => 1,
+                    _ => 2,
+                };
+                in_table(page, level_of_table, src.rights()) | number << 59
             }
         } else {
             if level_of_table < 3 && count != 1 {
@@ -935,7 +942,7 @@ impl Model {
             let bound = bound.intersection(rights);
             let device = old >> 2 & 7 == 1;
             let page = leaf(old & 0xffff_ffff_f000, 4096, flags, bound, device)?;
-            let kept = 2 | 15 << 55;
+            let kept = 2 | 63 << 55;
             changed.push(page & !kept | old & kept);
         }
         for (index, value) in changed.into_iter().enumerate() {

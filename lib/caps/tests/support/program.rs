@@ -625,6 +625,12 @@ impl Run {
                     return (Ok(()), Ok(()));
                 }
                 self.make_local();
+                if self.model.caps[&at].cap.rights().0 & 2 == 0 {
+                    return (
+                        self.world.revoke_whole(entry(at)),
+                        Err(ErrorCode::SysCapRights),
+                    );
+                }
                 self.model.revoke_whole(at);
                 (self.world.revoke_whole(entry(at)), Ok(()))
             }

@@ -1,10 +1,11 @@
 //! One child: its domain, its endpoint, what it says.
 
-use super::service::{Job, Pieces};
+use super::service::{Freed, Job, Pieces};
 use super::{Running, Trust, relay};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
-use aos::cap::{CapRef, cap_delete};
+use aos::cap::dispatcher::dispatcher_capabilities;
+use aos::cap::{CNodeRef, CapRef, cap_delete, monitor};
 use aos::exit::DomainName;
 use aos::initproto::{Message, RecordAssembler};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
@@ -69,7 +70,9 @@ pub struct Child {
     pub(super) pieces: Pieces,
     /// Of which it has not said that it frees them.
     pub(super) returned: Pieces,
-    trust: Trust,
+    /// Where to look for what has come back.
+    pub(super) freed: Option<Freed>,
+    pub(super) trust: Trust,
     assembler: Box<RecordAssembler>,
     complained: bool,
 }
@@ -88,6 +91,7 @@ impl Child {
             job: None,
             pieces: Pieces::new(),
             returned: Pieces::new(),
+            freed: None,
             trust,
             assembler: Box::default(),
             complained: false,
@@ -127,6 +131,21 @@ impl Child {
             if has_cap && self.job.is_none() {
                 self.job = Some(Job::discard(self.channel.receive_slot));
             }
+        }
+    }
+
+    /// Unlocks what lies in its CSpace: who has the Kernel capability may have locked it, and nobody else would undo that.
+    pub(super) fn unlock_all(&self) {
+        let root = self.domain.root().addr();
+        for (position, _) in dispatcher_capabilities(self.domain.dispatcher()).map_while(Result::ok)
+        {
+            let address = position.address();
+            let slot = match position.level() {
+                1 => CNodeRef::root_of(root).slot(address.l1()),
+                _ => CNodeRef::foreign(root, address.l1()).slot(address.l2()),
+            };
+            // It may have gone with the one before.
+            let _ = monitor::unlock(slot);
         }
     }
 

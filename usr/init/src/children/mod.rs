@@ -22,11 +22,12 @@ use crate::records;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::cap::{CNodeRef, CapRef, cap_direct_identify, kernel};
+use aos::cap::{CNodeRef, CapRef, cap_direct_identify, cap_mint, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::KernelNote;
+use aos::kpi::rights::CapRights;
 use aos::kpi::slots::{root, task};
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
@@ -46,6 +47,8 @@ const NOTE_WORDS: u32 = 257;
 pub const TRUSTED_BYTES: u64 = 256 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
+/// Pieces of a child's memory that are tried, whether they are free, before init looks at something else.
+const TRIES_AT_ONCE: usize = 4;
 /// Ended children that are remembered.
 const REMEMBERED: usize = 64;
 
@@ -108,6 +111,8 @@ pub struct Children {
     /// Not told yet.
     ended: Vec<Ended>,
     remembered: VecDeque<Ended>,
+    /// Of children that could not be taken apart whole: tried again when the next one ends.
+    unreleased: Vec<Account>,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
     /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
@@ -133,6 +138,7 @@ impl Children {
             turn: 0,
             ended: Vec::with_capacity(MAX_CHILDREN),
             remembered: VecDeque::with_capacity(REMEMBERED),
+            unreleased: Vec::new(),
             balance: None,
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
@@ -329,6 +335,10 @@ impl Children {
         // kernel says.
         let stopped = self.read_notes();
         for child in &mut self.running {
+            let mut tries = TRIES_AT_ONCE;
+            child.take_back(&mut tries);
+        }
+        for child in &mut self.running {
             child.listen();
         }
         self.end_stopped(stopped);
@@ -338,7 +348,8 @@ impl Children {
             }
         }
         self.reap();
-        self.running.iter().any(|child| child.job.is_some())
+        let mut running = self.running.iter();
+        running.any(|child| child.job.is_some() || child.freed.is_some())
     }
 
     /// Makes a call for the next child that has a job.
@@ -367,6 +378,10 @@ impl Children {
     }
 
     fn take_apart(&mut self, child: Child) {
+        self.unreleased.retain(|account| account.release().is_err());
+        if child.trust == Trust::Kernel {
+            child.unlock_all();
+        }
         let Child {
             pid,
             name,
@@ -378,9 +393,14 @@ impl Children {
         } = child;
         // The caller looked.
         let outcome = outcome.unwrap_or(Outcome::Killed);
-        match domain.destroy().and_then(|()| channel.renew()) {
-            Ok(()) => self.spare.push(channel),
-            Err(error) => println!("{name} (pid {pid}): could not be taken apart: {error}"),
+        let account = domain.account().clone();
+        let destroyed = domain.destroy();
+        if destroyed.is_err() && self.unreleased.try_reserve(1).is_ok() {
+            self.unreleased.push(account);
+        }
+        let renewed = channel.renew().map(|()| self.spare.push(channel));
+        if let Err(error) = destroyed.and(renewed) {
+            println!("{name} (pid {pid}): could not be taken apart: {error}");
         }
         outcome.record(name, pid);
         if self.remembered.len() >= REMEMBERED {
@@ -514,10 +534,16 @@ fn relay(json: Option<&str>) {
     }
 }
 
-/// What a trusted child gets.
+/// What a trusted child gets: memory, and to look at what all of them look at. The frames are read-only.
 fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
-    let memory = account.object(ObjType::Ram, bytes);
-    let memory = memory.inspect_err(|_| {
+    let made = account.object(ObjType::Ram, bytes).and_then(|memory| {
+        let modules = account.slot()?;
+        let look = CapRights::READ.union(CapRights::GRANT);
+        let whole = CNodeRef::ROOT.slot(root::MODULECN);
+        cap_mint(modules, whole, u64::from(look.0), 0)?;
+        Ok((memory, modules))
+    });
+    let (memory, modules) = made.inspect_err(|_| {
         // The first error counts.
         let _ = account.release();
     })?;
@@ -531,7 +557,7 @@ fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
             place: Place::Task(task::BOOTINFO),
         },
         Grant {
-            cap: CNodeRef::ROOT.slot(root::MODULECN),
+            cap: modules,
             place: Place::Root(root::MODULECN),
         },
     ])

@@ -90,6 +90,14 @@ pub struct Piece {
     charge: u64,
 }
 
+/// Memory in which something has become free: pieces from `next` on were not tried yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Freed {
+    base: u64,
+    end: u64,
+    next: usize,
+}
+
 /// All that a child has asked for, or that came back without its saying so.
 pub type Pieces = Vec<Piece>;
 
@@ -233,7 +241,9 @@ impl Child {
 
     /// A RAM capability in a slot of init's.
     fn make_memory(&mut self, bytes: u64, alignment: u64) -> Result<(CapRef, Piece), Error> {
-        // What has come back by itself would have been freed by now.
+        // What has come back by itself would have been freed by now; who asks waits until all of it is back.
+        let mut all = ALLOCATIONS;
+        self.take_back(&mut all);
         self.returned.clear();
         let refused = Error::new(ErrorCode::LibRamAlloc);
         let charged: u64 = self.pieces.iter().map(|piece| piece.charge).sum();
@@ -270,22 +280,42 @@ impl Child {
         }
     }
 
-    /// The kernel says that something went which lay there: takes back what is free now.
+    /// The kernel says that something went which lay there.
     pub(super) fn memory_free(&mut self, base: u64, bytes: u64) {
         let end = base.saturating_add(bytes);
-        let mut index = 0;
-        while let Some(&piece) = self.pieces.get(index) {
+        let earlier = self
+            .freed
+            .map_or((base, end), |freed| (freed.base, freed.end));
+        self.freed = Some(Freed {
+            base: earlier.0.min(base),
+            end: earlier.1.max(end),
+            next: 0,
+        });
+    }
+
+    /// Takes back what of that is free now; each piece that is tried, and may be in use, counts. So a child that frees a page again and again costs
+    /// others no more than their turn.
+    pub(super) fn take_back(&mut self, tries: &mut usize) {
+        while let Some(Freed { base, end, next }) = self.freed {
+            let Some(&piece) = self.pieces.get(next) else {
+                self.freed = None;
+                return;
+            };
             let (at, length) = (piece.base, piece.bytes);
             let overlaps = at < end && base < at.saturating_add(length);
-            if overlaps
-                && self.returned.try_reserve(1).is_ok()
-                && self.take_memory(at, length).is_ok()
-            {
-                // Another one is in its place.
-                self.returned.push(piece);
-            } else {
-                index += 1;
+            let mut next = next + 1;
+            if overlaps {
+                let Some(left) = tries.checked_sub(1) else {
+                    return;
+                };
+                *tries = left;
+                if self.returned.try_reserve(1).is_ok() && self.take_memory(at, length).is_ok() {
+                    // Another one is in its place.
+                    self.returned.push(piece);
+                    next -= 1;
+                }
             }
+            self.freed = Some(Freed { base, end, next });
         }
     }
 

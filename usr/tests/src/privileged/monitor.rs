@@ -6,17 +6,19 @@ use aos::Error;
 use aos::cap::dispatcher::{Setup, dispatcher_set_vspace, dispatcher_setup};
 use aos::cap::monitor::{self, relation};
 use aos::cap::{
-    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_retype,
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint, cap_retype,
     cap_revoke, cap_state, invoke, kernel,
 };
 use aos::error::ErrorCode;
 use aos::kpi::addr::CoreId;
 use aos::kpi::cap::{Capability, Frame, L2CNode, ObjType, Ram};
+use aos::kpi::invocation::KernelCommand;
 use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::CapRights;
 use aos::kpi::slots::task;
-use aos::lmp::endpoint_create;
+use aos::kpi::syscall::SendFlags;
+use aos::lmp::{self, endpoint_create};
 use aos::ram::{
     cnode_create_l2, dispatcher_create, frame_alloc, mm_alloc, mm_free, object_alloc, vnode_create,
 };
@@ -244,6 +246,13 @@ fn owner_and_lock() -> Outcome {
     refused(cap_revoke(frame), locked)?;
     let slot = slot_alloc()?;
     refused(cap_retype(slot, frame, 0, ObjType::Frame, PAGE, 1), locked)?;
+    // Given away, it would be in both places.
+    let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    endpoint.arm(slot);
+    let given = lmp::send(endpoint.cap(), &[], Some(copy), SendFlags::GIVEAWAY);
+    refused(given, locked)?;
+    refused(cap_direct_identify(slot), ErrorCode::SysCapNotFound)?;
+    that(endpoint.receive().is_none(), "no message")?;
     slot_free(slot)?;
     monitor::unlock(frame)?;
     cap_destroy(copy)?;
@@ -438,9 +447,51 @@ fn retype() -> Outcome {
     Ok(())
 }
 
+/// With a Kernel capability that may not be written nothing can be changed; and to look at something, its CNode need not be writable.
+fn without_rights(frame: CapRef) -> Outcome {
+    /// Free root slot.
+    const READABLE: u32 = 250;
+    let (weak, zeroes) = (slot_alloc()?, [0; 10]);
+    let read = u64::from(CapRights::READ.0);
+    cap_mint(weak, CapRef::task(task::KERNELCAP), read, 0)?;
+    let looks = [1, 2, 4, 7, 8, 13, 24, 25, 33, 38, 39, 40];
+    for number in 0..64 {
+        let Some(command) = KernelCommand::from_u8(number) else {
+            continue;
+        };
+        let args = zeroes.get(..usize::from(command.argc()) - 2);
+        let done = invoke(weak, number, command.argc(), args.unwrap_or_default());
+        let refused = done.is_err_and(|error| error.contains(ErrorCode::SysDestCapRights));
+        equal(refused, !looks.contains(&number))?;
+    }
+    cap_destroy(weak)?;
+    let cnode = cnode_create_l2()?;
+    cap_copy(cnode.slot(0), frame)?;
+    let readable = CNodeRef::ROOT.slot(READABLE);
+    cap_mint(readable, CNodeRef::ROOT.slot(cnode.cnode.l1()), read, 0)?;
+    let there = CNodeRef::own(READABLE).slot(0);
+    let words = cap_direct_identify(frame)?.to_words();
+    equal(command(1, &own(there))?, words)?;
+    equal(command(2, &any(there))?, words)?;
+    equal(monitor::owner(there)?, CoreId(0))?;
+    refused(monitor::lock(there), ErrorCode::SysCnodeRights)?;
+    cap_delete(readable)?;
+    cap_delete(cnode.slot(0))?;
+    // refuses CNode.Revoke: CAP_RIGHTS
+    // refuses Kernel.RevokeMarkTarget: CAP_RIGHTS
+    let look = slot_alloc()?;
+    cap_mint(look, frame, read, 0)?;
+    refused(cap_revoke(look), ErrorCode::SysCapRights)?;
+    refused(command(19, &any(look)), ErrorCode::SysCapRights)?;
+    that(cap_direct_identify(frame).is_ok(), "the owner's")?;
+    cap_destroy(look)?;
+    Ok(())
+}
+
 fn refusals() -> Outcome {
     let frame = frame_alloc(PAGE)?;
     let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    without_rights(frame)?;
     // refuses Kernel.Register: IRQ_NOT_ENDPOINT, SLOT_IN_USE
     refused(kernel::register(frame), ErrorCode::SysIrqNotEndpoint)?;
     refused(kernel::register(endpoint.cap()), ErrorCode::SysSlotInUse)?;
