@@ -15,9 +15,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use caps::{Cte, CteRef};
-#[cfg(not(feature = "rbed"))]
-use intrusive_collections::LinkedListLink;
-use intrusive_collections::RBTreeLink;
+use intrusive_collections::{LinkedListLink, RBTreeLink};
 use kpi::addr::PhysAddr;
 use kpi::dispatcher::DispatcherShared;
 use kpi::layout::KERNEL_OFFSET;

@@ -110,12 +110,19 @@ pub(super) const FIRST_NODES: [usize; 4] = [
     first(SLOT_NODES) + 4,
 ];
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated for constants only, where an index out of bounds does not compile"
+)]
 const fn first(of: usize) -> usize {
     let marks = PLAN.marks();
-    // A constant's index: out of bounds does not compile.
     marks[of] as usize + 4
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated for constants only, where an index out of bounds does not compile"
+)]
 const fn sum(a: [u32; RESOURCES], b: [u32; RESOURCES]) -> [u32; RESOURCES] {
     let mut sum = a;
     let mut i = 0;
@@ -126,6 +133,10 @@ const fn sum(a: [u32; RESOURCES], b: [u32; RESOURCES]) -> [u32; RESOURCES] {
     sum
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated for constants only, where an index out of bounds does not compile"
+)]
 const fn times(n: u32, a: [u32; RESOURCES]) -> [u32; RESOURCES] {
     let mut product = a;
     let mut i = 0;
