@@ -68,6 +68,7 @@ pub enum Op {
     Lock(Pick, bool),
     Owner(Pick, bool),
     Relations(Pick, u8, u8),
+    Retain(Pick),
     /// L1 slot, L2 slot, level, rights.
     Lookup(u32, u32, u64, u8),
     /// What lies in a range of bytes: start in units of 512 bytes from the RAM's, length.
@@ -269,6 +270,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
         1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
         1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),
+        1 => kind(&[ObjType::Ram]).prop_map(Op::Retain),
         2 => (0..5u32, 0..USED_SLOTS, prop_oneof![8 => Just(2u64), 2 => 0..4u64], prop_oneof![4 => Just(3u8), 1 => 0..32u8])
             .prop_map(|(l1, l2, level, rights)| Op::Lookup(l1, l2, level, rights)),
         1 => (0..0x3800u32, prop::sample::select(&[0u64, 1, 512, 4096, 8192, 16384, 65536, 1 << 20][..]))
@@ -775,6 +777,11 @@ impl Run {
                 }
                 (Ok(()), Ok(()))
             }
+            Op::Retain(at) => {
+                let at = self.find(at);
+                let World { db, env } = &mut self.world;
+                (db.retain(env, entry(at)), self.model.retain(at))
+            }
             Op::Lookup(l1, l2, level, rights) => {
                 let rights = CapRights(rights);
                 let name = CapAddr::new(l1, l2 as u8);
@@ -822,7 +829,10 @@ impl Run {
             db.set_locked(env, entry(*at), false);
             db.set_owner(env, entry(*at), CoreId(0));
             db.set_relations(env, entry(*at), Flags::NONE, Flags::REMOTE);
-            held.state = State::default();
+            held.state = State {
+                retained: held.state.retained,
+                ..State::default()
+            };
         }
     }
 
@@ -856,6 +866,7 @@ impl Run {
                 remote_copies: state.flags.has(Flags::REMOTE_COPIES),
                 remote_ancs: state.flags.has(Flags::REMOTE_ANCS),
                 remote_descs: state.flags.has(Flags::REMOTE_DESCS),
+                retained: state.flags.has(Flags::RETAINED),
             };
             let in_object = cte.flags().has(Flags::HELD);
             let held = Held {
@@ -872,6 +883,16 @@ impl Run {
             next = db.successor(env, at);
         }
         seen
+    }
+
+    /// In what was told since the last time, nothing lies.
+    fn told_is_free(&mut self) {
+        let World { db, env } = &mut self.world;
+        for (base, bytes) in std::mem::take(&mut env.free) {
+            let (relation, _) = db.find_range(env, PhysAddr(base), bytes, Range::Partial);
+            let is_free = matches!(relation, Range::Surrounding | Range::NotFound);
+            assert!(is_free, "{bytes} bytes at {base:#x}: {relation:?}");
+        }
     }
 
     fn nothing_is_half_done(&self) {
@@ -902,6 +923,11 @@ impl Run {
         lost.sort_unstable();
         expected.sort_unstable();
         assert_eq!(lost, expected);
+        let mut free = self.world.env.free.clone();
+        let mut expected = self.model.free.clone();
+        free.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(free, expected, "told: database, then model");
         // Every question about relations, answered both ways.
         for (at, held) in &self.model.caps {
             let (db, env) = (&self.world.db, &self.world.env);
@@ -982,6 +1008,7 @@ pub fn interleaved(ops: &[Op], per_call: u32, tally: &mut Tally) {
         let (seen, _) = run.step(op);
         tally.count(op, seen.is_ok());
         audit(&run.world);
+        run.told_is_free();
         run.model = run.observed();
     }
     run.make_local();
