@@ -183,12 +183,6 @@ impl FlagChange {
     }
 }
 
-/// A leaf of memory with other flags: [`FlagChange::of`].
-#[inline]
-pub const fn with_flags(entry: u64, flags: PageFlags) -> Option<u64> {
-    FlagChange::to(flags).of(entry)
-}
-
 /// Whether the descriptor is a leaf of memory, rather than of a kernel object.
 #[inline]
 pub const fn is_memory(entry: u64) -> bool {
