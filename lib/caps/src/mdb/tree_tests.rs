@@ -3,6 +3,8 @@
 //! Runs are removed as `revoke` does it: the last first, some entries as one of a run and some for good, as far as it comes.
 
 use super::*;
+use crate::code;
+use crate::cte::{Flags, SharedState};
 use kpi::addr::PhysAddr;
 use kpi::cap::{Id, Mapping, Memory};
 use kpi::rights::CapRights;
@@ -94,11 +96,23 @@ impl What {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Insert(What),
+    /// Of an owner, if there are no copies.
+    Insert(What, Way, u8),
+    /// A copy of the n-th that is there, directly behind it.
+    Copy(usize),
     /// The n-th that is there.
     Remove(usize),
     /// What is in the range of the n-th that is there, the last first, as far as these turns bring it.
     RemoveRun(usize, Vec<Turn>),
+}
+
+/// How a place for something new is found.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Search,
+    BetweenNeighbours,
+    Behind,
+    InFront,
 }
 
 /// What `revoke` does next.
@@ -119,6 +133,12 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (0..PAGES, 0..4u64).prop_map(|(page, entry)| What::Mapping(page, entry)),
         4 => (0..200u32).prop_map(What::Token),
     ];
+    let way = prop_oneof![
+        2 => Just(Way::Search),
+        2 => Just(Way::BetweenNeighbours),
+        1 => Just(Way::Behind),
+        1 => Just(Way::InFront),
+    ];
     let turn = prop_oneof![
         5 => Just(Turn::OfRun),
         2 => Just(Turn::Alone),
@@ -129,7 +149,8 @@ fn change() -> impl Strategy<Value = Change> {
         Just(vec![Turn::OfRun; 100]),
     ];
     prop_oneof![
-        12 => what.prop_map(Change::Insert),
+        10 => (what, way, 0..3u8).prop_map(|(what, way, owner)| Change::Insert(what, way, owner)),
+        2 => any::<usize>().prop_map(Change::Copy),
         2 => any::<usize>().prop_map(Change::Remove),
         1 => (any::<usize>(), turns).prop_map(|(n, turns)| Change::RemoveRun(n, turns)),
     ]
@@ -140,6 +161,8 @@ struct Tree {
     slots: Slots,
     /// Indices of the entries that are in the database, as they were put in.
     there: Vec<usize>,
+    /// Who owns which, and has owned what went.
+    owners: Vec<(Capability, CoreId)>,
 }
 
 impl Tree {
@@ -148,15 +171,59 @@ impl Tree {
             db: Database::new(CoreId(0)),
             slots: Slots((0..entries).map(|_| Cte::EMPTY).collect()),
             there: Vec::new(),
+            owners: Vec::new(),
         }
     }
 
-    fn insert(&mut self, what: What) -> CteRef {
-        let free = self.slots.0.iter().position(Cte::is_empty).unwrap();
-        self.slots.0[free].cap = what.cap();
-        self.db.insert(&mut self.slots, at(free)).unwrap();
+    fn free(&self) -> usize {
+        self.slots.0.iter().position(Cte::is_empty).unwrap()
+    }
+
+    fn insert(&mut self, what: What, way: Way, owner: u8) -> CteRef {
+        let free = self.free();
+        let cap = what.cap();
+        let state = SharedState {
+            owner: CoreId(owner),
+            flags: Flags::NONE,
+        };
+        let new = self.slots.cte_mut(at(free));
+        new.cap = cap;
+        new.set_shared(state);
+        let bound = self.db.lower_bound(&self.slots, &cap);
+        let is_first = self.db.find_equal(&self.slots, &cap).is_none();
+        let spot = match (way, bound.before, bound.first) {
+            _ if !is_first => None,
+            (Way::BetweenNeighbours, before, behind) => {
+                Some(Spot::between(&self.slots, before, behind))
+            }
+            (Way::Behind, Some(before), _) => Some(Spot::behind(&self.slots, before)),
+            (Way::InFront, _, Some(behind)) => Some(Spot::between(&self.slots, None, Some(behind))),
+            _ => None,
+        };
+        match spot {
+            Some(spot) => {
+                let (root, end) = (type_root(cap.objtype()), range_end(&cap));
+                self.db.attach(&mut self.slots, at(free), spot, root, end);
+            }
+            None => self.db.insert(&mut self.slots, at(free)).unwrap(),
+        }
+        if is_first {
+            self.owners.retain(|(other, _)| !is_copy(other, &cap));
+            self.owners.push((cap, CoreId(owner)));
+        }
         self.there.push(free);
         at(free)
+    }
+
+    fn copy(&mut self, source: CteRef) {
+        let free = self.free();
+        let cap = self.slots.cte(source).cap;
+        let new = at(free);
+        self.db
+            .fill_follower(&mut self.slots, new, source, cap, Flags::NONE);
+        assert_eq!(self.db.successor(&self.slots, source), Some(new));
+        assert_eq!(self.db.predecessor(&self.slots, new), Some(source));
+        self.there.push(free);
     }
 
     /// Empties an entry that was taken out of the tree.
@@ -166,7 +233,11 @@ impl Tree {
     }
 
     fn remove(&mut self, one: CteRef) {
-        self.db.remove(&mut self.slots, one);
+        let is_alone = !self.db.has_copies(&self.slots, one);
+        if !(is_alone && self.db.remove_leaf(&mut self.slots, one)) {
+            self.db.remove(&mut self.slots, one);
+        }
+        assert!(!self.slots.cte(one).shape.in_database());
         self.clear(one);
     }
 
@@ -216,8 +287,13 @@ impl Tree {
 
     fn change(&mut self, change: Change) {
         match change {
-            Change::Insert(what) => {
-                self.insert(what);
+            Change::Insert(what, way, owner) => {
+                self.insert(what, way, owner);
+            }
+            Change::Copy(n) => {
+                if let Some(source) = self.nth(n) {
+                    self.copy(source);
+                }
             }
             Change::Remove(n) => {
                 if let Some(one) = self.nth(n) {
@@ -245,6 +321,13 @@ impl Tree {
         there.sort_unstable();
         assert_eq!(found, there);
         assert_eq!(self.db.count(), there.len() as u64);
+        for one in &self.there {
+            let cap = self.slots.0[*one].cap;
+            let mut owners = self.owners.iter();
+            let owner = owners.find(|(other, _)| is_copy(other, &cap));
+            let state = self.db.state_of(&self.slots, at(*one));
+            assert_eq!(owner.map(|(_, owner)| *owner), Some(state.owner));
+        }
         let mut cursor = CheckCursor::default();
         let report = self.db.check_invariants(&self.slots, &mut cursor, u64::MAX);
         assert_eq!((report.violations, report.done), (0, true));
@@ -267,7 +350,10 @@ proptest! {
 /// Inserts these, each a child of one before, so that nothing is rotated; and removes a run from the target.
 fn run(whats: &[What], turns: &[Turn]) {
     let mut tree = Tree::new(whats.len());
-    let entries: Vec<CteRef> = whats.iter().map(|what| tree.insert(*what)).collect();
+    let entries: Vec<CteRef> = whats
+        .iter()
+        .map(|what| tree.insert(*what, Way::Search, 0))
+        .collect();
     tree.check();
     let is_target = |one: &&CteRef| tree.slots.cte(**one).cap == TARGET.cap();
     let target = entries.iter().find(is_target);
@@ -305,5 +391,32 @@ fn an_heir_leaves_nothing_of_a_run_behind() {
         let [one, two, three] = [1, 2, 3].map(What::Token);
         let whats = [page(40), page(39), two, TARGET, page(41), three, one];
         run(&whats, &[Turn::OfRun, turn, Turn::OfRun]);
+    }
+}
+
+#[test]
+fn nothing_is_in_the_tree_twice() {
+    let mut tree = Tree::new(2);
+    let one = tree.insert(TARGET, Way::Search, 0);
+    let again = tree.db.insert(&mut tree.slots, one);
+    assert_eq!(again, Err(code::MDB_DUPLICATE_ENTRY));
+    tree.check();
+}
+
+/// As long as nothing is removed the tree is an AVL tree, whatever the order: of n entries it has at most 1.4405 log2(n + 2) levels.
+#[test]
+fn the_tree_grows_as_little_as_it_can() {
+    for order in [
+        |n| n,
+        |n| 1999 - n,
+        |n| n * 777 % 2000,
+        |n| n / 2 + n % 2 * (1999 - n),
+    ] {
+        let mut tree = Tree::new(2000);
+        for n in 0..2000u32 {
+            tree.insert(What::Token(order(n)), Way::Search, 0);
+            let most = 1.4405 * f64::from(n + 3).log2();
+            assert!(f64::from(tree.db.height_bound(&tree.slots)) <= most, "{n}");
+        }
     }
 }
