@@ -389,3 +389,35 @@ fn an_interrupt_of_this_core() {
     assert_eq!(refused, Err(E::SysSlotInUse));
     audit(&world);
 }
+
+#[test]
+fn a_revoke_stops_where_other_cores_have_a_say() {
+    let says: [fn(&mut World, u32); 3] = [
+        |world, index| world.db.set_owner(&mut world.env, at(1, index), THERE),
+        |world, index| {
+            let World { db, env } = world;
+            db.set_relations(env, at(1, index), Flags::REMOTE_COPIES, Flags::REMOTE);
+        },
+        |world, index| {
+            let World { db, env } = world;
+            db.set_relations(env, at(1, index), Flags::REMOTE_DESCS, Flags::REMOTE);
+        },
+    ];
+    for say in says {
+        for place in [0, 1] {
+            let mut world = World::new();
+            make(&mut world, ObjType::Ram, 16 * PAGE, 0, 0);
+            make_from(&mut world, 0, ObjType::Frame, PAGE, 1);
+            say(&mut world, place);
+            let World { db, env } = &mut world;
+            let refused = Err(E::SysRetryThroughMonitor);
+            assert_eq!(db.revoke(env, at(1, 0)), refused);
+            assert_eq!(db.revoke_mark_target(env, at(1, 0)), refused);
+            assert!(!env.cte(at(1, 1)).is_empty());
+            // Who is above other cores may.
+            db.set_owner(env, at(1, place), HERE);
+            db.set_relations(env, at(1, place), Flags::REMOTE_ANCS, Flags::REMOTE);
+            assert_eq!(db.revoke(env, at(1, 0)), Ok(Step::Done));
+        }
+    }
+}

@@ -33,6 +33,18 @@ fn a_root_that_is_half_made_leads_nowhere() {
     audit(&world);
 }
 
+/// Nothing lies in it yet, so a revoke needs no steps for it.
+#[test]
+fn what_is_half_made_is_revoked_like_a_frame() {
+    let mut world = World::new();
+    let root = from_ram(ObjType::L1CNode, 1 << 20, 1, 0, slot(1, 0));
+    let World { db, env } = &mut world;
+    assert_eq!(db.retype(env, root), Ok(Step::Again));
+    world.revoke(at(0, 0)).unwrap();
+    assert!(world.env.cte(at(1, 0)).is_empty());
+    audit(&world);
+}
+
 /// Somebody fills a slot that a retype was to fill.
 #[test]
 fn a_result_cannot_be_where_another_is_meanwhile() {

@@ -113,7 +113,12 @@ enum Way {
     BetweenNeighbours,
     Behind,
     InFront,
+    /// As the right child of what encloses it, as a Mapping of its frame: it is this core's.
+    Inside,
 }
+
+/// The database's core.
+const HERE: CoreId = CoreId(1);
 
 /// What `revoke` does next.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +143,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => Just(Way::BetweenNeighbours),
         1 => Just(Way::Behind),
         1 => Just(Way::InFront),
+        2 => Just(Way::Inside),
     ];
     let turn = prop_oneof![
         5 => Just(Turn::OfRun),
@@ -168,7 +174,7 @@ struct Tree {
 impl Tree {
     fn new(entries: usize) -> Self {
         Self {
-            db: Database::new(CoreId(0)),
+            db: Database::new(HERE),
             slots: Slots((0..entries).map(|_| Cte::EMPTY).collect()),
             there: Vec::new(),
             owners: Vec::new(),
@@ -181,14 +187,8 @@ impl Tree {
 
     fn insert(&mut self, what: What, way: Way, owner: u8) -> CteRef {
         let free = self.free();
-        let cap = what.cap();
-        let state = SharedState {
-            owner: CoreId(owner),
-            flags: Flags::NONE,
-        };
-        let new = self.slots.cte_mut(at(free));
-        new.cap = cap;
-        new.set_shared(state);
+        let (new, cap, mut owner) = (at(free), what.cap(), CoreId(owner));
+        let changes = self.db.changes;
         let bound = self.db.lower_bound(&self.slots, &cap);
         let is_first = self.db.find_equal(&self.slots, &cap).is_none();
         let spot = match (way, bound.before, bound.first) {
@@ -200,19 +200,36 @@ impl Tree {
             (Way::InFront, _, Some(behind)) => Some(Spot::between(&self.slots, None, Some(behind))),
             _ => None,
         };
-        match spot {
-            Some(spot) => {
-                let (root, end) = (type_root(cap.objtype()), range_end(&cap));
-                self.db.attach(&mut self.slots, at(free), spot, root, end);
+        let end = range_end(&cap);
+        if let (Way::Inside, true, Some(parent)) = (way, is_first, bound.before)
+            && end > 0
+            && range_end(&self.slots.cte(parent).cap) >= end
+            && self.slots.cte(parent).links.right().is_none()
+        {
+            owner = HERE;
+            self.db.write_leaf(&mut self.slots, new, cap, end);
+            self.db.attach_inside(&mut self.slots, new, parent);
+        } else {
+            let entry = self.slots.cte_mut(new);
+            entry.cap = cap;
+            entry.set_shared(SharedState {
+                owner,
+                flags: Flags::NONE,
+            });
+            if let Some(spot) = spot {
+                let root = type_root(cap.objtype());
+                self.db.attach(&mut self.slots, new, spot, root, end);
+            } else {
+                self.db.insert(&mut self.slots, new).unwrap();
             }
-            None => self.db.insert(&mut self.slots, at(free)).unwrap(),
         }
         if is_first {
             self.owners.retain(|(other, _)| !is_copy(other, &cap));
-            self.owners.push((cap, CoreId(owner)));
+            self.owners.push((cap, owner));
         }
+        assert_ne!(self.db.changes, changes);
         self.there.push(free);
-        at(free)
+        new
     }
 
     fn copy(&mut self, source: CteRef) {
@@ -233,11 +250,13 @@ impl Tree {
     }
 
     fn remove(&mut self, one: CteRef) {
+        let changes = self.db.changes;
         let is_alone = !self.db.has_copies(&self.slots, one);
         if !(is_alone && self.db.remove_leaf(&mut self.slots, one)) {
             self.db.remove(&mut self.slots, one);
         }
         assert!(!self.slots.cte(one).shape.in_database());
+        assert_ne!(self.db.changes, changes);
         self.clear(one);
     }
 
