@@ -369,6 +369,34 @@ fn a_revocation_of_another_core() {
     audit(&world);
 }
 
+#[test]
+fn a_revocation_of_what_nothing_is_made_from() {
+    let mut world = World::new();
+    make(&mut world, ObjType::L2CNode, 4 * PAGE, 0, 0);
+    make(&mut world, ObjType::VNodeAarch64L3, PAGE, 8 * PAGE, 1);
+    make(&mut world, ObjType::Frame, PAGE, 9 * PAGE, 2);
+    let args = MapArgs {
+        source: at(1, 2),
+        flags: 1,
+        offset: 0,
+        count: 1,
+        entry: 0,
+        dest: slot(1, 3),
+    };
+    let World { db, env } = &mut world;
+    db.map(env, at(1, 1), args).unwrap();
+    for index in [0, 3] {
+        let cap = world.cap(at(1, index));
+        world.copy(slot(2, index), at(1, index)).unwrap();
+        let calls = world.repeat(|db, env| db.revoke_mark_relations(env, &cap));
+        assert_eq!(calls, Ok(1));
+        assert!(world.env.cte(at(2, index)).is_empty() || world.env.cte(at(1, index)).is_empty());
+    }
+    world.drain(audit).unwrap();
+    assert!([0, 3].map(|index| world.env.cte(at(1, index)).is_empty()) == [true; 2]);
+    audit(&world);
+}
+
 /// In the memory at (1, 0), behind the frames.
 fn make_cnode(world: &mut World) {
     let args = RetypeArgs {

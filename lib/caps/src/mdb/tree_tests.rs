@@ -227,6 +227,11 @@ impl Tree {
             self.owners.retain(|(other, _)| !is_copy(other, &cap));
             self.owners.push((cap, owner));
         }
+        if !is_first {
+            // Behind all copies.
+            let next = self.db.successor(&self.slots, new);
+            assert!(next.is_none_or(|next| !is_copy(&self.slots.cte(next).cap, &cap)));
+        }
         assert_ne!(self.db.changes, changes);
         self.there.push(free);
         new

@@ -204,15 +204,22 @@ pub fn op() -> impl Strategy<Value = Op> {
         prop_oneof![10 => 1..5u64, 1 => prop::sample::select(&[0u64, 40, 256, 257, u64::MAX][..])];
     let retype = (retype_kinds(), count, offset, cnode(), index(), any::<u8>());
     let retype = retype.prop_map(
-        |((source, objtype, bytes), count, offset, cnode, index, monitor)| Op::Retype {
-            source,
-            objtype,
-            bytes,
-            count,
-            offset,
-            cnode,
-            index,
-            from_monitor: monitor < 20,
+        |((source, objtype, bytes), count, offset, cnode, index, monitor)| {
+            let first_vector = objtype == ObjType::IrqSrc as u8 && offset.is_multiple_of(16384);
+            Op::Retype {
+                source,
+                objtype,
+                bytes,
+                count,
+                offset: if first_vector {
+                    32 + offset / 16384 % 16
+                } else {
+                    offset
+                },
+                cnode,
+                index,
+                from_monitor: monitor < 20,
+            }
         },
     );
     let flags = || prop_oneof![10 => prop::sample::select(&[1u64, 3, 5, 9, 11][..]), 1 => 0..20u64];
