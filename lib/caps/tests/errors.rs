@@ -8,7 +8,9 @@
 
 mod support;
 
-use caps::{DestSlot, MapArgs, Reach, RetypeArgs, Store, lookup, lookup_quickly};
+use caps::{
+    DestSlot, MapArgs, OpenRoot, Reach, RetypeArgs, Store, lookup, lookup_quickly, slot_below,
+};
 use errors::ErrorCode as E;
 use kpi::addr::{CapAddr, CoreId, PhysAddr, VirtAddr};
 use kpi::cap::{Capability, ObjType};
@@ -27,7 +29,7 @@ fn the_quick_lookup_agrees_with_the_careful_one() {
     let World { db, env } = &mut world;
     db.mint(env, slot(1, 1), entry(ROOT), 1, 0).unwrap();
     let roots = [entry(ROOT), at(1, 1), at(1, 0), at(0, 0)];
-    let mut found = 0;
+    let (mut found, mut empty) = (0, 0);
     for root in roots {
         for addr in (0..0x900).chain([0x1_0000, 0x2_0000]) {
             for level in 0..4 {
@@ -40,13 +42,21 @@ fn the_quick_lookup_agrees_with_the_careful_one() {
                         assert_eq!(quick, None);
                     }
                     found += u32::from(quick.is_some());
+                    // As far as the root leads, the slots that hold nothing too.
+                    let below = OpenRoot::of(env, root, rights)
+                        .and_then(|_| slot_below(env, root, u64::from(addr), level, rights));
+                    assert_eq!(below.filter(|at| !env.cte(*at).is_empty()), quick);
+                    empty += u32::from(below.is_some() && quick.is_none());
                     let beyond = u64::from(addr) | 1 << 32;
                     assert_eq!(lookup_quickly(env, root, beyond, level, rights), None);
                 }
             }
         }
     }
-    assert!(found > 100);
+    assert!(found > 100 && empty > 100);
+    let opened = OpenRoot::of(env, roots[0], CapRights::READ).unwrap();
+    let is_root_in = [0, 1, 2].map(|n| opened.is_root_in(env, roots[n]));
+    assert_eq!(is_root_in, [true, true, false]);
 }
 
 #[test]

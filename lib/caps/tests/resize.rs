@@ -14,6 +14,7 @@ use kpi::addr::CapAddr;
 use kpi::cap::{Capability, ObjType};
 use kpi::rights::CapRights;
 use proptest::prelude::*;
+use support::audit::audit;
 use support::{Env, HELD_BASE, L1, ROOT, World, at, entry, from_ram, slot};
 
 /// Bytes of the new root.
@@ -173,6 +174,20 @@ enum Between {
     Rival,
     /// The new root goes.
     Revoke,
+}
+
+#[test]
+fn what_is_half_made_in_the_old_root_is_waited_for() {
+    let mut world = world(10);
+    let half = in_root(entry(ROOT), 20);
+    let half = from_ram(ObjType::KernelControlBlock, 0, 1, 2 << 20, half);
+    let World { db, env } = &mut world;
+    assert_eq!(db.retype(env, half), Ok(Step::Again));
+    let refused = world.repeat(|db, env| db.resize(env, args()));
+    assert_eq!(refused, Err(E::SysCapLocked));
+    world.retype(half).unwrap();
+    world.repeat(|db, env| db.resize(env, args())).unwrap();
+    audit(&world);
 }
 
 fn between() -> impl Strategy<Value = Between> {

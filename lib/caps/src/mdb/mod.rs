@@ -30,6 +30,8 @@ mod find;
 mod range;
 mod relations;
 mod tree;
+#[cfg(test)]
+mod tree_tests;
 
 pub use check::{CheckCursor, CheckReport};
 pub(crate) use find::{neighbour, next_above};

@@ -384,10 +384,8 @@ impl Database {
         node.max_end = max_end;
         store.cte_mut(far).links.set_parent(Some(heir.at));
         self.replace_child(store, parent, at, Some(heir.at));
-        if heir.moved && settle {
-            settle_max(store, heir.parent, heir.max_end);
-        } else if heir.moved {
-            // Others of the run may have lain below any node on this way, which is above the gap no longer.
+        if heir.moved {
+            // Any node on this way may be too large, by others of a run that lay below it; and it is no longer above the gap they left.
             refresh_below(store, heir.parent, heir.at);
         }
         if settle {
@@ -422,8 +420,7 @@ impl Database {
 /// Takes the neighbour of a node with two children out of its place: the first or last below the child `near`.
 fn take_heir<S: Store>(store: &mut S, near: CteRef, right_side: bool) -> Heir {
     let at = utmost(store, near, !right_side);
-    let node = store.cte(at);
-    let (links, max_end) = (node.links, node.max_end);
+    let links = store.cte(at).links;
     let parent = links.parent().unwrap_or(at);
     let moved = at != near;
     if moved {
@@ -433,12 +430,7 @@ fn take_heir<S: Store>(store: &mut S, near: CteRef, right_side: bool) -> Heir {
         }
         store.cte_mut(parent).links.set_child(!right_side, child);
     }
-    Heir {
-        at,
-        parent,
-        max_end,
-        moved,
-    }
+    Heir { at, parent, moved }
 }
 
 /// The neighbour that takes a node's place.
@@ -446,8 +438,6 @@ struct Heir {
     at: CteRef,
     /// Its parent before.
     parent: CteRef,
-    /// Its largest end before.
-    max_end: u64,
     /// It was not the node's own child.
     moved: bool,
 }

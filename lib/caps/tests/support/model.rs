@@ -3,7 +3,7 @@
 //! It knows nothing of trees, first copies, steps or budgets. Error codes and their order are written down from the
 //! specification (the doc comments of the operations), not from the code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use caps::Range;
 use caps::vnode::aarch64::{self, MemoryType};
@@ -25,6 +25,7 @@ pub struct State {
     pub remote_copies: bool,
     pub remote_ancs: bool,
     pub remote_descs: bool,
+    pub retained: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub struct Model {
     pub entries: BTreeMap<u64, u64>,
     /// Entries of kernel objects that lost something, in order.
     pub lost: Vec<u64>,
+    /// Ranges below retained RAM that became free.
+    pub free: Vec<(u64, u64)>,
     /// Which object each entry's capability stands for. Copies stand for one.
     objects: BTreeMap<u64, u32>,
     /// The derivation forest: what each object was made from, objects that are gone included.
@@ -54,6 +57,15 @@ pub struct Model {
 }
 
 type Slot = u64;
+
+/// What a whole deletion has marked.
+#[derive(Default)]
+struct Marked {
+    /// Whose contents are still to be marked, first come first served.
+    waiting: VecDeque<Slot>,
+    /// What goes in the end.
+    empty: Vec<Slot>,
+}
 
 fn end(cap: &Capability) -> u64 {
     cap.address() + cap.size()
@@ -524,6 +536,44 @@ impl Model {
         }
     }
 
+    /// [`Self::remove`] of what tells of its end, if its last copy goes.
+    fn end(&mut self, at: Slot) {
+        let Some(held) = self.caps.get(&at).cloned() else {
+            return;
+        };
+        let is_last = self.copies_of(at).is_empty();
+        self.remove(at);
+        if is_last {
+            self.tell(&held.cap);
+        }
+    }
+
+    /// The innermost that encloses what is gone is retained, and nothing is left inside: its memory is free.
+    fn tell(&mut self, gone: &Capability) {
+        if !in_memory(gone) || gone.objtype().is_mapping() {
+            return;
+        }
+        let bytes = match gone.objtype() {
+            // With the last endpoint goes what was left of its dispatcher.
+            ObjType::EndPointLmp => 1024,
+            _ => gone.size(),
+        };
+        if let (Range::Surrounding, Some(around)) = self.find_range(gone.address(), bytes) {
+            let mut all = self.caps.values();
+            if all.any(|held| is_copy(&held.cap, &around) && held.state.retained) {
+                self.free.push((gone.address(), bytes));
+            }
+        }
+    }
+
+    pub fn retain(&mut self, at: Slot) -> Result<(), E> {
+        if self.get(at)?.cap.objtype() != ObjType::Ram {
+            return Err(E::SysInvalidSourceType);
+        }
+        self.share(at, |state| state.retained = true);
+        Ok(())
+    }
+
     pub fn has_copies(&self, at: Slot) -> bool {
         !self.copies_of(at).is_empty()
     }
@@ -622,6 +672,8 @@ impl Model {
         if state.locked {
             return Err(E::SysCapLocked);
         }
+        // Its own core sees to what lies in it.
+        let is_elsewhere = state.foreign && holds_entries(cap.objtype());
         if self.copies_of(at).is_empty() {
             if state.foreign {
                 if (state.remote_copies || state.remote_descs)
@@ -634,7 +686,11 @@ impl Model {
                 return Err(E::SysRetryThroughMonitor);
             }
         }
-        self.remove(at);
+        if is_elsewhere {
+            self.remove(at);
+        } else {
+            self.end(at);
+        }
         Ok(())
     }
 
@@ -704,42 +760,26 @@ impl Model {
         }
         while let Some(last) = self.descendants(at).last().copied() {
             self.may_revoke(last)?;
-            if holds_entries(self.caps[&last].cap.objtype()) && self.copies_of(last).is_empty() {
+            let Held { cap, in_object, .. } = self.caps[&last];
+            let objtype = cap.objtype();
+            if holds_entries(objtype) && self.copies_of(last).is_empty() {
                 return Err(E::SysRetryThroughMonitor);
             }
-            self.remove(last);
+            // Who revokes knows what becomes free, and is told only of what takes more than to be forgotten.
+            if objtype.is_vnode() || in_object {
+                self.end(last);
+            } else {
+                self.remove(last);
+            }
         }
         Ok(())
     }
 
     /// Deletes a capability with all that goes with it. State shared with other cores is not looked at.
     pub fn delete_whole(&mut self, at: Slot) {
-        let mut work = vec![at];
-        while let Some(at) = work.pop() {
-            let Some(Held { cap, .. }) = self.caps.get(&at).cloned() else {
-                continue;
-            };
-            let copies = self.copies_of(at);
-            let own = cap.address()..end(&cap);
-            let is_cnode = matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
-            let is_last =
-                copies.is_empty() || (is_cnode && copies.iter().all(|copy| own.contains(copy)));
-            if is_last {
-                for copy in copies {
-                    self.remove(copy);
-                }
-            }
-            self.remove(at);
-            let bytes = match cap.objtype() {
-                ObjType::L1CNode | ObjType::L2CNode => cap.size(),
-                ObjType::Dispatcher => 64 * u64::from(caps::DISPATCHER_ENTRIES),
-                _ => 0,
-            };
-            if is_last {
-                let inside = self.caps.range(cap.address()..cap.address() + bytes);
-                work.extend(inside.map(|(slot, _)| *slot));
-            }
-        }
+        let mut marked = Marked::default();
+        self.mark(at, &mut marked);
+        self.drain(marked);
     }
 
     /// Revokes a capability with all that goes with it.
@@ -747,9 +787,61 @@ impl Model {
         for other in self.copies_of(at) {
             self.remove(other);
         }
+        let mut marked = Marked::default();
         // The entry itself may lie in something made from it.
         for descendant in self.descendants(at) {
-            self.delete_whole(descendant);
+            self.mark(descendant, &mut marked);
+        }
+        self.drain(marked);
+    }
+
+    /// Removes a capability, or marks the last copy of what holds others.
+    fn mark(&mut self, at: Slot, marked: &mut Marked) {
+        let Some(Held { cap, in_object, .. }) = self.caps.get(&at).cloned() else {
+            return;
+        };
+        if marked.waiting.contains(&at) || marked.empty.contains(&at) {
+            return;
+        }
+        let copies = self.copies_of(at);
+        let own = cap.address()..end(&cap);
+        let is_cnode = matches!(cap.objtype(), ObjType::L1CNode | ObjType::L2CNode);
+        let is_last =
+            copies.is_empty() || (is_cnode && copies.iter().all(|copy| own.contains(copy)));
+        if !is_last || !holds_entries(cap.objtype()) {
+            self.end(at);
+            return;
+        }
+        for copy in copies {
+            self.remove(copy);
+        }
+        if in_object {
+            self.lost.push(at);
+        }
+        if let Some(held) = self.caps.get_mut(&at) {
+            held.in_object = false;
+        }
+        marked.waiting.push_back(at);
+    }
+
+    /// What is marked goes, with what lies in it.
+    fn drain(&mut self, mut marked: Marked) {
+        while let Some(at) = marked.waiting.pop_front() {
+            let cap = self.caps[&at].cap;
+            marked.empty.push(at);
+            let bytes = match cap.objtype() {
+                ObjType::Dispatcher => 64 * u64::from(caps::DISPATCHER_ENTRIES),
+                ObjType::KernelControlBlock => 64,
+                _ => cap.size(),
+            };
+            let inside = self.caps.range(cap.address()..cap.address() + bytes);
+            let inside: Vec<Slot> = inside.map(|(slot, _)| *slot).collect();
+            for slot in inside {
+                self.mark(slot, &mut marked);
+            }
+        }
+        for at in marked.empty {
+            self.end(at);
         }
     }
 

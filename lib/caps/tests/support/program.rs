@@ -68,6 +68,7 @@ pub enum Op {
     Lock(Pick, bool),
     Owner(Pick, bool),
     Relations(Pick, u8, u8),
+    Retain(Pick),
     /// L1 slot, L2 slot, level, rights.
     Lookup(u32, u32, u64, u8),
     /// What lies in a range of bytes: start in units of 512 bytes from the RAM's, length.
@@ -203,15 +204,22 @@ pub fn op() -> impl Strategy<Value = Op> {
         prop_oneof![10 => 1..5u64, 1 => prop::sample::select(&[0u64, 40, 256, 257, u64::MAX][..])];
     let retype = (retype_kinds(), count, offset, cnode(), index(), any::<u8>());
     let retype = retype.prop_map(
-        |((source, objtype, bytes), count, offset, cnode, index, monitor)| Op::Retype {
-            source,
-            objtype,
-            bytes,
-            count,
-            offset,
-            cnode,
-            index,
-            from_monitor: monitor < 20,
+        |((source, objtype, bytes), count, offset, cnode, index, monitor)| {
+            let first_vector = objtype == ObjType::IrqSrc as u8 && offset.is_multiple_of(16384);
+            Op::Retype {
+                source,
+                objtype,
+                bytes,
+                count,
+                offset: if first_vector {
+                    32 + offset / 16384 % 16
+                } else {
+                    offset
+                },
+                cnode,
+                index,
+                from_monitor: monitor < 20,
+            }
         },
     );
     let flags = || prop_oneof![10 => prop::sample::select(&[1u64, 3, 5, 9, 11][..]), 1 => 0..20u64];
@@ -269,6 +277,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => (pick(), 0..3u8).prop_map(|(a, lock)| Op::Lock(a, lock == 0)),
         1 => (pick(), 0..3u8).prop_map(|(a, foreign)| Op::Owner(a, foreign == 0)),
         1 => (pick(), 0..8u8, 0..8u8).prop_map(|(a, bits, mask)| Op::Relations(a, bits & 5, mask)),
+        1 => kind(&[ObjType::Ram]).prop_map(Op::Retain),
         2 => (0..5u32, 0..USED_SLOTS, prop_oneof![8 => Just(2u64), 2 => 0..4u64], prop_oneof![4 => Just(3u8), 1 => 0..32u8])
             .prop_map(|(l1, l2, level, rights)| Op::Lookup(l1, l2, level, rights)),
         1 => (0..0x3800u32, prop::sample::select(&[0u64, 1, 512, 4096, 8192, 16384, 65536, 1 << 20][..]))
@@ -781,6 +790,11 @@ impl Run {
                 }
                 (Ok(()), Ok(()))
             }
+            Op::Retain(at) => {
+                let at = self.find(at);
+                let World { db, env } = &mut self.world;
+                (db.retain(env, entry(at)), self.model.retain(at))
+            }
             Op::Lookup(l1, l2, level, rights) => {
                 let rights = CapRights(rights);
                 let name = CapAddr::new(l1, l2 as u8);
@@ -828,7 +842,10 @@ impl Run {
             db.set_locked(env, entry(*at), false);
             db.set_owner(env, entry(*at), CoreId(0));
             db.set_relations(env, entry(*at), Flags::NONE, Flags::REMOTE);
-            held.state = State::default();
+            held.state = State {
+                retained: held.state.retained,
+                ..State::default()
+            };
         }
     }
 
@@ -862,6 +879,7 @@ impl Run {
                 remote_copies: state.flags.has(Flags::REMOTE_COPIES),
                 remote_ancs: state.flags.has(Flags::REMOTE_ANCS),
                 remote_descs: state.flags.has(Flags::REMOTE_DESCS),
+                retained: state.flags.has(Flags::RETAINED),
             };
             let in_object = cte.flags().has(Flags::HELD);
             let held = Held {
@@ -878,6 +896,16 @@ impl Run {
             next = db.successor(env, at);
         }
         seen
+    }
+
+    /// In what was told since the last time, nothing lies.
+    fn told_is_free(&mut self) {
+        let World { db, env } = &mut self.world;
+        for (base, bytes) in std::mem::take(&mut env.free) {
+            let (relation, _) = db.find_range(env, PhysAddr(base), bytes, Range::Partial);
+            let is_free = matches!(relation, Range::Surrounding | Range::NotFound);
+            assert!(is_free, "{bytes} bytes at {base:#x}: {relation:?}");
+        }
     }
 
     fn nothing_is_half_done(&self) {
@@ -908,6 +936,11 @@ impl Run {
         lost.sort_unstable();
         expected.sort_unstable();
         assert_eq!(lost, expected);
+        let mut free = self.world.env.free.clone();
+        let mut expected = self.model.free.clone();
+        free.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(free, expected, "told: database, then model");
         // Every question about relations, answered both ways.
         for (at, held) in &self.model.caps {
             let (db, env) = (&self.world.db, &self.world.env);
@@ -988,6 +1021,7 @@ pub fn interleaved(ops: &[Op], per_call: u32, tally: &mut Tally) {
         let (seen, _) = run.step(op);
         tally.count(op, seen.is_ok());
         audit(&run.world);
+        run.told_is_free();
         run.model = run.observed();
     }
     run.make_local();
