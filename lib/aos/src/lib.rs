@@ -53,6 +53,7 @@ pub mod paging;
 mod panic;
 pub mod ram;
 pub mod record;
+mod report;
 pub mod slot;
 pub mod spawn;
 mod start;
