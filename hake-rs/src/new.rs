@@ -23,14 +23,38 @@ const DESCRIPTION: &str = "Prints its arguments";
 const LONGEST: usize = 16;
 /// Names that are no package's, but taken all the same: by commands of the prompt, by the compiler's own crates, by what hake makes.
 const TAKEN: &[&str] = &[
-    "alloc", "build", "caps", "core", "deps", "examples", "help", "incremental", "kill", "killall", "mem", "modules", "proc_macro", "ps", "reboot",
-    "resume", "self", "shutdown", "std", "super", "suspend", "test", "uptime", "wait",
+    "alloc",
+    "build",
+    "caps",
+    "core",
+    "deps",
+    "examples",
+    "help",
+    "incremental",
+    "kill",
+    "killall",
+    "mem",
+    "modules",
+    "proc_macro",
+    "ps",
+    "reboot",
+    "resume",
+    "self",
+    "shutdown",
+    "std",
+    "super",
+    "suspend",
+    "test",
+    "uptime",
+    "wait",
 ];
 /// Words of the language.
 const KEYWORDS: &[&str] = &[
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern", "false",
-    "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
-    "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized",
+    "use", "virtual", "where", "while", "yield",
 ];
 
 /// `new`.
@@ -96,9 +120,15 @@ fn check(name: &str) -> Result<()> {
 fn package(root: &Path, name: &str) -> Result<Option<String>> {
     // To cargo both are the same on disk.
     let plain = |name: &str| name.replace('-', "_");
-    let mut folders: Vec<String> = ["cpu_driver", "cpu_driver/boot_driver", "docs", "errors", "hake-rs"]
-        .map(String::from)
-        .into();
+    let mut folders: Vec<String> = [
+        "cpu_driver",
+        "cpu_driver/boot_driver",
+        "docs",
+        "errors",
+        "hake-rs",
+    ]
+    .map(String::from)
+    .into();
     for parent in ["lib", "usr"] {
         let Ok(entries) = fs::read_dir(root.join(parent)) else {
             continue;
@@ -145,7 +175,18 @@ mod tests {
             assert!(check(name).is_ok(), "{name}");
         }
         for name in [
-            "", "Foo", "9x", "-x", "a b", "a/b", "..", "fn", "core", "kill", "seventeen-letters", "ä",
+            "",
+            "Foo",
+            "9x",
+            "-x",
+            "a b",
+            "a/b",
+            "..",
+            "fn",
+            "core",
+            "kill",
+            "seventeen-letters",
+            "ä",
         ] {
             assert!(check(name).is_err(), "{name}");
         }

@@ -15,7 +15,10 @@ fn tree() -> tempfile::TempDir {
     fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").unwrap();
     for name in ["lib/menu", "usr/hello"] {
         let name = Path::new(name);
-        let text = format!("[package]\nname = \"{}\"\n", name.file_name().unwrap().display());
+        let text = format!(
+            "[package]\nname = \"{}\"\n",
+            name.file_name().unwrap().display()
+        );
         fs::write(folder.path().join(name).join("Cargo.toml"), text).unwrap();
     }
     folder

@@ -80,6 +80,11 @@ impl DomainName {
         Self(bytes)
     }
 
+    /// From the dispatcher structure.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// As the dispatcher structure wants it.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0

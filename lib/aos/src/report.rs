@@ -32,9 +32,7 @@ pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Option<C
                 "  x{first:<2} {a:016x} {b:016x} {c:016x} {d:016x}\n"
             )),
             // x28 to x30.
-            [a, b, c] => emergency(format_args!(
-                "  x{first:<2} {a:016x} {b:016x} {c:016x}\n"
-            )),
+            [a, b, c] => emergency(format_args!("  x{first:<2} {a:016x} {b:016x} {c:016x}\n")),
             _ => {}
         }
     }

@@ -90,13 +90,22 @@ impl<'a> Order<'a> {
 
     /// Reads it; `None` when it is none.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let [count, flags, notices, notices_level, elf, elf_level, elf_bytes] =
-            words(bytes.get(..HEAD_BYTES)?)?;
+        let [
+            count,
+            flags,
+            notices,
+            notices_level,
+            elf,
+            elf_level,
+            elf_bytes,
+        ] = words(bytes.get(..HEAD_BYTES)?)?;
         let count = count as usize;
         if count > CAPS_MAX {
             return None;
         }
-        let (caps, args) = bytes.get(HEAD_BYTES..)?.split_at_checked(CAP_BYTES * count)?;
+        let (caps, args) = bytes
+            .get(HEAD_BYTES..)?
+            .split_at_checked(CAP_BYTES * count)?;
         let elf = address(elf, elf_level)?;
         Some(Self {
             detached: flags & DETACHED != 0,
@@ -293,7 +302,13 @@ mod tests {
         let mut place = [0; ORDER_MAX];
         let long = "x".repeat(ORDER_MAX);
         let none = [].into_iter();
-        let result = Order::write(&mut place, &HEAD, none, [&*long].into_iter(), [].into_iter());
+        let result = Order::write(
+            &mut place,
+            &HEAD,
+            none,
+            [&*long].into_iter(),
+            [].into_iter(),
+        );
         assert_eq!(result, Err(ArgsError::TooLong));
         let many = [Address::default(); CAPS_MAX + 1].into_iter();
         let result = Order::write(&mut place, &HEAD, many, ["x"].into_iter(), [].into_iter());
@@ -315,7 +330,11 @@ mod tests {
                 let mut bad = bytes.clone();
                 bad[at] ^= flip;
                 if let Some(order) = Order::parse(&bad) {
-                    let _ = (order.args().count(), order.env().count(), order.caps().count());
+                    let _ = (
+                        order.args().count(),
+                        order.env().count(),
+                        order.caps().count(),
+                    );
                 }
             }
         }

@@ -143,7 +143,9 @@ impl<N: PartialEq, T, E> Table<N, T, E> {
     /// The same, to change it.
     pub fn get_mut(&mut self, pid: Pid) -> Option<&mut T> {
         let index = self.place(pid).ok()?;
-        self.running.get_mut(index).map(|process| &mut process.value)
+        self.running
+            .get_mut(index)
+            .map(|process| &mut process.value)
     }
 
     /// Those of that name, by number.

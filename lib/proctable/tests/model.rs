@@ -43,11 +43,18 @@ impl Model {
     fn reserve(&mut self, pid: Pid, pids: &std::ops::RangeInclusive<Pid>) {
         assert!(pids.contains(&pid));
         assert!(!self.running.contains_key(&pid), "{pid} runs");
-        assert!(self.ended.iter().all(|(other, _)| *other != pid), "{pid} is remembered");
+        assert!(
+            self.ended.iter().all(|(other, _)| *other != pid),
+            "{pid} is remembered"
+        );
         // All that could be given came between.
         let all = pids.clone().count() - CAPACITY - REMEMBERED;
         let recent = self.given.iter().rev().take(all.saturating_sub(1));
-        assert!(recent.clone().all(|other| *other != pid), "{pid} comes back too soon: {:?}", self.given);
+        assert!(
+            recent.clone().all(|other| *other != pid),
+            "{pid} comes back too soon: {:?}",
+            self.given
+        );
         self.given.push(pid);
     }
 }
@@ -98,11 +105,20 @@ fn play(steps: &[Step], pids: std::ops::RangeInclusive<Pid>) {
             }
         }
         let all: Vec<_> = table.iter().map(|p| (p.pid, (p.name, p.value))).collect();
-        assert!(all.iter().copied().eq(model.running.iter().map(|(pid, rest)| (*pid, *rest))));
+        assert!(
+            all.iter()
+                .copied()
+                .eq(model.running.iter().map(|(pid, rest)| (*pid, *rest)))
+        );
         assert_eq!(table.len(), model.running.len());
         assert_eq!(table.is_empty(), model.running.is_empty());
         assert_eq!(table.is_full(), model.running.len() == CAPACITY);
-        assert!(table.values_mut().map(|value| *value).eq(all.iter().map(|(_, (_, value))| *value)));
+        assert!(
+            table
+                .values_mut()
+                .map(|value| *value)
+                .eq(all.iter().map(|(_, (_, value))| *value))
+        );
         for name in 0..3 {
             let by_name: Vec<Pid> = table.by_name(&name).map(|p| p.pid).collect();
             let expected = model.running.iter().filter(|(_, rest)| rest.0 == name);
@@ -144,7 +160,10 @@ fn a_range_without_a_free_number_says_so() {
     forgetful.remove(7, ()).unwrap();
     assert_eq!(forgetful.end_of(7), None);
     assert_eq!(forgetful.reserve().unwrap().pid(), 7);
-    #[expect(clippy::reversed_empty_ranges, reason = "no number at all is what is tried")]
+    #[expect(
+        clippy::reversed_empty_ranges,
+        reason = "no number at all is what is tried"
+    )]
     let mut empty: Table<(), (), ()> = Table::new(1, 1, 2..=1);
     assert_eq!(empty.reserve(), Err(TableError::NoNumber));
 }

@@ -73,5 +73,7 @@ fn stack_of(address: u64) -> Range<u64> {
         false => unsafe { [(*current).stack.clone(), (*current).exception_stack.clone()] },
     };
     let mut stacks = stacks.into_iter().chain([upcall_stack()]);
-    stacks.find(|stack| stack.contains(&address)).unwrap_or(0..0)
+    stacks
+        .find(|stack| stack.contains(&address))
+        .unwrap_or(0..0)
 }

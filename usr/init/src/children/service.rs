@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use aos::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify, operation_call};
 use aos::capops::{Next, Operation};
 use aos::error::ResultExt;
-use aos::initproto::{Answer, Request, Wish};
+use aos::initproto::{Answer, Request, Values, Wish};
 use aos::kpi::addr::CapAddr;
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::BASE_PAGE_SIZE;
@@ -99,6 +99,15 @@ impl Child {
                 self.answer(number, result, None);
                 return;
             }
+            Wish::Spawn
+            | Wish::Kill { .. }
+            | Wish::Suspend { .. }
+            | Wish::Resume { .. }
+            | Wish::Detach { .. }
+            | Wish::About { .. } => {
+                self.ordered = Some(request);
+                return;
+            }
         };
         if let Err(error) = result {
             self.answer(number, Err(error), None);
@@ -170,12 +179,31 @@ impl Child {
 
     /// Sends an answer, and a capability, which then leaves this CSpace. Answers whether it was sent.
     fn answer(&self, number: u32, result: Result<(), Error>, cap: Option<CapRef>) -> bool {
+        self.answer_with(number, result.map(|()| Values::default()), cap)
+    }
+
+    /// The same, with values.
+    pub(super) fn answer_with(
+        &self,
+        number: u32,
+        result: Result<Values, Error>,
+        cap: Option<CapRef>,
+    ) -> bool {
         let Some(endpoint) = self.domain.answers() else {
             return false;
         };
-        let error = result.map_or_else(|error| error.raw(), |()| 0);
-        let words = Answer { number, error }.encode();
-        lmp::send(endpoint, &words, cap, SendFlags::GIVEAWAY).is_ok()
+        let (error, values) = match result {
+            Ok(values) => (0, values),
+            Err(error) => (error.raw(), Values::default()),
+        };
+        let answer = Answer {
+            number,
+            error,
+            values,
+        };
+        let (words, count) = answer.encode();
+        let words = words.get(..count).unwrap_or_default();
+        lmp::send(endpoint, words, cap, SendFlags::GIVEAWAY).is_ok()
     }
 
     fn give_memory(&mut self, number: u32, bytes: u64, alignment: u64) {
