@@ -23,6 +23,7 @@ mod owned;
 mod paging;
 mod parts;
 mod privileged;
+mod processes;
 mod root;
 mod spawning;
 mod tables;
@@ -65,6 +66,7 @@ fn main(args: Args) -> Status {
     messages::run(&mut harness);
     owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
+    processes::run(&mut harness, &world);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
     threads::run(&mut harness, &world);
