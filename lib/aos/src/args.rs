@@ -1,6 +1,6 @@
 //! A program's arguments.
 
-use kpi::args::ArgsPage;
+use kpi::args::{ArgsPage, PagingItem};
 
 /// The arguments and environment of this domain.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,14 @@ impl Args {
     /// This domain's, wherever they are asked for.
     pub fn own() -> Self {
         crate::start::args()
+    }
+
+    /// The spawner's books of this domain's address space.
+    pub(crate) fn paging(&self) -> impl ExactSizeIterator<Item = PagingItem> + use<> {
+        let items = self.page.map(|page| page.paging());
+        let count = items.as_ref().map_or(0, ExactSizeIterator::len);
+        let mut items = items.into_iter().flatten();
+        (0..count).map(move |_| items.next().unwrap_or_default())
     }
 
     /// This domain's number, as its parent counts.

@@ -6,6 +6,7 @@ use crate::arch::backtrace::Calls;
 use crate::arch::context::Registers;
 use crate::console::emergency;
 use crate::exit::DomainName;
+use crate::thread::exception::{Kind, kind_of};
 
 /// Registers in a line.
 const REGISTERS_IN_LINE: usize = 4;
@@ -22,9 +23,15 @@ pub(crate) fn calls(calls: Calls) {
 pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Option<Calls>) {
     let name = DomainName::own();
     let pc = registers.pc;
-    emergency(format_args!(
-        "{name}: fault at [{name}:{pc:#x}], address {far:#x}, ESR {esr:#x}\n"
-    ));
+    // Other exceptions leave an earlier one's address in the register.
+    match kind_of([esr, far]) {
+        Kind::PageFault { address, .. } => emergency(format_args!(
+            "{name}: fault at [{name}:{pc:#x}], address {address:#x}, ESR {esr:#x}\n"
+        )),
+        _ => emergency(format_args!(
+            "{name}: fault at [{name}:{pc:#x}], ESR {esr:#x}\n"
+        )),
+    }
     for (index, row) in registers.x.chunks(REGISTERS_IN_LINE).enumerate() {
         let first = index * REGISTERS_IN_LINE;
         match *row {

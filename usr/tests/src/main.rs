@@ -19,6 +19,7 @@ mod dispatchers;
 mod harness;
 mod heavy;
 mod messages;
+mod own_space;
 mod owned;
 mod paging;
 mod parts;

@@ -27,6 +27,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
+        part if part.starts_with("own-space") => crate::own_space::play(part),
         part if part.starts_with("proc-") => crate::processes::play(part),
         part if part.starts_with("thread-") => crate::threads::play(part),
         "write-view" => crate::tables::write_view_part(),

@@ -3,6 +3,7 @@
 //! An ordinary program runs the same tests: `tests --child proc-plain`.
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
+use crate::own_space;
 use crate::parts::DONE;
 use crate::world::{World, sleep};
 use alloc::vec::Vec;
@@ -24,7 +25,7 @@ const WHILE: Duration = Duration::from_millis(300);
 
 type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 12] = [
+const TESTS: [Test; 13] = [
     ("a program ends with its status", status),
     ("quotes, arguments and environment", words),
     ("the environment is handed down", environment),
@@ -41,6 +42,10 @@ const TESTS: [Test; 12] = [
     (
         "children end with their parent, detached ones do not",
         parents,
+    ),
+    (
+        "what the spawner mapped is looked up, protected, unmapped",
+        own_space::test,
     ),
     ("nothing is lost in a hundred programs", balance),
 ];
