@@ -89,9 +89,8 @@ fn exchange(
         Some(slot) => ANSWERS.set_slot(slots::ROOTCN, slot.addr()),
         None => ANSWERS.set_slot(CapAddr::NULL, CapAddr::NULL),
     }
-    for part in text_chunks(text) {
-        let (words, count) = part.encode();
-        send_waiting(MONITOREP, words.get(..count).unwrap_or_default(), None)?;
+    if !text.is_empty() {
+        send_text(text)?;
     }
     send_waiting(MONITOREP, &Request { number, wish }.encode(), cap)?;
     loop {
@@ -110,4 +109,14 @@ fn exchange(
         }
         event::wait_until(snapshot, None);
     }
+}
+
+/// Sends what a wish is about. Never inlined: wishes for memory come from deep down a stack.
+#[inline(never)]
+fn send_text(text: &[u8]) -> Result<(), Error> {
+    for part in text_chunks(text) {
+        let (words, count) = part.encode();
+        send_waiting(MONITOREP, words.get(..count).unwrap_or_default(), None)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! What is told on the console before a panic or a fault ends the domain: registers, and who called whom.
 //!
+//! Never inlined: exception stacks are small, and what handles a fault need not have room for this on the way.
+//!
 //! Code addresses are printed as `[name:0x...]`: hake, which has the symbols, puts function, file and line behind them.
 
 use crate::arch::backtrace::Calls;
@@ -12,6 +14,8 @@ use crate::thread::exception::{Kind, kind_of};
 const REGISTERS_IN_LINE: usize = 4;
 
 /// The calls that led here, a line each.
+#[cold]
+#[inline(never)]
 pub(crate) fn calls(calls: Calls) {
     let name = DomainName::own();
     for address in calls {
@@ -20,6 +24,8 @@ pub(crate) fn calls(calls: Calls) {
 }
 
 /// The place of a fault, the registers and the calls that led there.
+#[cold]
+#[inline(never)]
 pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Option<Calls>) {
     let name = DomainName::own();
     let pc = registers.pc;

@@ -110,5 +110,14 @@ fn looks() -> Outcome {
     refused(flags(2), nothing)?;
     refused(unmap(2), nothing)?;
     equal(word(1).load(Ordering::Relaxed), 21)?;
-    equal(word(3).load(Ordering::Relaxed), 13)
+    equal(word(3).load(Ordering::Relaxed), 13)?;
+    // What the program runs on.
+    let here = 0_u8;
+    let stack = (&raw const here) as u64 & !(BASE_PAGE_SIZE - 1);
+    for address in [VirtAddr(stack), code.start, DISPATCHER_BASE] {
+        // SAFETY: refused.
+        let unmapped = unsafe { program_unmap(address, BASE_PAGE_SIZE) };
+        refused(unmapped, ErrorCode::LibPmapUnmap)?;
+    }
+    Ok(())
 }

@@ -6,23 +6,30 @@
 //! and they go on from there like those of any other space; a program that never asks pays for a few words in a page that it has anyway. init's part
 //! was made by the kernel, which keeps no books: it has none.
 //!
+//! **Cutting.** A Mapping goes as a whole, so that a hole in the middle of the data segment takes three calls: all is unmapped, and what stays is mapped
+//! again. Between them the program has no data. So these calls are gathered and made in a row, disabled, by code that uses the stack and the dispatcher frame
+//! alone ([`calls_in_a_row`]); what of code, stack and that frame stays cannot be cut, and neither can blocks.
+//!
 //! A lock of its own guards them, taken before that of [`memory`](crate::memory): their nodes lie on the heap, and tables and slots come from
 //! there. Page faults never ask here, since nothing here comes into being by one.
 
-use super::tables::{Home, Kernel, Name, Spare};
+use super::tables::{Home, Kernel, Name, Spare, entries_of};
 use super::{OWN_START, error_of, span};
+use crate::arch::call::calls_in_a_row;
 use crate::args::Args;
+use crate::cap::vnode::{Words, map_words, unmap_words};
 use crate::cap::{CNodeRef, CapRef, cap_delete};
-use crate::error::{Error, ErrorCode, ResultExt};
+use crate::error::{Error, ErrorCode, ResultExt, check};
 use crate::nodes::{self, Nodes};
 use crate::ram::{mm_free, vnode_create};
 use crate::slot::{slot_alloc, slot_free};
 use crate::sync::Mutex;
+use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, VirtAddr};
-use kpi::layout::BASE_PAGE_SIZE;
+use kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_BASE};
 use kpi::rights::PageFlags;
 use kpi::slots::root;
-use vspace::{Cause, Item, Node, Space, Why};
+use vspace::{Cause, Item, Node, Space, Span, Tables, Why};
 
 /// What is mapped at an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,14 +112,21 @@ impl Program {
         code: ErrorCode,
         mut work: impl FnMut(
             &mut Space<Name, Nodes<Node<Name>>>,
-            &mut Kernel<'_, OfProgram>,
+            &mut Cutter<'_>,
         ) -> Result<(), vspace::Error<Error>>,
     ) -> Result<(), Error> {
         loop {
             let mut home = OfProgram;
-            let mut env = Kernel::new(&mut home, &mut self.spare);
+            let mut env = Cutter {
+                kernel: Kernel::new(&mut home, &mut self.spare),
+                gathered: ArrayVec::new(),
+                gathers: false,
+                failed: None,
+            };
             let done = work(&mut self.space, &mut env);
-            env.settle();
+            env.make_calls();
+            env.kernel.settle();
+            let failed = env.failed;
             match done {
                 Err(vspace::Error {
                     cause: Cause::Space(Why::Nodes(wanted)),
@@ -121,9 +135,132 @@ impl Program {
                     let free = self.space.free_nodes();
                     nodes::keep(self.space.store(), free, wanted).push_err(code)?;
                 }
-                done => return done.map_err(|error| error_of(error, code)),
+                Ok(()) => return failed.map_or(Ok(()), |error| Err(error.push(code))),
+                Err(error) => return Err(error_of(error, code)),
             }
         }
+    }
+
+    /// Whether a hole can be cut: what stays of a Mapping on either side of it must not be what the cutting itself runs on.
+    fn check_cuts(&self, hole: Span) -> Result<(), Error> {
+        let here = 0_u8;
+        let stack = (&raw const here) as u64;
+        for edge in [hole.start, hole.end - 1] {
+            let page = self
+                .space
+                .lookup(VirtAddr(edge))
+                .and_then(|found| found.page);
+            let Some(page) = page else { continue };
+            let is_whole = hole.start <= page.run.start && page.run.end <= hole.end;
+            let is_used = page.flags.contains(PageFlags::EXECUTE)
+                || page.run.contains(stack)
+                || page.run.contains(DISPATCHER_BASE.0);
+            if is_used && !is_whole {
+                return Err(Error::new(ErrorCode::LibPmapUnmap));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Most calls of a cut: one that unmaps, and one for what stays on each side.
+const MOST_CALLS: usize = 3;
+
+/// The environment: what a cut unmaps and maps again is done in a row.
+struct Cutter<'a> {
+    kernel: Kernel<'a, OfProgram>,
+    gathered: ArrayVec<Words, MOST_CALLS>,
+    /// Whether a cut is under way.
+    gathers: bool,
+    /// Why gathered calls failed.
+    failed: Option<Error>,
+}
+
+impl Cutter<'_> {
+    fn make_calls(&mut self) {
+        self.gathers = false;
+        // On the stack while they are made.
+        let calls = core::mem::take(&mut self.gathered);
+        if calls.is_empty() {
+            return;
+        }
+        if let Err(error) = check(calls_in_a_row(&calls)) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn gather(&mut self, words: Words) -> Result<(), Error> {
+        let too_many = Error::new(ErrorCode::LibPmapDoMap);
+        self.gathered.try_push(words).map_err(|_| too_many)
+    }
+}
+
+impl Tables for Cutter<'_> {
+    type Cap = Name;
+    type Error = Error;
+
+    fn grow(&mut self, parent: Name, level: u8, entry: u16) -> Result<(Name, Name), Error> {
+        self.make_calls();
+        self.kernel.grow(parent, level, entry)
+    }
+
+    fn prune(&mut self, parent: Name, level: u8, table: Name, mapping: Name) -> Result<(), Error> {
+        self.make_calls();
+        self.kernel.prune(parent, level, table, mapping)
+    }
+
+    fn map(
+        &mut self,
+        table: Name,
+        entries: vspace::Entries,
+        frame: Name,
+        offset: u64,
+        flags: PageFlags,
+    ) -> Result<Name, Error> {
+        if !self.gathers {
+            return self.kernel.map(table, entries, frame, offset, flags);
+        }
+        let slot = self.kernel.slot()?;
+        let entries = entries_of(entries);
+        let words = map_words(table.0, frame.0, flags, offset, entries, slot)?;
+        self.gather(words)?;
+        Ok(Name(slot))
+    }
+
+    fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
+        if !self.gathers || !self.gathered.is_empty() {
+            self.make_calls();
+            return self.kernel.unmap(table, mapping);
+        }
+        self.gather(unmap_words(table.0, mapping.0))?;
+        // Not before the calls are made: it is not empty yet.
+        self.kernel.keep_slot(mapping.0);
+        Ok(())
+    }
+
+    fn protect(
+        &mut self,
+        table: Name,
+        entries: vspace::Entries,
+        flags: PageFlags,
+    ) -> Result<(), Error> {
+        self.make_calls();
+        self.kernel.protect(table, entries, flags)
+    }
+
+    fn prepare(&mut self, frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
+        self.make_calls();
+        if tables != [0; 3] {
+            return Err(Error::new(ErrorCode::LibPmapGetPtable));
+        }
+        self.kernel.prepare(frame, mappings, tables)?;
+        self.gathers = true;
+        Ok(())
+    }
+
+    fn released(&mut self, frame: Name, offset: u64, bytes: u64) {
+        self.make_calls();
+        self.kernel.released(frame, offset, bytes);
     }
 }
 
@@ -190,8 +327,12 @@ pub unsafe fn program_protect(
 /// Nothing refers to the memory any more.
 ///
 /// # Errors
-/// As [`program_lookup`]; `LIB_ERR_VREGION_BAD_ALIGNMENT`; `LIB_ERR_PMAP_UNMAP` on top of the kernel's error.
+/// As [`program_lookup`]; `LIB_ERR_VREGION_BAD_ALIGNMENT`; `LIB_ERR_PMAP_UNMAP`: a part of the code, of the stack or of the dispatcher frame, or on top of the
+/// kernel's error.
 pub unsafe fn program_unmap(address: VirtAddr, bytes: u64) -> Result<(), Error> {
     let span = span(address, bytes)?;
-    with(|program| program.change(ErrorCode::LibPmapUnmap, |space, env| space.unmap(env, span)))
+    with(|program| {
+        program.check_cuts(span)?;
+        program.change(ErrorCode::LibPmapUnmap, |space, env| space.unmap(env, span))
+    })
 }

@@ -209,7 +209,7 @@ impl<'a, H: Home> Kernel<'a, H> {
         }
     }
 
-    fn slot(&mut self) -> Result<CapRef, Error> {
+    pub(super) fn slot(&mut self) -> Result<CapRef, Error> {
         match self.spare.slots.pop() {
             Some(slot) => Ok(slot),
             None => self.home.new_slot(),
@@ -236,7 +236,7 @@ impl<'a, H: Home> Kernel<'a, H> {
     }
 
     /// Keeps an empty slot until the operation is done.
-    fn keep_slot(&mut self, slot: CapRef) {
+    pub(super) fn keep_slot(&mut self, slot: CapRef) {
         if self.spare.slots.try_push(slot).is_err() {
             self.home.drop_slot(slot);
         }
@@ -337,7 +337,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
     }
 }
 
-const fn entries_of(entries: vspace::Entries) -> Entries {
+pub(super) const fn entries_of(entries: vspace::Entries) -> Entries {
     Entries {
         entry: entries.first,
         count: entries.count,
