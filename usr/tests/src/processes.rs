@@ -25,7 +25,7 @@ const WHILE: Duration = Duration::from_millis(300);
 
 type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 13] = [
+const TESTS: [Test; 14] = [
     ("a program ends with its status", status),
     ("quotes, arguments and environment", words),
     ("the environment is handed down", environment),
@@ -46,6 +46,10 @@ const TESTS: [Test; 13] = [
     (
         "what the spawner mapped is looked up, protected, unmapped",
         own_space::test,
+    ),
+    (
+        "suspended, resumed and killed at random moments",
+        random_moments,
     ),
     ("nothing is lost in a hundred programs", balance),
 ];
@@ -309,6 +313,46 @@ fn parents() -> Outcome {
     let list = proc::list()?;
     let orphans = list.iter().filter(|process| process.parent == Some(pid));
     equal(orphans.count(), 0)
+}
+
+/// Programs that have init do all kinds of things, at any moment of which they are suspended, go on, or are killed.
+fn random_moments() -> Outcome {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) % limit
+    };
+    let mut killed = 0;
+    for seed in 1..=40_u64 {
+        let child = proc::spawn(&alloc::format!("tests --child busy {seed}"))?;
+        for _ in 0..below(4) {
+            sleep(Duration::from_micros(below(400)));
+            // It may have come to its own end.
+            let suspended = child.suspend();
+            sleep(Duration::from_micros(below(300)));
+            match (suspended, child.resume()) {
+                (Ok(()), Ok(())) => {}
+                (_, resumed) => {
+                    refused(resumed, ErrorCode::SpawnDomainNotfound)?;
+                    break;
+                }
+            }
+        }
+        if below(2) == 0 {
+            // In the middle of nothing.
+            let _ = child.suspend();
+        }
+        let _ = child.kill();
+        match child.wait()? {
+            End::Killed => killed += 1,
+            // Some of what they do ends them.
+            End::Exited(_) | End::Faulted(_) => {}
+            End::Stopped => return Err(Failure::new("an end of its own", "stopped")),
+        }
+    }
+    that(killed > 10, "some were killed")
 }
 
 fn balance() -> Outcome {
