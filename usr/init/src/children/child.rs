@@ -2,7 +2,8 @@
 
 use super::orders::Parent;
 use super::service::{Job, Pieces};
-use super::{Ended, Running, Start, Trust, relay};
+use super::trust::relay;
+use super::{Ended, Running, Start, Trust};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -6,6 +6,7 @@
 //! | [`child`] | one child and its messages |
 //! | [`service`] | what children ask for: capabilities, memory |
 //! | [`orders`] | and processes: their children are init's, too |
+//! | [`trust`] | what trusted children get, and may |
 //!
 //! Each child reports to an endpoint of its own, so that none can speak for another, and is made in an account of its own. When it has ended,
 //! that is released, and all copies of its endpoint are revoked; then the endpoint is used for the next one. All of what a trusted
@@ -17,6 +18,7 @@
 mod child;
 mod orders;
 mod service;
+mod trust;
 
 use crate::input::{Input, POLL_INTERVAL};
 use crate::outcome::{self, Outcome};
@@ -24,19 +26,19 @@ use crate::records;
 use alloc::vec::Vec;
 use aos::account::Account;
 use aos::boot::Boot;
-use aos::cap::{CNodeRef, CapRef, kernel};
+use aos::cap::{CapRef, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
-use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::KernelNote;
-use aos::kpi::slots::{root, task};
+use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
-use aos::testproto::{Kind, Record};
-use aos::{Error, ErrorCode, event, println, record, time};
+use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
+use aos::{Error, ErrorCode, event, println, time};
 use child::{Channel, Child};
 use orders::Notice;
 use proctable::{Reserved, Table, TableError};
+use trust::{KERNEL_GRANTS, trusted_grants};
+pub use trust::{TRUSTED_BYTES, Trust};
 
 /// init's own number.
 pub const INIT_PID: u32 = 1;
@@ -46,23 +48,10 @@ pub const MAX_CHILDREN: usize = 32;
 const ID_BASE: u64 = 1 << 63;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
-/// Memory of a trusted child, unless the boot menu says otherwise.
-pub const TRUSTED_BYTES: u64 = 128 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
 /// Ended children whose status is remembered.
 const REMEMBERED: usize = 64;
-
-/// How much a child may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trust {
-    /// A program: its own domain, and some memory when it asks.
-    Plain,
-    /// A module that the boot menu marks `boot`: memory of its own, the boot modules, records.
-    Trusted,
-    /// A module that the boot menu marks `kernel`: as trusted, and authority over kernel, interrupts, cores and devices.
-    Kernel,
-}
 
 /// What ends the wait for a child besides its own end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -534,46 +523,6 @@ fn decode_note(words: &[u64]) -> Option<Note> {
     }
 }
 
-/// Passes a trusted child's record on. Kinds that are init's and the kernel's to send are refused.
-fn relay(json: Option<&str>) {
-    let record = json.and_then(|json| Record::parse(json).ok().map(|record| (json, record)));
-    match record {
-        Some((json, parsed))
-            if matches!(
-                parsed.kind,
-                Kind::Test | Kind::Bench | Kind::Grade | Kind::End
-            ) =>
-        {
-            aos::console::flush();
-            let _ = record::print(json);
-        }
-        _ => println!("init: a test program sent what is no record of its own"),
-    }
-}
-
-/// What a trusted child gets.
-fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
-    let memory = account.object(ObjType::Ram, bytes);
-    let memory = memory.inspect_err(|_| {
-        // The first error counts.
-        let _ = account.release();
-    })?;
-    Ok([
-        Grant {
-            cap: memory,
-            place: Place::Task(task::SYSMEM),
-        },
-        Grant {
-            cap: CapRef::task(task::BOOTINFO),
-            place: Place::Task(task::BOOTINFO),
-        },
-        Grant {
-            cap: CNodeRef::ROOT.slot(root::MODULECN),
-            place: Place::Root(root::MODULECN),
-        },
-    ])
-}
-
 /// Reports that a program ran to its end: to the user, and as the command's status.
 pub fn conclude(ended: Ended) -> u8 {
     aos::console::flush();
@@ -584,24 +533,4 @@ pub fn conclude(ended: Ended) -> u8 {
 /// As [`conclude`], with the record of a command.
 pub fn conclude_command(line: &str, status: u8) {
     records::command(line, status);
-}
-
-/// What a child gets that is trusted as the kernel is: capabilities of the task CNode, and those of devices.
-const KERNEL_GRANTS: [Grant; 6] = [
-    task_grant(task::KERNELCAP),
-    task_grant(task::IRQ),
-    task_grant(task::IPI),
-    task_grant(task::PERF_MON),
-    task_grant(task::PROC_MNG),
-    Grant {
-        cap: CNodeRef::ROOT.slot(root::PACN),
-        place: Place::Root(root::PACN),
-    },
-];
-
-const fn task_grant(slot: u8) -> Grant {
-    Grant {
-        cap: CapRef::task(slot),
-        place: Place::Task(slot),
-    }
 }
