@@ -28,7 +28,6 @@ use crate::ram::{frame_alloc, mm_free};
 use crate::sync::{Mutex, Once};
 use crate::{event, monitor};
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -172,7 +171,7 @@ impl<'a> Command<'a> {
     }
 
     fn order(&self, head: &Head) -> Result<Pid, Error> {
-        let mut place = Box::new([0; ORDER_MAX]);
+        let mut place = alloc::vec![0; ORDER_MAX];
         let caps = self.caps.iter().copied().map(address);
         let args = self.args.iter().map(String::as_str);
         let env = self.env.iter().map(String::as_str);

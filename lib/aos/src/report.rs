@@ -26,7 +26,7 @@ pub(crate) fn calls(calls: Calls) {
 /// The place of a fault, the registers and the calls that led there.
 #[cold]
 #[inline(never)]
-pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Option<Calls>) {
+pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Calls) {
     let name = DomainName::own();
     let pc = registers.pc;
     // Other exceptions leave an earlier one's address in the register.
@@ -54,7 +54,5 @@ pub(crate) fn fault(registers: &Registers, [esr, far]: [u64; 2], chain: Option<C
         "  sp  {:016x} flags {:x}, link [{name}:{link:#x}]\n",
         registers.sp, registers.flags
     ));
-    if let Some(chain) = chain {
-        calls(chain);
-    }
+    calls(chain);
 }

@@ -55,7 +55,7 @@ impl<'a> Order<'a> {
     /// # Errors
     /// [`ArgsError`]: too much of something.
     pub fn write<'t>(
-        place: &mut [u8; ORDER_MAX],
+        place: &mut [u8],
         head: &Head,
         caps: impl ExactSizeIterator<Item = Address>,
         args: impl Iterator<Item = &'t str> + Clone,
@@ -78,7 +78,7 @@ impl<'a> Order<'a> {
             bytes,
         ];
         let caps = caps.flat_map(|cap| [cap.address, u32::from(cap.level)]);
-        let mut rest = place.as_mut_slice();
+        let mut rest = place;
         for word in words.into_iter().chain(caps) {
             let (first, others) = rest.split_first_chunk_mut().ok_or(ArgsError::TooLong)?;
             *first = word.to_le_bytes();

@@ -35,6 +35,18 @@ impl Calls {
         }
     }
 
+    /// The same, if the record is on the thread's exception stack or on the upcall stack, which never fault; else none.
+    pub(crate) fn from_pinned(record: u64) -> Self {
+        let mut calls = Self::from(record);
+        let current = context::current();
+        // SAFETY: the context of who runs; this does not change while it lives.
+        let lazy = (!current.is_null()).then(|| unsafe { (*current).stack.clone() });
+        if lazy == Some(calls.stack.clone()) {
+            calls.left = 0;
+        }
+        calls
+    }
+
     /// Of the function that calls this.
     #[inline(always)]
     pub(crate) fn here() -> Self {

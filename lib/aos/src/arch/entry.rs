@@ -15,6 +15,7 @@
 //! What runs behind an upcall and when a thread waits is in [`scheduler`]. The enabled area holds the thread that runs, whenever the
 //! dispatcher does not.
 
+use super::backtrace::Calls;
 use super::context::Registers;
 use super::{call, dispatcher, exception, heap, scheduler};
 use crate::report;
@@ -207,8 +208,9 @@ extern "C" fn fault(dispatcher: usize, far: u64, esr: u64, pc: u64, disabled: u6
         let area: *const Registers = core::ptr::with_exposed_provenance(area);
         // SAFETY: part of the mapped frame; the kernel saved the registers there, and nobody uses them before this domain has ended.
         let registers = unsafe { area.read() };
-        // Stacks are not looked at: a fault now would be the last.
-        report::fault(&Registers { pc, ..registers }, [esr, far], None);
+        // A fault now would be the last, so only a stack is looked at that is all there.
+        let calls = Calls::from_pinned(registers.x[29]);
+        report::fault(&Registers { pc, ..registers }, [esr, far], calls);
     }
     crate::exit::fault(far, esr, pc, disabled != 0)
 }

@@ -107,7 +107,7 @@ extern "C" fn handle(raised: usize) -> ! {
     }
     if exception.outer.is_null() {
         let calls = Calls::from(exception.registers.x[29]);
-        report::fault(&exception.registers, [esr, far], Some(calls));
+        report::fault(&exception.registers, [esr, far], calls);
     }
     dispatcher::disable();
     crate::exit::fault(far, esr, pc, false)
