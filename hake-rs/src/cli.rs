@@ -39,6 +39,8 @@ pub enum Command {
     Fuzz(FuzzArgs),
     /// Boot in QEMU, stopped; with --attach start gdb on it, with the symbols of kernel and programs
     Gdb(GdbArgs),
+    /// Make a program: the folder usr/NAME, ready to run with `run --module NAME`
+    New(NewArgs),
     /// Remove all build products (the folder `build`)
     Clean(Common),
 }
@@ -258,4 +260,15 @@ pub struct GdbArgs {
     #[arg(long, value_name = "PORT", default_value_t = 1234, conflicts_with = "attach",
         value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
+}
+
+/// `new`.
+#[derive(Args, Clone, Debug)]
+pub struct NewArgs {
+    /// For every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Its name: lower-case letters, digits, - and _, a letter first, at most 16 characters
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }

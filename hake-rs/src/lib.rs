@@ -7,7 +7,7 @@
 //! * [`os_build`], [`image`]: cargo for AArch64, then one boot image. [`elf`]: what is done to ELF files on the way.
 //! * [`guest`]: QEMU and what it prints. [`session`]: who types. [`symbolise`]: addresses to names.
 //! * [`suite`]: `hake test`. [`fuzz`]: the coverage-guided fuzzer.
-//! * [`failure`]: exit codes.
+//! * [`new`](mod@new): a program to begin with. [`failure`]: exit codes.
 
 #![deny(unsafe_code)]
 
@@ -21,6 +21,7 @@ pub mod failure;
 pub mod fuzz;
 pub mod guest;
 pub mod image;
+pub mod new;
 pub mod os_build;
 pub mod platform;
 pub mod process;

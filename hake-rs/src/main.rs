@@ -5,7 +5,7 @@
 use clap::Parser as _;
 use hake::cli::{Cli, Command};
 use hake::failure::{Exit, exit_code};
-use hake::{bench, capviz, commands, debug, fuzz, suite};
+use hake::{bench, capviz, commands, debug, fuzz, new, suite};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Capviz(args) => capviz::capviz(args),
         Command::Fuzz(args) => fuzz::fuzz(args),
         Command::Gdb(args) => debug::gdb(args),
+        Command::New(args) => new::new(args),
         Command::Clean(args) => commands::clean(args),
     });
     let exit = match result {

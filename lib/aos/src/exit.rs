@@ -80,6 +80,11 @@ impl DomainName {
         Self(bytes)
     }
 
+    /// From the dispatcher structure.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// As the dispatcher structure wants it.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
@@ -134,9 +139,7 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
     console::finish();
     let cause = match disabled {
         true => FaultCause::WhileDisabled,
-        false if entry::in_stack_guard(far) || thread::exception::is_overflow(far) => {
-            FaultCause::StackOverflow
-        }
+        false if runs_over(esr, far) => FaultCause::StackOverflow,
         false => FaultCause::Exception,
     };
     end(&Message::Fault(Fault {
@@ -146,6 +149,15 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
         pc,
         thread: running().map_or([0; 16], |name| name.0),
     }))
+}
+
+/// Whether the fault is an access behind the end of a stack. Other exceptions leave an earlier one's address in the register.
+fn runs_over(esr: u64, far: u64) -> bool {
+    let is_access = matches!(
+        thread::exception::kind_of([esr, far]),
+        thread::exception::Kind::PageFault { .. }
+    );
+    is_access && (entry::in_stack_guard(far) || thread::exception::is_overflow(far))
 }
 
 /// The name of the thread that runs, unless it is the main thread.

@@ -21,7 +21,9 @@
 //! | [`heap`] | the heap |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
 //! | [`thread`], [`sync`] | threads of this domain, locks between them |
-//! | [`spawn`] | new domains |
+//! | [`proc`] | processes: starting programs, waiting for them |
+//! | [`spawn`] | new domains, made without init |
+//! | [`prelude`] | what most programs use |
 //! | [`boot`] | boot information and modules |
 //! | [`args`], [`console`], [`exit`], [`record`], [`time`], [`json`] | the rest of a program's surroundings |
 //! | `arch` | all that knows the processor |
@@ -51,8 +53,11 @@ pub mod monitor;
 mod nodes;
 pub mod paging;
 mod panic;
+pub mod prelude;
+pub mod proc;
 pub mod ram;
 pub mod record;
+mod report;
 pub mod slot;
 pub mod spawn;
 mod start;

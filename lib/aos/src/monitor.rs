@@ -1,4 +1,4 @@
-//! What this domain asks of its monitor: to delete and revoke what the kernel alone does not, and memory.
+//! What this domain asks of its monitor: to delete and revoke what the kernel alone does not, memory, processes.
 //!
 //! The monitor is who started the domain, if that says so ([`crate::spawn::Program::served`]): today init. The request goes to the endpoint in
 //! the MONITOREP slot, with a copy of the root CNode in whose CSpace the capability is meant; the answer comes to the first buffer of
@@ -12,7 +12,7 @@ use crate::event;
 use crate::lmp::{ANSWERS, send_waiting};
 use crate::sync::Mutex;
 use capops::Operation;
-use initproto::{Answer, Request, Wish};
+use initproto::{Answer, Request, Values, Wish, text_chunks};
 use kpi::addr::CapAddr;
 use kpi::slots::{self, task};
 
@@ -63,6 +63,23 @@ pub(crate) fn ram_free(base: u64, bytes: u64) -> Result<(), Error> {
 /// # Errors
 /// The monitor's answer; `LIB_ERR_LMP_CHAN_SEND`; `FLOUNDER_ERR_RPC_MISMATCH`: no capability came, or an unexpected one.
 pub fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), Error> {
+    exchange(wish, &[], cap, slot).map(drop)
+}
+
+/// Has something done with processes; `text` is what the wish is about. Answers with the values that the monitor says.
+///
+/// # Errors
+/// As [`ask`].
+pub fn order(wish: Wish, text: &[u8], cap: Option<CapRef>) -> Result<Values, Error> {
+    exchange(wish, text, cap, None)
+}
+
+fn exchange(
+    wish: Wish,
+    text: &[u8],
+    cap: Option<CapRef>,
+    slot: Option<CapRef>,
+) -> Result<Values, Error> {
     let mut last = LAST.lock();
     let number = last.wrapping_add(1);
     *last = number;
@@ -72,6 +89,9 @@ pub fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), 
         Some(slot) => ANSWERS.set_slot(slots::ROOTCN, slot.addr()),
         None => ANSWERS.set_slot(CapAddr::NULL, CapAddr::NULL),
     }
+    if !text.is_empty() {
+        send_text(text)?;
+    }
     send_waiting(MONITOREP, &Request { number, wish }.encode(), cap)?;
     loop {
         let snapshot = event::snapshot();
@@ -80,7 +100,7 @@ pub fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), 
                 Some(answer) if answer.number == number => {
                     error::check(answer.error)?;
                     return match slot.is_some() == message.has_cap() {
-                        true => Ok(()),
+                        true => Ok(answer.values),
                         false => Err(Error::new(ErrorCode::FlounderRpcMismatch)),
                     };
                 }
@@ -89,4 +109,14 @@ pub fn ask(wish: Wish, cap: Option<CapRef>, slot: Option<CapRef>) -> Result<(), 
         }
         event::wait_until(snapshot, None);
     }
+}
+
+/// Sends what a wish is about. Never inlined: wishes for memory come from deep down a stack.
+#[inline(never)]
+fn send_text(text: &[u8]) -> Result<(), Error> {
+    for part in text_chunks(text) {
+        let (words, count) = part.encode();
+        send_waiting(MONITOREP, words.get(..count).unwrap_or_default(), None)?;
+    }
+    Ok(())
 }

@@ -8,9 +8,12 @@
 //! Where address, length and the frame's place allow, cached memory is mapped by blocks of 2 MiB or 1 GiB: one entry instead of 512, and no
 //! table below.
 //!
+//! What is below [`OWN_START`] can be looked up, protected and unmapped too, by the books that the parent has written down ([`program_lookup`] and so on).
+//!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
 
 pub(crate) mod fault;
+mod program;
 mod tables;
 
 use crate::account::Account;
@@ -19,12 +22,15 @@ use crate::cap::{CapRef, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::memory::{self, Core, step, step_back};
 use crate::nodes::{self, Nodes};
+use alloc::vec::Vec;
 use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
+use kpi::args::PagingItem;
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
+pub use program::{ProgramPage, program_lookup, program_protect, program_unmap};
 use tables::{Foreign, Kernel};
 pub(crate) use tables::{Name, Own, Spare};
-use vspace::{Attributes, Backing, Cause, Choice, Node, PageSize, Place, Space, Span, Why};
+use vspace::{Attributes, Backing, Cause, Choice, Node, PageSize, Place, Role, Space, Span, Why};
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
@@ -433,6 +439,35 @@ impl PagingState {
             home: Foreign::new(croot, account),
             spare: Spare::default(),
         })
+    }
+
+    /// What is in the books, for the domain that is being made: with the names that the capabilities have there. `frames` are the frames that are
+    /// mapped, and where the domain finds them.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_SERIALISE_VSPACE`: a frame has no name there. `LIB_ERR_MALLOC_FAIL`.
+    pub(crate) fn export(&self, frames: &[(CapRef, CapAddr)]) -> Result<Vec<PagingItem>, Error> {
+        let code = Error::new(ErrorCode::SpawnSerialiseVspace);
+        let mut words = Vec::new();
+        let reserved = words.try_reserve_exact(self.space.counts().nodes());
+        reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
+        for item in self.space.items() {
+            let item = item.try_map(|role, Name(cap)| {
+                let address = match role {
+                    Role::Table => self.home.name_of_table(cap),
+                    Role::Mapping => Some(cap.addr()),
+                    Role::Frame => {
+                        let mut frames = frames.iter();
+                        frames
+                            .find(|(frame, _)| *frame == cap)
+                            .map(|(_, name)| *name)
+                    }
+                };
+                address.map(|address| address.0).ok_or(code)
+            })?;
+            words.push(item.to_words());
+        }
+        Ok(words)
     }
 
     /// Maps a frame somewhere.

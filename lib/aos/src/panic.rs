@@ -1,6 +1,8 @@
 //! A panic ends the domain with a clear message.
 
+use crate::arch::backtrace::Calls;
 use crate::exit::{self, DomainName};
+use crate::report;
 use core::fmt;
 use core::panic::PanicInfo;
 use initproto::STATUS_PANIC;
@@ -17,6 +19,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         )),
         None => crate::console::emergency(format_args!("{name}: panicked: {}\n", info.message())),
     }
+    report::calls(Calls::here());
     exit::end(&initproto::Message::Exit {
         status: STATUS_PANIC,
     })

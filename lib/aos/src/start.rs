@@ -2,14 +2,27 @@
 
 use crate::args::Args;
 use crate::exit::{self, Status};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 unsafe extern "Rust" {
     /// Made by `#[aos::main]`.
     safe fn __aos_main(args: Args) -> Status;
 }
 
+/// Where the arguments page is.
+static PAGE: AtomicUsize = AtomicUsize::new(0);
+
+/// This domain's arguments.
+pub(crate) fn args() -> Args {
+    match PAGE.load(Ordering::Relaxed) {
+        // Before `main`.
+        0 => Args::NONE,
+        page => Args::from_page(crate::arch::memory::args_page(page)),
+    }
+}
+
 /// Runs the program on the main stack, with the dispatcher enabled.
 pub(crate) fn run(args: usize) -> ! {
-    let args = Args::from_page(crate::arch::memory::args_page(args));
-    exit::exit(__aos_main(args))
+    PAGE.store(args, Ordering::Relaxed);
+    exit::exit(__aos_main(self::args()))
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`message`] | the messages |
 //! | [`request`] | capabilities to delete or revoke, memory; the answers |
+//! | [`process`] | processes: orders, what is known of them, how they ended |
 //! | [`fault`] | a fault in words |
 //!
 //! Barrelfish counterpart: the course's `aos_rpc` numbers; upstream's `proc_mgmt` exit message.
@@ -17,11 +18,13 @@
 
 pub mod fault;
 pub mod message;
+pub mod process;
 pub mod request;
 
 pub use fault::{Fault, FaultCause};
-pub use message::{Message, RECORD_CHUNK, RecordAssembler, record_chunks};
-pub use request::{Answer, Request, Wish};
+pub use message::{Message, RECORD_CHUNK, RecordAssembler, record_chunks, text_chunks};
+pub use process::{About, Address, CAPS_MAX, End, Head, ORDER_MAX, Order, State};
+pub use request::{Answer, Request, Values, Wish};
 
 /// Status of a program that returned an error.
 pub const STATUS_ERROR: u8 = 1;

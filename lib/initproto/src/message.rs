@@ -6,8 +6,11 @@
 //! | 2 Fault | words 1 to 4: cause, ESR, FAR, PC; words 5 and 6: the thread's name |
 //! | 3 Record | word 0 bits 15:8 bytes in this chunk, bit 16 last chunk; words 1 to 8: the bytes |
 //! | 4 Request | see [`request`](crate::request) |
+//! | 6 Text | as Record: part of what the next request is about |
+//! | 7 Ended, to who started a process | word 0 bits 15:8 how, bits 63:32 its number; then the status, or as Fault from word 1 on |
 
 use crate::fault::{Fault, FaultCause};
+use crate::process::End;
 use crate::request::{Request, TAG_REQUEST};
 use kpi::invocation::RECORD_MAX;
 use kpi::lmp::LMP_WORDS;
@@ -15,6 +18,12 @@ use kpi::lmp::LMP_WORDS;
 const TAG_EXIT: u64 = 1;
 const TAG_FAULT: u64 = 2;
 const TAG_RECORD: u64 = 3;
+const TAG_TEXT: u64 = 6;
+const TAG_ENDED: u64 = 7;
+const HOW_EXITED: u64 = 0;
+const HOW_FAULTED: u64 = 1;
+const HOW_STOPPED: u64 = 2;
+const HOW_KILLED: u64 = 3;
 
 /// Bytes of a record that one message carries.
 pub const RECORD_CHUNK: usize = 64;
@@ -38,8 +47,22 @@ pub enum Message {
         /// Whether the record is complete with it.
         last: bool,
     },
+    /// Part of what the next request is about.
+    Text {
+        /// The bytes; the first `length` count.
+        bytes: [u8; RECORD_CHUNK],
+        /// How many.
+        length: u8,
+    },
     /// A wish.
     Request(Request),
+    /// A process has ended, for who started it.
+    Ended {
+        /// Its number.
+        pid: u32,
+        /// How.
+        end: End,
+    },
 }
 
 impl Message {
@@ -52,17 +75,7 @@ impl Message {
                 (words, 2)
             }
             Self::Fault(fault) => {
-                let name = u128::from_le_bytes(fault.thread);
-                let values = [
-                    TAG_FAULT,
-                    fault.cause as u64,
-                    fault.esr,
-                    fault.far,
-                    fault.pc,
-                    name as u64,
-                    (name >> 64) as u64,
-                ];
-                fill(&mut words, values);
+                fill(&mut words, fault_words(TAG_FAULT, fault));
                 (words, 7)
             }
             Self::Record {
@@ -70,15 +83,35 @@ impl Message {
                 length,
                 last,
             } => {
-                let head = TAG_RECORD | u64::from(*length) << 8 | u64::from(*last) << 16;
-                let payload = bytes
-                    .chunks_exact(8)
-                    .map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
-                fill(&mut words, core::iter::once(head).chain(payload));
-                (
-                    words,
-                    1 + usize::from(*length).min(RECORD_CHUNK).div_ceil(8),
-                )
+                let head = TAG_RECORD | u64::from(*last) << 16;
+                let count = fill_chunk(&mut words, head, bytes, *length);
+                (words, count)
+            }
+            Self::Text { bytes, length } => {
+                let count = fill_chunk(&mut words, TAG_TEXT, bytes, *length);
+                (words, count)
+            }
+            Self::Ended { pid, end } => {
+                let head = |how: u64| TAG_ENDED | how << 8 | u64::from(*pid) << 32;
+                let count = match end {
+                    End::Exited(status) => {
+                        fill(&mut words, [head(HOW_EXITED), u64::from(*status)]);
+                        2
+                    }
+                    End::Faulted(fault) => {
+                        fill(&mut words, fault_words(head(HOW_FAULTED), fault));
+                        7
+                    }
+                    End::Stopped => {
+                        fill(&mut words, [head(HOW_STOPPED)]);
+                        1
+                    }
+                    End::Killed => {
+                        fill(&mut words, [head(HOW_KILLED)]);
+                        1
+                    }
+                };
+                (words, count)
             }
             Self::Request(request) => {
                 fill(&mut words, request.encode());
@@ -94,35 +127,77 @@ impl Message {
             TAG_EXIT => Some(Self::Exit {
                 status: u8::try_from(*words.get(1)?).ok()?,
             }),
-            TAG_FAULT => Some(Self::Fault(Fault {
-                cause: FaultCause::from_word(*words.get(1)?)?,
-                esr: *words.get(2)?,
-                far: *words.get(3)?,
-                pc: *words.get(4)?,
-                thread: (u128::from(*words.get(5)?) | u128::from(*words.get(6)?) << 64)
-                    .to_le_bytes(),
-            })),
+            TAG_FAULT => fault_of(words).map(Self::Fault),
             TAG_RECORD => {
-                let length = (head >> 8) as u8;
-                let wanted = usize::from(length).div_ceil(8);
-                let payload = words.get(1..=wanted)?;
-                let mut bytes = [0; RECORD_CHUNK];
-                if usize::from(length) > RECORD_CHUNK {
-                    return None;
-                }
-                for (place, word) in bytes.chunks_exact_mut(8).zip(payload) {
-                    place.copy_from_slice(&word.to_le_bytes());
-                }
+                let (bytes, length) = chunk_of(words)?;
+                let last = head >> 16 & 1 == 1;
                 Some(Self::Record {
                     bytes,
                     length,
-                    last: head >> 16 & 1 == 1,
+                    last,
                 })
+            }
+            TAG_TEXT => chunk_of(words).map(|(bytes, length)| Self::Text { bytes, length }),
+            TAG_ENDED => {
+                let pid = (head >> 32) as u32;
+                let end = match head >> 8 & 0xff {
+                    HOW_EXITED => End::Exited(u8::try_from(*words.get(1)?).ok()?),
+                    HOW_FAULTED => End::Faulted(fault_of(words)?),
+                    HOW_STOPPED => End::Stopped,
+                    HOW_KILLED => End::Killed,
+                    _ => return None,
+                };
+                Some(Self::Ended { pid, end })
             }
             TAG_REQUEST => Request::decode(words).map(Self::Request),
             _ => None,
         }
     }
+}
+
+fn fault_words(head: u64, fault: &Fault) -> [u64; 7] {
+    let name = u128::from_le_bytes(fault.thread);
+    let (low, high) = (name as u64, (name >> 64) as u64);
+    let cause = fault.cause as u64;
+    [head, cause, fault.esr, fault.far, fault.pc, low, high]
+}
+
+fn fault_of(words: &[u64]) -> Option<Fault> {
+    let [_, cause, esr, far, pc, low, high] = *words.first_chunk()?;
+    Some(Fault {
+        cause: FaultCause::from_word(cause)?,
+        esr,
+        far,
+        pc,
+        thread: (u128::from(low) | u128::from(high) << 64).to_le_bytes(),
+    })
+}
+
+/// Bytes behind a word that says how many; answers how many words.
+fn fill_chunk(
+    words: &mut [u64; LMP_WORDS],
+    head: u64,
+    bytes: &[u8; RECORD_CHUNK],
+    length: u8,
+) -> usize {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    let payload = chunks.iter().copied().map(u64::from_le_bytes);
+    let head = head | u64::from(length) << 8;
+    fill(words, core::iter::once(head).chain(payload));
+    1 + usize::from(length).min(RECORD_CHUNK).div_ceil(8)
+}
+
+fn chunk_of(words: &[u64]) -> Option<([u8; RECORD_CHUNK], u8)> {
+    let length = (words.first()? >> 8) as u8;
+    let payload = words.get(1..=usize::from(length).div_ceil(8))?;
+    let mut bytes = [0; RECORD_CHUNK];
+    if usize::from(length) > RECORD_CHUNK {
+        return None;
+    }
+    for (place, word) in bytes.chunks_exact_mut(8).zip(payload) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    Some((bytes, length))
 }
 
 fn fill(words: &mut [u64], values: impl IntoIterator<Item = u64>) {
@@ -147,6 +222,18 @@ pub fn record_chunks(json: &[u8]) -> impl Iterator<Item = Message> + '_ {
                 last: index + 1 == count,
             }
         })
+}
+
+/// The messages that carry what a request is about.
+pub fn text_chunks(text: &[u8]) -> impl Iterator<Item = Message> + '_ {
+    text.chunks(RECORD_CHUNK).map(|chunk| {
+        let mut bytes = [0; RECORD_CHUNK];
+        if let Some(place) = bytes.get_mut(..chunk.len()) {
+            place.copy_from_slice(chunk);
+        }
+        let length = chunk.len() as u8;
+        Message::Text { bytes, length }
+    })
 }
 
 /// Joins the chunks of a record.
@@ -212,6 +299,34 @@ mod tests {
             pc: 0x40_1234,
             thread: *b"a worker thread\0",
         }));
+    }
+
+    #[test]
+    fn ends_and_texts_round_trip() {
+        let fault = Fault {
+            cause: FaultCause::Exception,
+            esr: 1,
+            far: 2,
+            pc: 3,
+            thread: [7; 16],
+        };
+        for end in [
+            End::Exited(42),
+            End::Faulted(fault),
+            End::Stopped,
+            End::Killed,
+        ] {
+            round_trip(Message::Ended { pid: u32::MAX, end });
+        }
+        let text: Vec<u8> = (0..200).collect();
+        let mut joined: Vec<u8> = Vec::new();
+        for message in text_chunks(&text) {
+            round_trip(message);
+            if let Message::Text { bytes, length } = message {
+                joined.extend(&bytes[..length as usize]);
+            }
+        }
+        assert_eq!(joined, text);
     }
 
     #[test]

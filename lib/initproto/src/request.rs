@@ -9,7 +9,12 @@
 //! | 4 | 2 Revoke | number | address, level |
 //! | 4 | 3 RAM | number | bytes, alignment |
 //! | 4 | 4 free RAM | number | base, bytes |
-//! | 5 answer | | number of the request | the error's raw value, 0 = done |
+//! | 4 | 5 spawn | number | none; the [`Order`](crate::Order) came before, the root CNode comes along |
+//! | 4 | 6 kill, 7 suspend, 8 resume, 9 detach | number | the process |
+//! | 4 | 10 about | number | the process before the one that is asked for |
+//! | 5 answer | | number of the request | the error's raw value, 0 = done; then up to four values, if any is not 0 |
+//!
+//! Values: for spawn the new process's number; for about what [`About`](crate::About) says.
 //!
 //! **Bounds.** A domain has one request at a time; the next one is refused by the kernel, transiently, as long as the first one's root CNode
 //! lies in the monitor's receive slot, or else it waits in the endpoint's buffer. So a flood stays in the flooding domain.
@@ -51,6 +56,33 @@ pub enum Wish {
         /// Its size.
         bytes: u64,
     },
+    /// A process, as the order says that came before.
+    Spawn,
+    /// Ends a process that the asking domain started.
+    Kill {
+        /// Its number.
+        pid: u32,
+    },
+    /// Has such a process stand still.
+    Suspend {
+        /// Its number.
+        pid: u32,
+    },
+    /// Has it go on.
+    Resume {
+        /// Its number.
+        pid: u32,
+    },
+    /// Lets go of it: it outlives the asking domain, which is not told of its end.
+    Detach {
+        /// Its number.
+        pid: u32,
+    },
+    /// What is known of the process with the next number.
+    About {
+        /// The number before.
+        pid: u32,
+    },
 }
 
 /// A request.
@@ -70,6 +102,12 @@ impl Request {
             Wish::Revoke { address, level } => (2, address as u64, level as u64),
             Wish::Ram { bytes, alignment } => (3, bytes, alignment),
             Wish::FreeRam { base, bytes } => (4, base, bytes),
+            Wish::Spawn => (5, 0, 0),
+            Wish::Kill { pid } => (6, pid as u64, 0),
+            Wish::Suspend { pid } => (7, pid as u64, 0),
+            Wish::Resume { pid } => (8, pid as u64, 0),
+            Wish::Detach { pid } => (9, pid as u64, 0),
+            Wish::About { pid } => (10, pid as u64, 0),
         };
         [
             TAG_REQUEST | kind << 8 | (self.number as u64) << 32,
@@ -85,6 +123,7 @@ impl Request {
             return None;
         }
         let place = || Some((u32::try_from(first).ok()?, u8::try_from(second).ok()?));
+        let pid = || u32::try_from(first).ok();
         let wish = match head >> 8 & 0xff {
             1 => place().map(|(address, level)| Wish::Delete { address, level }),
             2 => place().map(|(address, level)| Wish::Revoke { address, level }),
@@ -96,6 +135,12 @@ impl Request {
                 base: first,
                 bytes: second,
             }),
+            5 => Some(Wish::Spawn),
+            6 => pid().map(|pid| Wish::Kill { pid }),
+            7 => pid().map(|pid| Wish::Suspend { pid }),
+            8 => pid().map(|pid| Wish::Resume { pid }),
+            9 => pid().map(|pid| Wish::Detach { pid }),
+            10 => pid().map(|pid| Wish::About { pid }),
             _ => None,
         };
         Some(Self {
@@ -112,20 +157,36 @@ pub struct Answer {
     pub number: u32,
     /// 0, or a stacked error value.
     pub error: u64,
+    /// What else there is to say; all 0 if nothing.
+    pub values: Values,
 }
 
+/// Values of an answer.
+pub type Values = [u64; 4];
+
+const BARE_WORDS: usize = 2;
+
 impl Answer {
-    /// The words of the message.
-    pub const fn encode(&self) -> [u64; 2] {
-        [TAG_ANSWER | (self.number as u64) << 32, self.error]
+    /// The words of the message, and how many of them count.
+    pub fn encode(&self) -> ([u64; 6], usize) {
+        let [a, b, c, d] = self.values;
+        let head = TAG_ANSWER | u64::from(self.number) << 32;
+        let words = [head, self.error, a, b, c, d];
+        let count = match self.values {
+            [0, 0, 0, 0] => BARE_WORDS,
+            _ => words.len(),
+        };
+        (words, count)
     }
 
     /// The answer with these words; `None` when it is none.
     pub fn decode(words: &[u64]) -> Option<Self> {
-        let [head, error] = *words.first_chunk()?;
+        let [head, error] = *words.first_chunk::<BARE_WORDS>()?;
+        let values = words.get(BARE_WORDS..)?.first_chunk().copied();
         (head & 0xff == TAG_ANSWER).then_some(Self {
             number: (head >> 32) as u32,
             error,
+            values: values.unwrap_or_default(),
         })
     }
 }
@@ -155,8 +216,14 @@ mod tests {
                 base: 0x4000_0000,
                 bytes: 4096,
             },
+            Wish::Spawn,
+            Wish::Kill { pid: 7 },
+            Wish::Suspend { pid: u32::MAX },
+            Wish::Resume { pid: 0 },
+            Wish::Detach { pid: 1 },
+            Wish::About { pid: 2 },
         ];
-        for (number, wish) in (u32::MAX - 3..=u32::MAX).zip(wishes) {
+        for (number, wish) in (u32::MAX - 9..=u32::MAX).zip(wishes) {
             let request = Request { number, wish };
             let words = request.encode();
             assert_eq!(Request::decode(&words), Some(request));
@@ -165,11 +232,15 @@ mod tests {
             }
             assert_eq!(Answer::decode(&words), None);
         }
-        let answer = Answer {
-            number: 7,
-            error: 0x1234_5678_9abc,
-        };
-        assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        for values in [[0; 4], [1, 0, 0, u64::MAX]] {
+            let answer = Answer {
+                number: 7,
+                error: 0x1234_5678_9abc,
+                values,
+            };
+            let (words, count) = answer.encode();
+            assert_eq!(Answer::decode(&words[..count]), Some(answer));
+        }
         assert_eq!(Request::decode(&[5, 0, 0]), None);
     }
 
@@ -181,6 +252,7 @@ mod tests {
             assert_eq!(Request::decode(&[head, 1, 256]), None);
         }
         assert_eq!(Request::decode(&[TAG_REQUEST, 0, 0]), None);
-        assert_eq!(Request::decode(&[TAG_REQUEST | 5 << 8, 0, 0]), None);
+        assert_eq!(Request::decode(&[TAG_REQUEST | 11 << 8, 0, 0]), None);
+        assert_eq!(Request::decode(&[TAG_REQUEST | 6 << 8, 1 << 32, 0]), None);
     }
 }

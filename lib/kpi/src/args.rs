@@ -1,7 +1,8 @@
 //! The arguments page of a new domain, at [`crate::layout::ARGS_BASE`] (also in x0 at its first instruction).
 //!
 //! `ArgsHeader`, then `argc + envc` entries `(offset u32, bytes u32)`, then the strings' bytes. Offsets count from the start
-//! of the page. Strings are UTF-8 and may hold any character; environment strings are `NAME=value`.
+//! of the page. Strings are UTF-8 and may hold any character; environment strings are `NAME=value`. Behind them, at a multiple of eight, may be
+//! the books of the address space as whoever made the domain has them: items of [`PAGING_WORDS`] words, which only the library OS understands.
 
 /// Magic of an arguments page: `"BEARGS01"`.
 pub const ARGS_MAGIC: u64 = u64::from_le_bytes(*b"BEARGS01");
@@ -22,10 +23,21 @@ pub struct ArgsHeader {
     pub bytes: u32,
     /// The domain's number, as its parent counts.
     pub pid: u32,
+    /// Where the books of the address space are.
+    pub paging: u32,
+    /// Number of their items.
+    pub items: u32,
 }
 
+/// Words of an item of the address space's books.
+pub const PAGING_WORDS: usize = 3;
+/// One item.
+pub type PagingItem = [u64; PAGING_WORDS];
+/// Bytes of one.
+pub const PAGING_ITEM_BYTES: usize = 8 * PAGING_WORDS;
+
 /// Bytes of [`ArgsHeader`].
-pub const ARGS_HEADER_BYTES: usize = 24;
+pub const ARGS_HEADER_BYTES: usize = 32;
 const _: () = assert!(core::mem::size_of::<ArgsHeader>() == ARGS_HEADER_BYTES);
 
 /// Why arguments do not fit or a page cannot be read.
@@ -68,7 +80,30 @@ pub fn write<'a>(
     put(page, 12, &(envc as u32).to_le_bytes())?;
     put(page, 16, &(offset as u32).to_le_bytes())?;
     put(page, 20, &pid.to_le_bytes())?;
+    put(page, 24, &[0; 8])?;
     Ok(offset)
+}
+
+/// Adds the books of the address space to a page whose first `used` bytes [`write`] has written; returns the bytes used.
+///
+/// # Errors
+/// [`ArgsError::TooLong`].
+pub fn write_paging(
+    page: &mut [u8],
+    used: usize,
+    items: impl ExactSizeIterator<Item = PagingItem>,
+) -> Result<usize, ArgsError> {
+    let start = used.next_multiple_of(8);
+    let count = items.len();
+    let mut at = start;
+    for word in items.flatten() {
+        put(page, at, &word.to_le_bytes())?;
+        at += 8;
+    }
+    put(page, 16, &(at as u32).to_le_bytes())?;
+    put(page, 24, &(start as u32).to_le_bytes())?;
+    put(page, 28, &(count as u32).to_le_bytes())?;
+    Ok(at)
 }
 
 fn put(page: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), ArgsError> {
@@ -86,6 +121,7 @@ pub struct ArgsPage<'a> {
     argc: usize,
     envc: usize,
     pid: u32,
+    paging: &'a [u8],
 }
 
 impl<'a> ArgsPage<'a> {
@@ -106,11 +142,17 @@ impl<'a> ArgsPage<'a> {
         if magic != ARGS_MAGIC || argc > MAX_ARGS || envc > MAX_ARGS {
             return Err(ArgsError::Malformed);
         }
+        let paging = || -> Option<&'a [u8]> {
+            let (start, items) = (word(24)? as usize, word(28)? as usize);
+            let bytes = items.checked_mul(PAGING_ITEM_BYTES)?;
+            page.get(start..start.checked_add(bytes)?)
+        };
         let parsed = Self {
             page,
             argc,
             envc,
             pid,
+            paging: paging().ok_or(ArgsError::Malformed)?,
         };
         for index in 0..argc + envc {
             parsed.string(index).ok_or(ArgsError::Malformed)?;
@@ -128,6 +170,16 @@ impl<'a> ArgsPage<'a> {
     /// The domain's number.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The books of the address space, none if nobody has written them.
+    pub fn paging(&self) -> impl ExactSizeIterator<Item = PagingItem> + Clone + use<'a> {
+        let items = self.paging.chunks_exact(PAGING_ITEM_BYTES);
+        items.map(|item| {
+            let (words, _) = item.as_chunks::<8>();
+            let mut words = words.iter().copied().map(u64::from_le_bytes);
+            [(); PAGING_WORDS].map(|()| words.next().unwrap_or(0))
+        })
     }
 
     /// The arguments, the program's name first.
@@ -157,6 +209,23 @@ mod tests {
         assert_eq!(parsed.args().collect::<Vec<_>>(), args);
         assert_eq!(parsed.env().collect::<Vec<_>>(), env);
         assert_eq!(parsed.pid(), 7);
+        assert_eq!(parsed.paging().len(), 0);
+    }
+
+    #[test]
+    fn the_books_of_the_address_space_come_behind() {
+        let mut page = vec![0xff; 4096];
+        let used = write(&mut page, 7, ["hello"].into_iter(), ["X=1"].into_iter()).unwrap();
+        let items = [[1, 2, u64::MAX], [4, 5, 6]];
+        let used = write_paging(&mut page, used, items.into_iter()).unwrap();
+        let parsed = ArgsPage::parse(&page[..used]).unwrap();
+        assert_eq!(parsed.paging().collect::<Vec<_>>(), items);
+        assert_eq!(parsed.args().collect::<Vec<_>>(), ["hello"]);
+        assert!(ArgsPage::parse(&page[..used - 1]).is_err());
+        let mut small = vec![0; used - 1];
+        let used = write(&mut small, 7, ["hello"].into_iter(), ["X=1"].into_iter()).unwrap();
+        let result = write_paging(&mut small, used, items.into_iter());
+        assert_eq!(result, Err(ArgsError::TooLong));
     }
 
     #[test]

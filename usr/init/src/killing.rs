@@ -5,7 +5,7 @@
 //! * `killsteps MODULE WORD...`: starts the program again and again, and kills it behind the first, the second, the third ... kernel call that
 //!   init makes for it, until it comes to its own end; compares what is in use after each.
 
-use crate::children::{Limit, Trust};
+use crate::children::{Limit, Start, Trust};
 use crate::commands::{Context, STATUS_USAGE, in_use};
 use crate::outcome::Outcome;
 use alloc::string::{String, ToString};
@@ -91,7 +91,10 @@ fn kill_many(context: &mut Context<'_>, wanted: &Wanted) -> Result<(u32, u32), S
             let words = wanted.words.iter().map(String::as_str);
             let words: Vec<&str> = words.chain([number.as_str()]).collect();
             let patience = Duration::from_micros(random.below(wanted.micros.max(1)));
-            let pid = context.children.start(elf, &words, wanted.trust, false)?;
+            let pid = context.children.start(&Start {
+                trust: wanted.trust,
+                ..Start::new(elf, &words)
+            })?;
             let limit = Limit::Deadline(time::after(patience));
             match context.children.finish(pid, limit).outcome {
                 Outcome::Killed => killed += 1,
@@ -126,7 +129,7 @@ fn kill_behind_each(context: &mut Context<'_>, words: &[String]) -> Result<(u32,
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     with_elf(context, name, |context, elf| {
         let run = |context: &mut Context<'_>, limit| {
-            context.children.run(elf, &words, Trust::Plain, limit)
+            context.children.run(&Start::new(elf, &words), limit)
         };
         // The first one may need slots that init keeps.
         run(context, Limit::Interrupt)?;

@@ -58,7 +58,7 @@ fn main(args: Args) -> Result<(), Error> {
     aos::heap::set_grows(false);
     memory::add_regions(info);
     let boot = Boot::of_init()?;
-    let mut children = Children::new()?;
+    let mut children = Children::new(boot)?;
     let options = Options::parse(args);
     children.trusted_bytes = options.trusted_bytes;
     let all_well = onboot::run(boot, &mut children);

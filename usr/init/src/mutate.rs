@@ -1,7 +1,7 @@
 //! `elfmutate MODULE COUNT SEED`: starts damaged copies of a program and counts how they end. A test command: whatever the
 //! copies do, init and the kernel must live on, and the same seed does the same again.
 
-use crate::children::{Limit, Trust};
+use crate::children::{Limit, Start};
 use crate::commands::{Context, STATUS_USAGE};
 use crate::killing::Random;
 use crate::outcome::Outcome;
@@ -74,9 +74,9 @@ fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Resul
         elf.copy_from_slice(original);
         damage(elf, &mut random, round.is_multiple_of(2));
         let limit = Limit::Deadline(time::after(DEADLINE));
-        let ended = context
-            .children
-            .run(elf, &[name, "mutated"], Trust::Plain, limit);
+        let args = [name, "mutated"];
+        let start = Start::new(elf, &args);
+        let ended = context.children.run(&start, limit);
         match ended {
             Err(error) if error.elf.is_none() => return Err(error.into()),
             Err(_) => counts.refused += 1,

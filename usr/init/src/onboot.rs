@@ -4,7 +4,7 @@
 //! trusted: it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
 //! `kernel` gives init's authority over the kernel, interrupts, cores and devices too.
 
-use crate::children::{Children, Limit, Trust, conclude};
+use crate::children::{Children, Limit, Start, Trust, conclude};
 use crate::records;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,7 +46,11 @@ fn run_one(children: &mut Children, module: &Module<'_>, args: &[String], trust:
         .collect();
     let ended = module.map().map_err(Into::into).and_then(|mapped| {
         let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-        let ended = children.run(elf.unwrap_or_default(), &words, trust, Limit::Interrupt);
+        let start = Start {
+            trust,
+            ..Start::new(elf.unwrap_or_default(), &words)
+        };
+        let ended = children.run(&start, Limit::Interrupt);
         // What cannot be unmapped only costs addresses.
         let _ = mapped.unmap();
         ended

@@ -17,7 +17,7 @@ pub const LINE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// None: the type is that of `main`.
-pub fn serve(boot: &Boot, children: &mut Children) -> Result<(), Error> {
+pub fn serve(boot: &'static Boot, children: &mut Children) -> Result<(), Error> {
     let mut editor = Editor::new(LINE_LIMIT);
     loop {
         for ended in children.take_told() {

@@ -113,6 +113,20 @@ impl World {
         Ok(message)
     }
 
+    /// Looks at the file of a program from the boot image.
+    pub fn with_elf<T>(
+        &self,
+        name: &str,
+        look: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let module = self.boot.module(name)?;
+        let mapped = module.map()?;
+        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+        let seen = look(elf.unwrap_or_default());
+        mapped.unmap()?;
+        seen
+    }
+
     /// Makes a domain, which does not run yet.
     pub fn make(
         &self,

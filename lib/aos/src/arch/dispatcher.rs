@@ -131,6 +131,11 @@ pub(crate) fn enabled_area() -> usize {
     base() as usize + offset_of!(DispatcherShared, enabled_area)
 }
 
+/// Address of the save area of a fault while disabled.
+pub(crate) fn trap_area() -> usize {
+    base() as usize + offset_of!(DispatcherShared, trap_area)
+}
+
 /// Reads a 32-bit word of the frame's private part; 0 outside of it.
 pub(crate) fn read_u32(offset: u32) -> u32 {
     match private(offset, 4) {

@@ -15,7 +15,10 @@
 //! What runs behind an upcall and when a thread waits is in [`scheduler`]. The enabled area holds the thread that runs, whenever the
 //! dispatcher does not.
 
+use super::backtrace::Calls;
+use super::context::Registers;
 use super::{call, dispatcher, exception, heap, scheduler};
+use crate::report;
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_PC, AREA_SP, AREA_SPSR, DISABLED};
@@ -197,7 +200,25 @@ extern "C" fn fault(dispatcher: usize, far: u64, esr: u64, pc: u64, disabled: u6
     if disabled == 0 && !crate::exit::is_ending() {
         exception::raise(dispatcher, far, esr);
     }
+    if !crate::exit::is_ending() {
+        let area = match disabled {
+            0 => dispatcher::enabled_area(),
+            _ => dispatcher::trap_area(),
+        };
+        let area: *const Registers = core::ptr::with_exposed_provenance(area);
+        // SAFETY: part of the mapped frame; the kernel saved the registers there, and nobody uses them before this domain has ended.
+        let registers = unsafe { area.read() };
+        // A fault now would be the last, so only a stack is looked at that is all there.
+        let calls = Calls::from_pinned(registers.x[29]);
+        report::fault(&Registers { pc, ..registers }, [esr, far], calls);
+    }
     crate::exit::fault(far, esr, pc, disabled != 0)
+}
+
+/// The stack that upcalls run on.
+pub(super) fn upcall_stack() -> core::ops::Range<u64> {
+    let start = (&raw const UPCALL_STACK) as u64;
+    start..start + UPCALL_STACK_BYTES as u64
 }
 
 /// Whether the address lies in the hole below the main stack.

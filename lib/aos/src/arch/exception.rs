@@ -7,10 +7,12 @@
 //! A handler may itself touch memory that is not there yet: that exception is put below it on the same stack. One that nobody resolves
 //! there ends the domain.
 
+use super::backtrace::Calls;
 use super::context::{self, Raised, Registers};
 use super::dispatcher;
 use super::scheduler::{__aos_copy_area, book};
 use crate::paging::fault::{Resolution, resolve};
+use crate::report;
 use crate::thread::exception::{Handler, Kind, Outcome, default_handler, deliver, kind_of};
 use core::arch::global_asm;
 use kpi::dispatcher::offsets::DISABLED;
@@ -102,6 +104,10 @@ extern "C" fn handle(raised: usize) -> ! {
         if deliver(handler, &mut exception.registers, [esr, far]) == Outcome::Resume {
             handled();
         }
+    }
+    if exception.outer.is_null() {
+        let calls = Calls::from(exception.registers.x[29]);
+        report::fault(&exception.registers, [esr, far], calls);
     }
     dispatcher::disable();
     crate::exit::fault(far, esr, pc, false)

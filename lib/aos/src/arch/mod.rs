@@ -2,6 +2,7 @@
 //!
 //! | Module | What | Why it is sound |
 //! |---|---|---|
+//! | [`backtrace`] | who called whom | reads the stacks in use only |
 //! | [`cache`] | cache maintenance | changes no memory |
 //! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
 //! | [`context`] | what belongs to a thread | its header |
@@ -20,6 +21,7 @@
 //! but for a thread's own values; (3) what runs while the dispatcher is disabled touches only the dispatcher frame, `.data`, `.bss` and
 //! contexts, which are mapped for good, and the top of the running thread's stack, touched before.
 
+pub(crate) mod backtrace;
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod context;

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorCode, ResultExt};
 use kpi::cap::ObjType;
 use kpi::invocation::{MapWord, MappingCommand, OWN_CSPACE, VNodeCommand};
 use kpi::rights::PageFlags;
+use kpi::syscall::CallWord;
 
 /// What to map: `count` entries of a table from `entry` on.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,21 @@ pub fn vnode_map(
     entries: Entries,
     mapping: CapRef,
 ) -> Result<(), Error> {
+    let args = map_args(source, flags, offset, entries, mapping)?;
+    let command = VNodeCommand::Map;
+    invoke(table, command as u8, command.argc(), &args)
+        .map(|_| ())
+        .push_err(ErrorCode::LibVnodeMap)
+}
+
+#[inline(always)]
+fn map_args(
+    source: CapRef,
+    flags: PageFlags,
+    offset: u64,
+    entries: Entries,
+    mapping: CapRef,
+) -> Result<[u64; 8], Error> {
     let slot =
         u8::try_from(mapping.slot).map_err(|_| Error::new(ErrorCode::LibSlotAllocWrongCnode))?;
     let word = MapWord::new(
@@ -39,7 +55,7 @@ pub fn vnode_map(
         slot,
         entries.entry,
     );
-    let args = [
+    Ok([
         root_word(source),
         u64::from(source.addr().0),
         flags.0,
@@ -48,11 +64,35 @@ pub fn vnode_map(
         root_word(mapping),
         u64::from(mapping.cnode.cnode.0),
         word.0,
-    ];
-    let command = VNodeCommand::Map;
-    invoke(table, command as u8, command.argc(), &args)
-        .map(|_| ())
-        .push_err(ErrorCode::LibVnodeMap)
+    ])
+}
+
+/// The words of a call: the first two, and the others.
+pub(crate) type Words = ([u64; 2], [u64; 8]);
+
+fn head(table: CapRef, command: VNodeCommand) -> [u64; 2] {
+    let word = CallWord::invoke(command as u8, table.level() as u8, command.argc());
+    [word.0, u64::from(table.addr().0)]
+}
+
+/// The call that [`vnode_map`] makes; `table` is in the own CSpace.
+pub(crate) fn map_words(
+    table: CapRef,
+    source: CapRef,
+    flags: PageFlags,
+    offset: u64,
+    entries: Entries,
+    mapping: CapRef,
+) -> Result<Words, Error> {
+    let args = map_args(source, flags, offset, entries, mapping)?;
+    Ok((head(table, VNodeCommand::Map), args))
+}
+
+/// The call that [`vnode_unmap`] makes; `table` is in the own CSpace.
+pub(crate) fn unmap_words(table: CapRef, mapping: CapRef) -> Words {
+    let (address, level) = (u64::from(mapping.addr().0), mapping.level() as u64);
+    let args = [address, level, 0, 0, 0, 0, 0, 0];
+    (head(table, VNodeCommand::Unmap), args)
 }
 
 /// Says in whose CSpace a capability is.

@@ -8,6 +8,7 @@ use crate::cap::{CNodeRef, CapRef, cap_copy};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::memory::Memory;
 use crate::slot::{slot_alloc, slot_free};
+use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, L2_SLOTS};
 use kpi::layout::BASE_PAGE_SIZE;
@@ -81,7 +82,8 @@ pub(super) struct Foreign {
     account: Account,
     /// Copies of the tables.
     tables: CNodeRef,
-    next_table: u32,
+    /// The tables, in the order of their copies' slots: behind the L0 table's.
+    made: Vec<CapRef>,
     mappings: CNodeRef,
     next_mapping: u32,
 }
@@ -92,10 +94,26 @@ impl Foreign {
         Self {
             account,
             tables: CNodeRef::foreign(croot, root::PAGECN),
-            next_table: 1,
+            made: Vec::new(),
             mappings: CNodeRef::foreign(croot, root::ROOT_MAPPING),
             next_mapping: 0,
         }
+    }
+
+    /// Where the domain finds the table that was made as the one with this index.
+    fn slot_of_copy(&self, index: usize) -> Result<CapRef, Error> {
+        let slot = u32::try_from(index + 1)
+            .ok()
+            .filter(|slot| *slot < L2_SLOTS);
+        let slot = slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))?;
+        Ok(self.tables.slot(slot))
+    }
+
+    /// Where the domain finds a table.
+    pub(super) fn name_of_table(&self, table: CapRef) -> Option<CapAddr> {
+        let index = self.made.iter().position(|made| *made == table)?;
+        let copy = self.slot_of_copy(index).ok()?;
+        Some(copy.addr())
     }
 }
 
@@ -105,7 +123,11 @@ impl Home for Foreign {
             .account
             .object(table_type(level), BASE_PAGE_SIZE)
             .push_err(ErrorCode::LibVnodeCreate)?;
-        cap_copy(self.tables.slot(next_slot(&mut self.next_table)?), table)?;
+        let reserved = self.made.try_reserve(1);
+        reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
+        let slot = self.slot_of_copy(self.made.len())?;
+        cap_copy(slot, table)?;
+        self.made.push(table);
         Ok(table)
     }
     fn drop_table(&mut self, _table: CapRef) {}
@@ -213,7 +235,7 @@ impl<'a, H: Home> Kernel<'a, H> {
         }
     }
 
-    fn slot(&mut self) -> Result<CapRef, Error> {
+    pub(super) fn slot(&mut self) -> Result<CapRef, Error> {
         if self.spare.slots.is_empty() {
             self.home.new_slots(&mut self.spare.slots)?;
         }
@@ -244,7 +266,7 @@ impl<'a, H: Home> Kernel<'a, H> {
     }
 
     /// Keeps an empty slot until the operation is done.
-    fn keep_slot(&mut self, slot: CapRef) {
+    pub(super) fn keep_slot(&mut self, slot: CapRef) {
         if self.spare.slots.try_push(slot).is_err() {
             self.home.drop_slot(slot);
         }
@@ -345,7 +367,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
     }
 }
 
-const fn entries_of(entries: vspace::Entries) -> Entries {
+pub(super) const fn entries_of(entries: vspace::Entries) -> Entries {
     Entries {
         entry: entries.first,
         count: entries.count,

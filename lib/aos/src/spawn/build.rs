@@ -10,9 +10,13 @@ use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
 use crate::lmp::ANSWERS;
 use crate::paging::PagingState;
-use elfload::Plan;
+use alloc::vec::Vec;
+use elfload::{Plan, Segment};
+use kpi::addr::CapAddr;
 use kpi::cap::ObjType;
-use kpi::layout::{ARGS_BASE, BASE_PAGE_SIZE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
+use kpi::layout::{
+    ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES, LARGE_PAGE_SIZE,
+};
 use kpi::rights::PageFlags;
 use kpi::slots::{VROOT, root, task, task_addr};
 
@@ -46,18 +50,29 @@ fn build(program: &Program<'_>, plan: &Plan, account: &Account) -> Result<Domain
     let mut paging = PagingState::foreign(table, cspace.root.addr(), account.clone())?;
     let vroot = cspace.slot(VROOT.l1(), VROOT.l2());
     cap_copy(vroot, table).push_err(ErrorCode::SpawnCopyVnode)?;
-    let (args, args_bytes) = image::args_frame(account, program.pid, program.args, program.env)?;
+    let mut frames = Frames::new();
+    let items = most_items(plan);
+    let (args, args_bytes) = image::args_frame(account, program.args, program.env, items)?;
     paging
         .map_fixed(ARGS_BASE, args, args_bytes, PageFlags::READ)
         .push_err(ErrorCode::SpawnMapArgspgToNew)?;
-    cap_copy(cspace.task(task::ARGSPAGE), args)?;
-    load(account, &mut paging, cspace, program.elf, plan).push_err(ErrorCode::SpawnLoad)?;
+    hand(&mut frames, cspace.task(task::ARGSPAGE), args)?;
+    for (index, segment) in plan.segments.iter().enumerate() {
+        let frame = load(account, &mut paging, program.elf, segment);
+        let slot = cspace.slot(root::SEGCN, index as u32);
+        frame
+            .and_then(|frame| hand(&mut frames, slot, frame))
+            .push_err(ErrorCode::SpawnLoad)?;
+    }
     let frame = image::dispatcher_frame(account, name, plan.entry)?;
     let bytes = DISPATCHER_FRAME_BYTES;
     paging
         .map_fixed(DISPATCHER_BASE, frame, bytes, PageFlags::READ_WRITE)
         .push_err(ErrorCode::SpawnMapDispatcherToNew)?;
-    cap_copy(cspace.task(task::DISPFRAME), frame)?;
+    hand(&mut frames, cspace.task(task::DISPFRAME), frame)?;
+    let books = paging.export(&frames)?;
+    let (words, env) = (program.args, program.env);
+    image::fill_args(args, args_bytes, program.pid, words, env, &books)?;
     cap_copy(cspace.task(task::DISPATCHER), dispatcher)
         .push_err(ErrorCode::SpawnCreateDispatcher)?;
     let answers = endpoints(program, account, cspace, dispatcher)?;
@@ -108,20 +123,37 @@ fn endpoints(
     Ok(Some(answers))
 }
 
-/// Segments into memory and into the child's space.
+/// A segment into memory and into the child's space.
 fn load(
     account: &Account,
     paging: &mut PagingState,
-    cspace: CSpace,
     elf: &[u8],
-    plan: &Plan,
-) -> Result<(), Error> {
-    for (index, segment) in plan.segments.iter().enumerate() {
-        let frame = image::segment_frame(account, elf, segment)?;
-        paging
-            .map_fixed(segment.base, frame, segment.bytes, segment.flags)
-            .push_err(ErrorCode::SpawnElfMap)?;
-        cap_copy(cspace.slot(root::SEGCN, index as u32), frame)?;
-    }
+    segment: &Segment,
+) -> Result<CapRef, Error> {
+    let frame = image::segment_frame(account, elf, segment)?;
+    paging
+        .map_fixed(segment.base, frame, segment.bytes, segment.flags)
+        .push_err(ErrorCode::SpawnElfMap)?;
+    Ok(frame)
+}
+
+/// Frames that are mapped, and where the child finds them.
+type Frames = Vec<(CapRef, CapAddr)>;
+
+/// Copies a frame that is mapped to where the child finds it.
+fn hand(frames: &mut Frames, slot: CapRef, frame: CapRef) -> Result<(), Error> {
+    cap_copy(slot, frame)?;
+    let reserved = frames.try_reserve(1);
+    reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
+    frames.push((frame, slot.addr()));
     Ok(())
+}
+
+/// Most items that the books of the child's space will have: for each thing that is mapped a region, and a Mapping and a table of each of two
+/// levels for every large page that it touches; and the tables of the other levels.
+fn most_items(plan: &Plan) -> usize {
+    let things = [DISPATCHER_FRAME_BYTES, ARGS_BYTES].into_iter();
+    let things = things.chain(plan.segments.iter().map(|segment| segment.bytes));
+    let large = |bytes: u64| (bytes / LARGE_PAGE_SIZE + 2) as usize;
+    things.map(|bytes| 1 + 3 * large(bytes)).sum::<usize>() + 1
 }

@@ -8,7 +8,7 @@ use crate::exit::DomainName;
 use crate::paging::MappedFrame;
 use elfload::Segment;
 use kpi::addr::VirtAddr;
-use kpi::args::{ARGS_HEADER_BYTES, ArgsError};
+use kpi::args::{ARGS_HEADER_BYTES, ArgsError, PAGING_ITEM_BYTES, PagingItem, write, write_paging};
 use kpi::cap::ObjType;
 use kpi::dispatcher::{DispatcherShared, SaveArea};
 use kpi::layout::{ARGS_BASE, ARGS_BYTES, BASE_PAGE_SIZE, DISPATCHER_BASE, DISPATCHER_FRAME_BYTES};
@@ -19,13 +19,22 @@ fn filled(
     account: &Account,
     frame_bytes: u64,
     bytes: u64,
-    fill: impl FnOnce(&mut MappedFrame) -> Result<(), Error>,
+    work: impl FnOnce(&mut MappedFrame) -> Result<(), Error>,
 ) -> Result<CapRef, Error> {
     let frame = frame_alloc(account, frame_bytes)?;
-    let mut mapped = MappedFrame::part(frame, bytes, PageFlags::READ_WRITE)?;
-    let result = fill(&mut mapped);
-    mapped.unmap().and(result)?;
+    fill(frame, bytes, work)?;
     Ok(frame)
+}
+
+/// Fills a frame through a mapping of its first `bytes` bytes.
+fn fill(
+    frame: CapRef,
+    bytes: u64,
+    work: impl FnOnce(&mut MappedFrame) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut mapped = MappedFrame::part(frame, bytes, PageFlags::READ_WRITE)?;
+    let result = work(&mut mapped);
+    mapped.unmap().and(result)
 }
 
 fn frame_alloc(account: &Account, bytes: u64) -> Result<CapRef, Error> {
@@ -60,29 +69,45 @@ pub(super) fn segment_frame(
     .push_err(code)
 }
 
-/// The frame of the arguments, and how many bytes of it are to be mapped.
+/// A frame for the arguments and so many items of the address space's books, and how many bytes of it are to be mapped.
 pub(super) fn args_frame(
     account: &Account,
+    args: &[&str],
+    env: &[&str],
+    items: usize,
+) -> Result<(CapRef, u64), Error> {
+    let strings: usize = args.iter().chain(env).map(|text| text.len() + 8).sum();
+    let bytes = (ARGS_HEADER_BYTES + strings + 8 + items * PAGING_ITEM_BYTES) as u64;
+    let bytes = bytes.next_multiple_of(BASE_PAGE_SIZE);
+    if bytes > ARGS_BYTES {
+        return Err(Error::new(ErrorCode::SpawnArgspgOverflow));
+    }
+    let frame = frame_alloc(account, bytes).push_err(ErrorCode::SpawnCreateArgspg)?;
+    Ok((frame, bytes))
+}
+
+/// Fills it.
+pub(super) fn fill_args(
+    frame: CapRef,
+    bytes: u64,
     pid: u32,
     args: &[&str],
     env: &[&str],
-) -> Result<(CapRef, u64), Error> {
-    let overflow = Error::new(ErrorCode::SpawnArgspgOverflow);
-    let strings: usize = args.iter().chain(env).map(|text| text.len() + 8).sum();
-    let bytes = (ARGS_HEADER_BYTES + strings) as u64;
-    let bytes = bytes.next_multiple_of(BASE_PAGE_SIZE);
-    if bytes > ARGS_BYTES {
-        return Err(overflow);
-    }
-    let frame = filled(account, bytes, bytes, |mapped| {
+    items: &[PagingItem],
+) -> Result<(), Error> {
+    fill(frame, bytes, |mapped| {
         let page = mapped.view_mut().bytes_mut();
-        match kpi::args::write(page, pid, args.iter().copied(), env.iter().copied()) {
+        let (args, env) = (args.iter().copied(), env.iter().copied());
+        let written = write(page, pid, args, env)
+            .and_then(|used| write_paging(page, used, items.iter().copied()));
+        match written {
             Ok(_) => Ok(()),
-            Err(ArgsError::TooMany | ArgsError::TooLong | ArgsError::Malformed) => Err(overflow),
+            Err(ArgsError::TooMany | ArgsError::TooLong | ArgsError::Malformed) => {
+                Err(Error::new(ErrorCode::SpawnArgspgOverflow))
+            }
         }
     })
-    .push_err(ErrorCode::SpawnCreateArgspg)?;
-    Ok((frame, bytes))
+    .push_err(ErrorCode::SpawnCreateArgspg)
 }
 
 /// The dispatcher frame: disabled, at the program's entry, x0 = the arguments.

@@ -1,13 +1,16 @@
 //! One child: its domain, its endpoint, what it says.
 
+use super::orders::Parent;
 use super::service::{Freed, Job, Pieces};
-use super::{Running, Trust, relay};
+use super::trust::relay;
+use super::{Ended, Running, Start, Trust};
 use crate::outcome::Outcome;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use aos::cap::dispatcher::dispatcher_capabilities;
 use aos::cap::{CNodeRef, CapRef, cap_delete, monitor};
 use aos::exit::DomainName;
-use aos::initproto::{Message, RecordAssembler};
+use aos::initproto::{Message, ORDER_MAX, RecordAssembler, Request};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::slot::slot_alloc;
@@ -59,6 +62,13 @@ pub struct Child {
     pub name: DomainName,
     /// Whether its end is told at the prompt.
     pub background: bool,
+    /// Whether it stands still.
+    pub(super) suspended: bool,
+    /// Which child has started it and waits for it.
+    pub(super) parent: Option<Parent>,
+    /// What it orders, and the request that its order is for.
+    pub(super) order: Vec<u8>,
+    pub(super) ordered: Option<Request>,
     /// Calls that were made to the kernel for it.
     pub(super) calls: u32,
     /// It is killed behind so many.
@@ -78,11 +88,15 @@ pub struct Child {
 }
 
 impl Child {
-    pub(super) fn new(domain: Domain, channel: Channel, trust: Trust, background: bool) -> Self {
+    pub(super) fn new(domain: Domain, channel: Channel, start: &Start<'_>) -> Self {
         Self {
             pid: domain.pid(),
             name: domain.name(),
-            background,
+            background: start.background,
+            suspended: false,
+            parent: None,
+            order: Vec::new(),
+            ordered: None,
             calls: 0,
             most_calls: None,
             domain,
@@ -92,7 +106,7 @@ impl Child {
             pieces: Pieces::new(),
             returned: Pieces::new(),
             freed: None,
-            trust,
+            trust: start.trust,
             assembler: Box::default(),
             complained: false,
         }
@@ -102,15 +116,27 @@ impl Child {
     pub(super) fn running(&self) -> Running {
         Running {
             pid: self.pid,
+            suspended: self.suspended,
             name: self.name,
             dispatcher: self.domain.dispatcher(),
         }
     }
 
-    /// Reads what it has sent. As long as there is a job, the rest waits in the buffer.
+    /// Its end, if it has one.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        Some(Ended {
+            pid: self.pid,
+            name: self.name,
+            outcome: self.outcome?,
+            background: self.background,
+        })
+    }
+
+    /// Reads what it has sent. As long as there is a job or an order, the rest waits in the buffer.
     pub(super) fn listen(&mut self) {
         while self.outcome.is_none()
             && self.job.is_none()
+            && self.ordered.is_none()
             && let Some(message) = self.channel.endpoint.receive()
         {
             let has_cap = message.has_cap();
@@ -125,10 +151,17 @@ impl Child {
                     let chunk = bytes.get(..usize::from(length)).unwrap_or_default();
                     self.assembler.feed(chunk, last, relay);
                 }
+                Some(Message::Text { bytes, length }) => {
+                    let part = bytes.get(..usize::from(length)).unwrap_or_default();
+                    // What is too long is no order, and is refused as one.
+                    if self.order.len() <= ORDER_MAX {
+                        self.order.extend_from_slice(part);
+                    }
+                }
                 Some(Message::Request(request)) => self.request(request, has_cap),
                 _ => self.complain(),
             }
-            if has_cap && self.job.is_none() {
+            if has_cap && self.job.is_none() && self.ordered.is_none() {
                 self.job = Some(Job::discard(self.channel.receive_slot));
             }
         }

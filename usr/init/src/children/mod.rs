@@ -4,7 +4,9 @@
 //! |---|---|
 //! | here | the table of children: start, tend, wait, kill, take apart |
 //! | [`child`] | one child and its messages |
-//! | [`service`] | what children ask for |
+//! | [`service`] | what children ask for: capabilities, memory |
+//! | [`orders`] | and processes: their children are init's, too |
+//! | [`trust`] | what trusted children get, and may |
 //!
 //! Each child reports to an endpoint of its own, so that none can speak for another, and is made in an account of its own. When it has ended,
 //! that is released, and all copies of its endpoint are revoked; then the endpoint is used for the next one. All of what a trusted
@@ -14,26 +16,29 @@
 //! blocking.
 
 mod child;
+mod orders;
 mod service;
+mod trust;
 
 use crate::input::{Input, POLL_INTERVAL};
 use crate::outcome::{self, Outcome};
 use crate::records;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::cap::{CNodeRef, CapRef, cap_direct_identify, cap_mint, kernel};
+use aos::boot::Boot;
+use aos::cap::{CapRef, cap_direct_identify, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
-use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::KernelNote;
-use aos::kpi::rights::CapRights;
-use aos::kpi::slots::{root, task};
+use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::spawn::{Domain, Grant, Place, Program, SpawnError, spawn_load_with_caps};
-use aos::testproto::{Kind, Record};
-use aos::{Error, ErrorCode, event, println, record, time};
+use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
+use aos::{Error, ErrorCode, event, println, time};
 use child::{Channel, Child};
+use orders::Notice;
+use proctable::{Reserved, Table, TableError};
+use trust::{KERNEL_GRANTS, trusted_grants};
+pub use trust::{TRUSTED_BYTES, Trust};
 
 /// init's own number.
 pub const INIT_PID: u32 = 1;
@@ -43,25 +48,12 @@ pub const MAX_CHILDREN: usize = 32;
 const ID_BASE: u64 = 1 << 63;
 /// Words of the buffer for the kernel's notes.
 const NOTE_WORDS: u32 = 257;
-/// Memory of a trusted child, unless the boot menu says otherwise.
-pub const TRUSTED_BYTES: u64 = 256 << 20;
 /// Calls made for children before init looks at something else.
 const CALLS_AT_ONCE: usize = 16;
 /// Pieces of a child's memory that are tried, whether they are free, before init looks at something else.
 const TRIES_AT_ONCE: usize = 4;
 /// Ended children that are remembered.
 const REMEMBERED: usize = 64;
-
-/// How much a child may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trust {
-    /// A program: its own domain, and some memory when it asks.
-    Plain,
-    /// A module that the boot menu marks `boot`: memory of its own, the boot modules, records.
-    Trusted,
-    /// A module that the boot menu marks `kernel`: as trusted, and authority over kernel, interrupts, cores and devices.
-    Kernel,
-}
 
 /// What ends the wait for a child besides its own end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,11 +66,41 @@ pub enum Limit {
     Calls(u32),
 }
 
+/// What is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The ELF file.
+    pub elf: &'a [u8],
+    /// The arguments, the program's name first.
+    pub args: &'a [&'a str],
+    /// The environment.
+    pub env: &'a [&'a str],
+    /// How much it may do.
+    pub trust: Trust,
+    /// Whether its end is told at the prompt.
+    pub background: bool,
+}
+
+impl<'a> Start<'a> {
+    /// A plain program, with these arguments, that is waited for.
+    pub const fn new(elf: &'a [u8], args: &'a [&'a str]) -> Self {
+        Self {
+            elf,
+            args,
+            env: &[],
+            trust: Trust::Plain,
+            background: false,
+        }
+    }
+}
+
 /// A domain that runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Running {
     /// Its number.
     pub pid: u32,
+    /// Whether it stands still.
+    pub suspended: bool,
     /// Its name.
     pub name: DomainName,
     /// Its dispatcher, in init's CSpace.
@@ -104,15 +126,16 @@ pub struct Children {
     pub input: Input,
     notes: Endpoint,
     spare: Vec<Channel>,
-    next_pid: u32,
-    running: Vec<Child>,
-    /// Whose turn it is among those with a job.
-    turn: usize,
+    table: Table<DomainName, Child, Ended>,
+    /// Whose turn it was last among those with a job.
+    turn: u32,
     /// Not told yet.
     ended: Vec<Ended>,
-    remembered: VecDeque<Ended>,
+    /// Ends that who started them is still to be told of.
+    untold: Vec<Notice>,
     /// Of children that could not be taken apart whole: tried again when the next one ends.
     unreleased: Vec<Account>,
+    boot: &'static Boot,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
     /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
@@ -126,19 +149,19 @@ impl Children {
     ///
     /// # Errors
     /// Why the endpoint could not be made or registered.
-    pub fn new() -> Result<Self, Error> {
+    pub fn new(boot: &'static Boot) -> Result<Self, Error> {
         let notes = endpoint_create(NOTE_WORDS)?;
         kernel::register(notes.cap())?;
         Ok(Self {
             input: Input::new(),
             notes,
             spare: Vec::with_capacity(MAX_CHILDREN),
-            next_pid: INIT_PID + 1,
-            running: Vec::with_capacity(MAX_CHILDREN),
-            turn: 0,
+            table: Table::new(MAX_CHILDREN, REMEMBERED, INIT_PID + 1..=u32::MAX),
+            turn: INIT_PID,
             ended: Vec::with_capacity(MAX_CHILDREN),
-            remembered: VecDeque::with_capacity(REMEMBERED),
+            untold: Vec::new(),
             unreleased: Vec::new(),
+            boot,
             balance: None,
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
@@ -149,42 +172,52 @@ impl Children {
     pub fn domains(&self) -> impl Iterator<Item = Running> {
         let init = Running {
             pid: INIT_PID,
+            suspended: false,
             name: DomainName::own(),
             dispatcher: CapRef::task(task::DISPATCHER),
         };
-        let children = self.running.iter().map(Child::running);
+        let children = self.table.iter().map(|process| process.value.running());
         core::iter::once(init).chain(children)
     }
 
     /// The child of that number, if it runs.
     pub fn child(&self, pid: u32) -> Option<&Child> {
-        self.running.iter().find(|child| child.pid == pid)
+        self.table.get(pid)
+    }
+
+    /// The numbers of the children of that name.
+    pub fn by_name(&self, name: DomainName) -> Vec<u32> {
+        let found = self.table.by_name(&name);
+        found.map(|process| process.pid).collect()
     }
 
     /// Starts a program; answers with its number.
     ///
     /// # Errors
     /// Why it could not be started; `PROC_MGMT_ERR_TOO_MANY`: there are [`MAX_CHILDREN`] already.
-    pub fn start(
-        &mut self,
-        elf: &[u8],
-        args: &[&str],
-        trust: Trust,
-        background: bool,
-    ) -> Result<u32, SpawnError> {
-        if self.running.len() >= MAX_CHILDREN {
-            return Err(Error::new(ErrorCode::ProcMgmtTooMany).into());
-        }
+    pub fn start(&mut self, start: &Start<'_>) -> Result<u32, SpawnError> {
+        self.start_with(start, &[])
+    }
+
+    /// As [`Children::start`], with more capabilities.
+    fn start_with(&mut self, start: &Start<'_>, passed: &[Grant]) -> Result<u32, SpawnError> {
+        let reserved = self.table.reserve().map_err(table_error)?;
         let channel = match self.spare.pop() {
             Some(channel) => channel,
             None => Channel::new()?,
         };
-        match self.make(elf, args, trust, &channel.endpoint) {
+        match self.make(&reserved, start, passed, &channel.endpoint) {
             Ok(domain) => {
-                let pid = domain.pid();
-                self.running
-                    .push(Child::new(domain, channel, trust, background));
-                Ok(pid)
+                let name = domain.name();
+                let child = Child::new(domain, channel, start);
+                match self.table.add(reserved, name, child) {
+                    Ok(pid) => Ok(pid),
+                    // There was room when the number was reserved.
+                    Err(child) => {
+                        let _ = child.domain.destroy();
+                        Err(table_error(TableError::Full).into())
+                    }
+                }
             }
             Err(error) => {
                 // It never ran.
@@ -195,31 +228,26 @@ impl Children {
     }
 
     fn make(
-        &mut self,
-        elf: &[u8],
-        args: &[&str],
-        trust: Trust,
+        &self,
+        reserved: &Reserved,
+        start: &Start<'_>,
+        passed: &[Grant],
         endpoint: &Endpoint,
     ) -> Result<Domain, SpawnError> {
-        let pid = self.next_pid;
-        self.next_pid = pid
-            .checked_add(1)
-            .ok_or(Error::new(ErrorCode::SpawnDomainAllocate))?;
+        let pid = reserved.pid();
         let account = Account::new();
-        let grants = match trust {
-            Trust::Plain => Vec::new(),
-            Trust::Trusted => trusted_grants(&account, self.trusted_bytes)?.into(),
-            Trust::Kernel => {
-                let mut grants = Vec::from(trusted_grants(&account, self.trusted_bytes)?);
-                grants.extend(KERNEL_GRANTS);
-                grants
-            }
-        };
+        let mut grants = Vec::from(passed);
+        if start.trust != Trust::Plain {
+            grants.extend(trusted_grants(&account, self.trusted_bytes)?);
+        }
+        if start.trust == Trust::Kernel {
+            grants.extend(KERNEL_GRANTS);
+        }
         let domain = spawn_load_with_caps(&Program {
-            name: args.first().copied().unwrap_or("?"),
-            elf,
-            args,
-            env: &[],
+            name: start.args.first().copied().unwrap_or("?"),
+            elf: start.elf,
+            args: start.args,
+            env: start.env,
             pid,
             report_to: Some(endpoint.cap()),
             served: true,
@@ -243,21 +271,15 @@ impl Children {
     ///
     /// # Errors
     /// As [`Children::start`].
-    pub fn run(
-        &mut self,
-        elf: &[u8],
-        args: &[&str],
-        trust: Trust,
-        limit: Limit,
-    ) -> Result<Ended, SpawnError> {
-        let pid = self.start(elf, args, trust, false)?;
+    pub fn run(&mut self, start: &Start<'_>, limit: Limit) -> Result<Ended, SpawnError> {
+        let pid = self.start(start)?;
         Ok(self.finish(pid, limit))
     }
 
     /// Waits for the end of a child, which the limit makes sure of.
     pub fn finish(&mut self, pid: u32, limit: Limit) -> Ended {
         if let Limit::Calls(most) = limit
-            && let Some(child) = self.running.iter_mut().find(|child| child.pid == pid)
+            && let Some(child) = self.table.get_mut(pid)
         {
             child.most_calls = Some(most);
         }
@@ -288,8 +310,9 @@ impl Children {
         loop {
             let snapshot = event::snapshot();
             let busy = self.tend();
-            if let Some(ended) = self.take_ended(pid) {
-                return Some(ended);
+            if self.table.get(pid).is_none() {
+                // That of another program's child is told to that.
+                return self.take_ended(pid).or_else(|| self.remembered(pid));
             }
             if self.input.interrupted() {
                 println!("^C");
@@ -301,13 +324,30 @@ impl Children {
 
     /// Kills a child. Answers whether there was one.
     pub fn kill(&mut self, pid: u32) -> bool {
-        let child = self.running.iter_mut().find(|child| child.pid == pid);
-        let Some(child) = child else {
+        let Some(child) = self.table.get_mut(pid) else {
             return false;
         };
         child.outcome.get_or_insert(Outcome::Killed);
         self.reap();
         true
+    }
+
+    /// Has a child stand still, or go on. Answers whether there is one.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn suspend(&mut self, pid: u32, suspended: bool) -> Result<bool, Error> {
+        let Some(child) = self.table.get_mut(pid) else {
+            return Ok(false);
+        };
+        if child.suspended != suspended {
+            match suspended {
+                true => child.domain.stop()?,
+                false => child.domain.start()?,
+            }
+            child.suspended = suspended;
+        }
+        Ok(true)
     }
 
     /// Those that ended in the background since the last call.
@@ -324,8 +364,7 @@ impl Children {
 
     /// A child that ended a while ago.
     pub fn remembered(&self, pid: u32) -> Option<Ended> {
-        let found = self.remembered.iter().find(|ended| ended.pid == pid);
-        found.copied()
+        self.table.end_of(pid).copied()
     }
 
     /// Does what is to be done now, without waiting: messages, notes, some calls for children, taking apart those that have ended.
@@ -334,30 +373,35 @@ impl Children {
         // Memory first: a request may ask for what has just become free. What children say of their end counts before what the
         // kernel says.
         let stopped = self.read_notes();
-        for child in &mut self.running {
+        for child in self.table.values_mut() {
             let mut tries = TRIES_AT_ONCE;
             child.take_back(&mut tries);
         }
-        for child in &mut self.running {
+        for child in self.table.values_mut() {
             child.listen();
         }
         self.end_stopped(stopped);
+        self.serve_orders();
         for _ in 0..CALLS_AT_ONCE {
             if !self.work() {
                 break;
             }
         }
         self.reap();
-        let mut running = self.running.iter();
-        running.any(|child| child.job.is_some() || child.freed.is_some())
+        self.tell_ends();
+        let mut all = self.table.iter();
+        all.any(|process| process.value.job.is_some() || process.value.freed.is_some())
     }
 
     /// Makes a call for the next child that has a job.
     fn work(&mut self) -> bool {
-        let count = self.running.len();
-        for _ in 0..count {
-            self.turn = (self.turn + 1) % count;
-            let child = self.running.get_mut(self.turn);
+        for _ in 0..self.table.len() {
+            let next = self.table.after(self.turn).or(self.table.after(INIT_PID));
+            let Some(pid) = next.map(|process| process.pid) else {
+                break;
+            };
+            self.turn = pid;
+            let child = self.table.get_mut(pid);
             if child.is_some_and(|child| child.outcome.is_none() && child.work()) {
                 return true;
             }
@@ -365,34 +409,40 @@ impl Children {
         false
     }
 
-    /// Takes apart those that have ended.
+    /// Takes apart those that have ended, and their children.
     fn reap(&mut self) {
-        while let Some(index) = self
-            .running
-            .iter()
-            .position(|child| child.outcome.is_some())
-        {
-            let child = self.running.remove(index);
-            self.take_apart(child);
+        loop {
+            let mut all = self.table.iter();
+            let found = all.find_map(|process| process.value.ended());
+            drop(all);
+            let Some(ended) = found else { break };
+            if let Some(process) = self.table.remove(ended.pid, ended) {
+                self.take_apart(process.value, ended);
+            }
         }
     }
 
-    fn take_apart(&mut self, child: Child) {
+    fn take_apart(&mut self, child: Child, ended: Ended) {
         self.unreleased.retain(|account| account.release().is_err());
         if child.trust == Trust::Kernel {
             child.unlock_all();
         }
         let Child {
             pid,
-            name,
-            background,
+            parent,
             domain,
             channel,
-            outcome,
             ..
         } = child;
-        // The caller looked.
-        let outcome = outcome.unwrap_or(Outcome::Killed);
+        for other in self.table.values_mut() {
+            if other
+                .parent
+                .as_ref()
+                .is_some_and(|parent| parent.pid == pid)
+            {
+                other.outcome.get_or_insert(Outcome::Killed);
+            }
+        }
         let account = domain.account().clone();
         let destroyed = domain.destroy();
         if destroyed.is_err() && self.unreleased.try_reserve(1).is_ok() {
@@ -400,20 +450,16 @@ impl Children {
         }
         let renewed = channel.renew().map(|()| self.spare.push(channel));
         if let Err(error) = destroyed.and(renewed) {
-            println!("{name} (pid {pid}): could not be taken apart: {error}");
+            println!(
+                "{} (pid {pid}): could not be taken apart: {error}",
+                ended.name
+            );
         }
-        outcome.record(name, pid);
-        if self.remembered.len() >= REMEMBERED {
-            self.remembered.pop_front();
+        ended.outcome.record(ended.name, pid);
+        match parent {
+            Some(parent) => self.tell_parent(parent, ended),
+            None => self.ended.push(ended),
         }
-        let ended = Ended {
-            pid,
-            name,
-            outcome,
-            background,
-        };
-        self.remembered.push_back(ended);
-        self.ended.push(ended);
     }
 
     /// Takes the kernel's notes: memory that is free; answers who stopped, and how.
@@ -422,7 +468,7 @@ impl Children {
         while let Some(note) = self.notes.receive() {
             match decode_note(note.words()) {
                 Some(Note::Free { base, bytes }) => {
-                    for child in &mut self.running {
+                    for child in self.table.values_mut() {
                         child.memory_free(base, bytes);
                     }
                 }
@@ -448,7 +494,7 @@ impl Children {
     /// So many dispatchers have gone that the kernel names none: the children whose dispatcher init has no more have ended. (One that took
     /// its dispatcher away from init and has it still ends, too: nobody could say of it that it does.)
     fn look_who_is_gone(&mut self) {
-        for child in &mut self.running {
+        for child in self.table.values_mut() {
             let found = cap_direct_identify(child.domain.dispatcher());
             if found.is_err_and(|error| error.contains(ErrorCode::SysCapNotFound)) {
                 child.outcome.get_or_insert(Outcome::Died);
@@ -459,9 +505,8 @@ impl Children {
     /// Notes about a child that is gone already are nothing new.
     fn end_stopped(&mut self, stopped: Vec<(u64, Outcome)>) {
         for (id, outcome) in stopped {
-            let pid = id ^ ID_BASE;
-            let mut running = self.running.iter_mut();
-            match running.find(|child| u64::from(child.pid) == pid) {
+            let pid = u32::try_from(id ^ ID_BASE);
+            match pid.ok().and_then(|pid| self.table.get_mut(pid)) {
                 Some(child) => {
                     child.outcome.get_or_insert(outcome);
                 }
@@ -470,6 +515,13 @@ impl Children {
             }
         }
     }
+}
+
+fn table_error(error: TableError) -> Error {
+    Error::new(match error {
+        TableError::Full => ErrorCode::ProcMgmtTooMany,
+        TableError::NoNumber => ErrorCode::SpawnDomainAllocate,
+    })
 }
 
 /// Until something happens, or it is time to look at the console again.
@@ -517,52 +569,6 @@ fn decode_note(words: &[u64]) -> Option<Note> {
     }
 }
 
-/// Passes a trusted child's record on. Kinds that are init's and the kernel's to send are refused.
-fn relay(json: Option<&str>) {
-    let record = json.and_then(|json| Record::parse(json).ok().map(|record| (json, record)));
-    match record {
-        Some((json, parsed))
-            if matches!(
-                parsed.kind,
-                Kind::Test | Kind::Bench | Kind::Grade | Kind::End
-            ) =>
-        {
-            aos::console::flush();
-            let _ = record::print(json);
-        }
-        _ => println!("init: a test program sent what is no record of its own"),
-    }
-}
-
-/// What a trusted child gets: memory, and to look at what all of them look at. The frames are read-only.
-fn trusted_grants(account: &Account, bytes: u64) -> Result<[Grant; 3], Error> {
-    let made = account.object(ObjType::Ram, bytes).and_then(|memory| {
-        let modules = account.slot()?;
-        let look = CapRights::READ.union(CapRights::GRANT);
-        let whole = CNodeRef::ROOT.slot(root::MODULECN);
-        cap_mint(modules, whole, u64::from(look.0), 0)?;
-        Ok((memory, modules))
-    });
-    let (memory, modules) = made.inspect_err(|_| {
-        // The first error counts.
-        let _ = account.release();
-    })?;
-    Ok([
-        Grant {
-            cap: memory,
-            place: Place::Task(task::SYSMEM),
-        },
-        Grant {
-            cap: CapRef::task(task::BOOTINFO),
-            place: Place::Task(task::BOOTINFO),
-        },
-        Grant {
-            cap: modules,
-            place: Place::Root(root::MODULECN),
-        },
-    ])
-}
-
 /// Reports that a program ran to its end: to the user, and as the command's status.
 pub fn conclude(ended: Ended) -> u8 {
     aos::console::flush();
@@ -573,24 +579,4 @@ pub fn conclude(ended: Ended) -> u8 {
 /// As [`conclude`], with the record of a command.
 pub fn conclude_command(line: &str, status: u8) {
     records::command(line, status);
-}
-
-/// What a child gets that is trusted as the kernel is: capabilities of the task CNode, and those of devices.
-const KERNEL_GRANTS: [Grant; 6] = [
-    task_grant(task::KERNELCAP),
-    task_grant(task::IRQ),
-    task_grant(task::IPI),
-    task_grant(task::PERF_MON),
-    task_grant(task::PROC_MNG),
-    Grant {
-        cap: CNodeRef::ROOT.slot(root::PACN),
-        place: Place::Root(root::PACN),
-    },
-];
-
-const fn task_grant(slot: u8) -> Grant {
-    Grant {
-        cap: CapRef::task(slot),
-        place: Place::Task(slot),
-    }
 }

@@ -19,7 +19,7 @@ use aos::cap::{
 };
 use aos::capops::{Next, Operation};
 use aos::error::ResultExt;
-use aos::initproto::{Answer, Request, Wish};
+use aos::initproto::{Answer, Request, Values, Wish};
 use aos::kpi::addr::CapAddr;
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::BASE_PAGE_SIZE;
@@ -40,7 +40,7 @@ pub struct Job {
     operation: Operation,
     target: CapRef,
     /// What is to be answered; what the target is then, is the request's root CNode, which goes first.
-    result: Option<Result<(), Error>>,
+    result: Option<Result<Values, Error>>,
 }
 
 impl Job {
@@ -55,7 +55,7 @@ impl Job {
     }
 
     /// Deletes the root CNode of a request that was done, with all that lies in it, if this was the last copy.
-    const fn drop_root(number: u32, root: CapRef, result: Result<(), Error>) -> Self {
+    const fn drop_root(number: u32, root: CapRef, result: Result<Values, Error>) -> Self {
         Self {
             number: Some(number),
             operation: Operation::delete(),
@@ -124,6 +124,15 @@ impl Child {
                 self.answer(number, result, None);
                 return;
             }
+            Wish::Spawn
+            | Wish::Kill { .. }
+            | Wish::Suspend { .. }
+            | Wish::Resume { .. }
+            | Wish::Detach { .. }
+            | Wish::About { .. } => {
+                self.ordered = Some(request);
+                return;
+            }
         };
         if let Err(error) = result {
             self.answer(number, Err(error), None);
@@ -189,16 +198,16 @@ impl Child {
         if let Some(number) = number {
             match earlier {
                 Some(result) => {
-                    self.answer(number, result, None);
+                    self.answer_with(number, result, None);
                 }
-                None => self.end_request(number, result),
+                None => self.end_request(number, result.map(|()| Values::default())),
             }
         }
         true
     }
 
     /// Drops the root CNode that came with a request, then answers. Of the last copy all that lies in it goes too: a job of its own.
-    fn end_request(&mut self, number: u32, result: Result<(), Error>) {
+    pub(super) fn end_request(&mut self, number: u32, result: Result<Values, Error>) {
         let root = self.channel.receive_slot;
         match cap_delete_simply(root) {
             Err(error) if error.contains(ErrorCode::SysRetryThroughMonitor) => {
@@ -206,19 +215,38 @@ impl Child {
             }
             // Empty when the job itself took it.
             _ => {
-                self.answer(number, result, None);
+                self.answer_with(number, result, None);
             }
         }
     }
 
     /// Sends an answer, and a capability, which then leaves this CSpace. Answers whether it was sent.
     fn answer(&self, number: u32, result: Result<(), Error>, cap: Option<CapRef>) -> bool {
+        self.answer_with(number, result.map(|()| Values::default()), cap)
+    }
+
+    /// The same, with values.
+    pub(super) fn answer_with(
+        &self,
+        number: u32,
+        result: Result<Values, Error>,
+        cap: Option<CapRef>,
+    ) -> bool {
         let Some(endpoint) = self.domain.answers() else {
             return false;
         };
-        let error = result.map_or_else(|error| error.raw(), |()| 0);
-        let words = Answer { number, error }.encode();
-        lmp::send(endpoint, &words, cap, SendFlags::GIVEAWAY).is_ok()
+        let (error, values) = match result {
+            Ok(values) => (0, values),
+            Err(error) => (error.raw(), Values::default()),
+        };
+        let answer = Answer {
+            number,
+            error,
+            values,
+        };
+        let (words, count) = answer.encode();
+        let words = words.get(..count).unwrap_or_default();
+        lmp::send(endpoint, words, cap, SendFlags::GIVEAWAY).is_ok()
     }
 
     fn give_memory(&mut self, number: u32, bytes: u64, alignment: u64) {

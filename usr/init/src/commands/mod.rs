@@ -15,6 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 pub use lists::in_use;
 
+use aos::args::Variable;
 use aos::boot::Boot;
 use aos::cap::kernel;
 use aos::kpi::args::MAX_ARGS;
@@ -26,13 +27,15 @@ pub const STATUS_USAGE: u8 = 64;
 /// What a command works with.
 pub struct Context<'a> {
     /// What the machine has.
-    pub boot: &'a Boot,
+    pub boot: &'static Boot,
     /// The children.
     pub children: &'a mut Children,
     /// The words of the line, the command first.
     pub words: Vec<String>,
     /// Whether a program is to run in the background.
     pub background: bool,
+    /// The environment of a program that is started.
+    pub env: Vec<String>,
     /// Whether the output is JSON.
     pub json: bool,
 }
@@ -83,15 +86,36 @@ const COMMANDS: &[Command] = &[
         list: false,
         run: processes::kill,
     },
+    Command {
+        name: "killall",
+        args: "NAME",
+        what: "ends all programs of that name",
+        list: false,
+        run: processes::killall,
+    },
     list("ps", "programs that run", processes::ps),
     plain(
         "reboot",
         "resets the machine",
         |_| refused(kernel::reboot()),
     ),
+    Command {
+        name: "resume",
+        args: "PID",
+        what: "has a program go on",
+        list: false,
+        run: processes::resume,
+    },
     plain("shutdown", "powers the machine off", |_| {
         refused(kernel::shutdown())
     }),
+    Command {
+        name: "suspend",
+        args: "PID",
+        what: "has a program stand still",
+        list: false,
+        run: processes::suspend,
+    },
     list("uptime", "time since power-on", uptime),
     Command {
         name: "wait",
@@ -180,7 +204,7 @@ const fn plain(name: &'static str, what: &'static str, run: fn(&mut Context<'_>)
 }
 
 /// Executes a line; answers with its status.
-pub fn execute(boot: &Boot, children: &mut Children, line: &str) -> u8 {
+pub fn execute(boot: &'static Boot, children: &mut Children, line: &str) -> u8 {
     // Counted before anything is allocated.
     let count = menu::words(line).count();
     if count > MAX_ARGS {
@@ -195,15 +219,26 @@ pub fn execute(boot: &Boot, children: &mut Children, line: &str) -> u8 {
             return STATUS_USAGE;
         }
     };
+    let mut words = typed.words;
+    let is_variable = |word: &&String| Variable::parse(word).is_some();
+    let variables = words.iter().take_while(is_variable).count();
     let mut context = Context {
         boot,
         children,
-        words: typed.words,
+        words: words.split_off(variables),
         background: typed.background,
+        env: words,
         json: false,
     };
     let Some(name) = context.words.first() else {
-        println!("& runs the program before it in the background, and there is none");
+        if typed.background {
+            println!("& runs the program before it in the background, and there is none");
+            return STATUS_USAGE;
+        }
+        if context.env.is_empty() {
+            return 0;
+        }
+        println!("NAME=value sets a variable for the program behind it, and there is none");
         return STATUS_USAGE;
     };
     let command = COMMANDS.iter().chain(HIDDEN).find(|c| c.name == name);
@@ -248,7 +283,7 @@ fn help(context: &mut Context<'_>) -> u8 {
         }
     }
     println!(
-        "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & runs it in the background):"
+        "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & runs it in the background,\n  NAME=value before it sets a variable of its environment):"
     );
     // init runs already.
     for module in context.boot.modules().filter(|m| m.name() != "init") {

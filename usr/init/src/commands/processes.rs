@@ -1,7 +1,8 @@
-//! Programs that run: ps, kill, wait.
+//! Programs that run: ps, kill, killall, suspend, resume, wait.
 
 use super::{Context, STATUS_USAGE};
 use crate::children::{INIT_PID, conclude};
+use aos::exit::DomainName;
 use aos::println;
 
 /// Status of a wait that Ctrl-C ended, as shells have it.
@@ -17,10 +18,14 @@ pub fn ps(context: &mut Context<'_>) -> u8 {
     }
     for domain in context.children.domains() {
         let (pid, name) = (domain.pid, domain.name);
+        let state = match domain.suspended {
+            true => "stopped",
+            false => "running",
+        };
         if context.json {
-            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"running\",\"name\":\"{name}\"}}");
+            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"{state}\",\"name\":\"{name}\"}}");
         } else {
-            println!("{pid:>5} {core:>4} {:8} {name}", "running");
+            println!("{pid:>5} {core:>4} {state:8} {name}");
         }
     }
     0
@@ -37,14 +42,69 @@ pub fn kill(context: &mut Context<'_>) -> u8 {
         return 1;
     }
     if !context.children.kill(pid) {
-        println!("no program {pid} runs; `ps` lists those that do");
-        return 1;
+        return nobody(pid);
     }
     if let Some(ended) = context.children.take_ended(pid) {
         // 128 is the status of the program, not of this command.
         conclude(ended);
     }
     0
+}
+
+/// Ends all programs of a name.
+pub fn killall(context: &mut Context<'_>) -> u8 {
+    let [_, name] = context.words.as_slice() else {
+        println!("usage: killall NAME");
+        return STATUS_USAGE;
+    };
+    let pids = context.children.by_name(DomainName::new(name));
+    if pids.is_empty() {
+        println!("no program {name} runs; `ps` lists those that do");
+        return 1;
+    }
+    for pid in pids {
+        // It may have ended with one before it.
+        context.children.kill(pid);
+        if let Some(ended) = context.children.take_ended(pid) {
+            conclude(ended);
+        }
+    }
+    0
+}
+
+/// Has a program stand still.
+pub fn suspend(context: &mut Context<'_>) -> u8 {
+    set_suspended(context, true, "suspend")
+}
+
+/// Has a program go on.
+pub fn resume(context: &mut Context<'_>) -> u8 {
+    set_suspended(context, false, "resume")
+}
+
+fn set_suspended(context: &mut Context<'_>, suspended: bool, command: &str) -> u8 {
+    let Some(pid) = pid_of(context) else {
+        println!("usage: {command} PID");
+        return STATUS_USAGE;
+    };
+    if pid == INIT_PID {
+        println!("init goes on as long as the machine does");
+        return 1;
+    }
+    match context.children.suspend(pid, suspended) {
+        Ok(true) => 0,
+        Ok(false) => nobody(pid),
+        Err(error) => {
+            println!("program {pid}: {error}");
+            1
+        }
+    }
+}
+
+/// Says that no such program runs.
+fn nobody(pid: u32) -> u8 {
+    println!("no program {pid} runs; `ps` lists those that do");
+    1
 }
 
 /// Waits for the end of a program in the background; its status is the command's.

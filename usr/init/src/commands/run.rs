@@ -1,7 +1,7 @@
 //! Programs: any first word that is no command.
 
 use super::{AUTHORIZED, Context, STATUS_USAGE};
-use crate::children::{Limit, Trust, conclude};
+use crate::children::{Limit, Start, Trust, conclude};
 use alloc::string::String;
 use alloc::vec::Vec;
 use aos::boot::Module;
@@ -60,7 +60,13 @@ fn run(
     let mapped = module.map()?;
     let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
     let elf = elf.unwrap_or_default();
-    let started = context.children.start(elf, words, trust, background);
+    let env: Vec<&str> = context.env.iter().map(String::as_str).collect();
+    let started = context.children.start(&Start {
+        env: &env,
+        trust,
+        background,
+        ..Start::new(elf, words)
+    });
     // What cannot be unmapped only costs addresses.
     let _ = mapped.unmap();
     let pid = started?;

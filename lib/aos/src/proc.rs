@@ -1,0 +1,428 @@
+//! Processes: programs that this one starts, waits for, suspends and kills.
+//!
+//! ```ignore
+//! let mut child = Command::new("hello").arg("one").env("COLOUR", "blue").spawn()?;
+//! let end = child.wait()?;
+//! println!("{end}");
+//! ```
+//!
+//! init makes them and keeps the table of all; the [monitor's](crate::monitor) endpoint is where orders go, so any program that has one may
+//! give some. A program has power over those that it started, nobody else's; they end with it, unless they are [detached](Command::detached).
+//! A child gets what a program from the prompt gets, and copies of the capabilities that were [passed](Command::pass) to it, which it finds by
+//! [`passed`].
+//!
+//! A child's end comes as a message to one endpoint for all, made at the first spawn; its buffer has room for the ends of as many as can
+//! run at once. Any thread may wait for any child.
+//!
+//! [`crate::spawn`] makes domains without init, out of this program's own memory.
+//!
+//! Barrelfish counterpart: `spawn_client`, `proc_mgmt_client`; the course's `aos_rpc_process_spawn` and its like.
+
+use crate::args::{Args, Variable};
+use crate::cap::{CNodeRef, CapRef, identify};
+use crate::error::{Error, ErrorCode};
+use crate::exit::DomainName;
+use crate::lmp::{Endpoint, endpoint_create};
+use crate::paging::MappedFrame;
+use crate::ram::{frame_alloc, mm_free};
+use crate::sync::{Mutex, Once};
+use crate::{event, monitor};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use initproto::{About, Address, Head, Message, ORDER_MAX, Order, Wish};
+use kpi::addr::CoreId;
+use kpi::rights::PageFlags;
+use kpi::slots::root;
+
+pub use initproto::{End, State};
+
+/// A process's number.
+pub type Pid = u32;
+
+/// Words of the buffer for ends: 36 of the longest.
+const NOTICE_WORDS: u32 = 288;
+/// Ends that nobody has asked for yet and that are kept.
+const KEPT: usize = 64;
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Command<'a> {
+    args: Vec<String>,
+    env: Vec<String>,
+    elf: Option<&'a [u8]>,
+    caps: Vec<CapRef>,
+    detached: bool,
+}
+
+impl<'a> Command<'a> {
+    /// The program of that name in the boot image, with this program's environment.
+    pub fn new(name: &str) -> Self {
+        Self {
+            args: Vec::from([name.to_owned()]),
+            env: Args::own().env().map(String::from).collect(),
+            elf: None,
+            caps: Vec::new(),
+            detached: false,
+        }
+    }
+
+    /// The program in an ELF file, under this name.
+    pub fn of_elf(name: &str, elf: &'a [u8]) -> Self {
+        Self {
+            elf: Some(elf),
+            ..Self::new(name)
+        }
+    }
+
+    /// What a line says, as at the prompt: `NAME=value` words, the program's name, its arguments; double quotes keep spaces.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_GET_CMDLINE_ARGS`: a quote is not closed, or there is no name.
+    pub fn of_line(line: &str) -> Result<Self, Error> {
+        let bad = Error::new(ErrorCode::SpawnGetCmdlineArgs);
+        let words = menu::split(line).map_err(|_| bad)?;
+        let is_variable = |word: &String| Variable::parse(word).is_some();
+        let variables = words.iter().take_while(|word| is_variable(word)).count();
+        let (variables, words) = words.split_at(variables);
+        let (name, args) = words.split_first().ok_or(bad)?;
+        let command = Self::new(name).args(args);
+        let set = |command: Self, word: &String| command.set(word);
+        Ok(variables.iter().fold(command, set))
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<str>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args<T: AsRef<str>>(self, args: impl IntoIterator<Item = T>) -> Self {
+        args.into_iter().fold(self, Self::arg)
+    }
+
+    /// A variable of the environment, in place of one of that name.
+    #[must_use]
+    pub fn env(self, name: &str, value: &str) -> Self {
+        self.set(&alloc::format!("{name}={value}"))
+    }
+
+    /// No environment.
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.env.clear();
+        self
+    }
+
+    fn set(mut self, word: &str) -> Self {
+        let name = Variable::of(word).name;
+        self.env.retain(|other| Variable::of(other).name != name);
+        self.env.push(word.to_owned());
+        self
+    }
+
+    /// Passes a copy of a capability: the first one is `passed(0)` to the child, the next `passed(1)`, and so on.
+    #[must_use]
+    pub fn pass(mut self, cap: CapRef) -> Self {
+        self.caps.push(cap);
+        self
+    }
+
+    /// Lets go of it from the start: it outlives this program, and its end is told at the prompt.
+    #[must_use]
+    pub const fn detached(mut self) -> Self {
+        self.detached = true;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// `SPAWN_ERR_ARGSPG_OVERFLOW`: more than fits in 4 KiB, or more than 32 capabilities. `SPAWN_ERR_FIND_MODULE`: no such program.
+    /// `PROC_MGMT_ERR_TOO_MANY`. `SPAWN_ERR_SET_CAPS`: no capability is where one is to be passed from. `SPAWN_ERR_LOAD` on top of what is wrong
+    /// with the ELF file. Why memory, slots or an endpoint could not be had.
+    pub fn spawn(&self) -> Result<Child, Error> {
+        let notices = match self.detached {
+            true => None,
+            false => Some(address(notices()?.cap())),
+        };
+        let elf = self.elf.map(elf_frame).transpose()?;
+        let head = Head {
+            detached: self.detached,
+            notices,
+            elf: elf.map(|(frame, bytes)| (address(frame), bytes)),
+        };
+        let spawned = self.order(&head);
+        if let Some((frame, _)) = elf {
+            // init has a copy of the bytes; what cannot be freed stays in use.
+            let _ = mm_free(frame);
+        }
+        let pid = spawned?;
+        if !self.detached {
+            CHILDREN.lock().awaited.push(pid);
+        }
+        let name = self.args.first().map_or("", String::as_str);
+        let name = DomainName::new(name);
+        Ok(Child { pid, name })
+    }
+
+    fn order(&self, head: &Head) -> Result<Pid, Error> {
+        let mut place = alloc::vec![0; ORDER_MAX];
+        let caps = self.caps.iter().copied().map(address);
+        let args = self.args.iter().map(String::as_str);
+        let env = self.env.iter().map(String::as_str);
+        let used = Order::write(&mut place, head, caps, args, env)
+            .map_err(|_| Error::new(ErrorCode::SpawnArgspgOverflow))?;
+        let text = place.get(..used).unwrap_or_default();
+        let root = Some(CapRef::OWN_ROOT);
+        let [pid, ..] = monitor::order(Wish::Spawn, text, root)?;
+        Ok(pid as Pid)
+    }
+}
+
+const fn address(cap: CapRef) -> Address {
+    Address {
+        address: cap.addr().0,
+        level: cap.level() as u8,
+    }
+}
+
+/// A frame with the bytes of a file.
+fn elf_frame(elf: &[u8]) -> Result<(CapRef, u32), Error> {
+    let bytes = u32::try_from(elf.len()).map_err(|_| Error::new(ErrorCode::LibFrameAlloc))?;
+    let frame = frame_alloc(u64::from(bytes.max(1)))?;
+    let filled = MappedFrame::new(frame, PageFlags::READ_WRITE).and_then(|mut mapped| {
+        let memory = mapped.view_mut().bytes_mut();
+        if let Some(memory) = memory.get_mut(..elf.len()) {
+            memory.copy_from_slice(elf);
+        }
+        mapped.unmap()
+    });
+    match filled {
+        Ok(()) => Ok((frame, bytes)),
+        Err(error) => {
+            // The first error counts.
+            let _ = mm_free(frame);
+            Err(error)
+        }
+    }
+}
+
+/// A process that this program has started. When this value is dropped, the process goes on, and ends with this program.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    name: DomainName,
+}
+
+impl Child {
+    /// Its number.
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> DomainName {
+        self.name
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`wait`].
+    pub fn wait(self) -> Result<End, Error> {
+        wait(self.pid)
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&self) -> Option<End> {
+        take(self.pid)
+    }
+
+    /// Ends it; [`Child::wait`] then says so, or how it has ended before.
+    ///
+    /// # Errors
+    /// As [`kill`].
+    pub fn kill(&self) -> Result<(), Error> {
+        kill(self.pid)
+    }
+
+    /// Has it stand still.
+    ///
+    /// # Errors
+    /// As [`suspend`].
+    pub fn suspend(&self) -> Result<(), Error> {
+        suspend(self.pid)
+    }
+
+    /// Has it go on.
+    ///
+    /// # Errors
+    /// As [`resume`].
+    pub fn resume(&self) -> Result<(), Error> {
+        resume(self.pid)
+    }
+
+    /// Lets go of it: it outlives this program, and its end is told at the prompt.
+    ///
+    /// # Errors
+    /// As [`kill`].
+    pub fn detach(self) -> Result<(), Error> {
+        manage(Wish::Detach { pid: self.pid })?;
+        let is_another = |other: &Pid| *other != self.pid;
+        CHILDREN.lock().awaited.retain(is_another);
+        Ok(())
+    }
+}
+
+/// What is known of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its number.
+    pub pid: Pid,
+    /// Who started it and waits for it; init's children have none.
+    pub parent: Option<Pid>,
+    /// What it does.
+    pub state: State,
+    /// Where it runs.
+    pub core: CoreId,
+    /// Its name.
+    pub name: DomainName,
+}
+
+/// Starts what a line says, as [`Command::of_line`] reads it.
+///
+/// # Errors
+/// As [`Command::of_line`], [`Command::spawn`].
+pub fn spawn(line: &str) -> Result<Child, Error> {
+    Command::of_line(line)?.spawn()
+}
+
+/// Ends a child.
+///
+/// # Errors
+/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child that runs.
+pub fn kill(pid: Pid) -> Result<(), Error> {
+    manage(Wish::Kill { pid })
+}
+
+/// Has a child stand still. One that does already stays so.
+///
+/// # Errors
+/// As [`kill`].
+pub fn suspend(pid: Pid) -> Result<(), Error> {
+    manage(Wish::Suspend { pid })
+}
+
+/// Has a child go on. One that does already stays so.
+///
+/// # Errors
+/// As [`kill`].
+pub fn resume(pid: Pid) -> Result<(), Error> {
+    manage(Wish::Resume { pid })
+}
+
+fn manage(wish: Wish) -> Result<(), Error> {
+    monitor::order(wish, &[], None).map(drop)
+}
+
+/// The processes that run, by number: init's children and all others that it looks after.
+///
+/// # Errors
+/// The monitor's.
+pub fn list() -> Result<Vec<Process>, Error> {
+    let mut all = Vec::new();
+    let mut pid = 0;
+    while let Some(about) = About::decode(monitor::order(Wish::About { pid }, &[], None)?) {
+        pid = about.pid;
+        all.push(Process {
+            pid,
+            parent: (about.parent != 0).then_some(about.parent),
+            state: about.state,
+            core: CoreId(about.core),
+            name: DomainName::from_bytes(about.name),
+        });
+    }
+    Ok(all)
+}
+
+/// Waits for the end of a child. Each end is told once.
+///
+/// # Errors
+/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child, or was told of its end.
+pub fn wait(pid: Pid) -> Result<End, Error> {
+    loop {
+        let snapshot = event::snapshot();
+        if let Some(end) = take(pid) {
+            return Ok(end);
+        }
+        if !CHILDREN.lock().awaited.contains(&pid) {
+            return Err(Error::new(ErrorCode::SpawnDomainNotfound));
+        }
+        event::wait_until(snapshot, None);
+    }
+}
+
+/// The capability that was passed to this program as the one with this index, if there is one. It is the program's own from then on.
+pub fn passed(index: u8) -> Option<CapRef> {
+    let slot = CNodeRef::own(root::ARGCN).slot(u32::from(index));
+    identify(slot).is_ok().then_some(slot)
+}
+
+/// What is known of this program's children.
+struct Children {
+    /// Those whose end nobody was told of.
+    awaited: Vec<Pid>,
+    /// Ends that have come.
+    ends: Vec<(Pid, End)>,
+}
+
+static CHILDREN: Mutex<Children> = Mutex::new(Children {
+    awaited: Vec::new(),
+    ends: Vec::new(),
+});
+/// Where ends come.
+static NOTICES: Once<Endpoint> = Once::new();
+
+impl Children {
+    fn read(&mut self, endpoint: &Endpoint) {
+        while let Some(message) = endpoint.receive() {
+            let Some(Message::Ended { pid, end }) = Message::decode(message.words()) else {
+                continue;
+            };
+            if self.ends.len() >= KEPT {
+                // Nobody has asked for it.
+                let (oldest, _) = self.ends.remove(0);
+                self.awaited.retain(|other| *other != oldest);
+            }
+            self.ends.push((pid, end));
+        }
+    }
+}
+
+fn notices() -> Result<&'static Endpoint, Error> {
+    let endpoint = NOTICES.try_call_once(|| endpoint_create(NOTICE_WORDS))?;
+    // So that there is room for another.
+    CHILDREN.lock().read(endpoint);
+    Ok(endpoint)
+}
+
+/// The end of a child, if it has come.
+fn take(pid: Pid) -> Option<End> {
+    let mut children = CHILDREN.lock();
+    children.read(NOTICES.get()?);
+    let index = children.ends.iter().position(|(other, _)| *other == pid)?;
+    let (_, end) = children.ends.remove(index);
+    children.awaited.retain(|other| *other != pid);
+    Some(end)
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
