@@ -1,6 +1,7 @@
 //! The space itself, and what can be asked of it.
 
 use crate::error::Why;
+use crate::level::PageSize;
 use crate::node::{ByLevel, Node, Part, Parts, Run, Runs, limited};
 use crate::region::Region;
 use arena::{Arena, Id, Store, Tree};
@@ -94,6 +95,8 @@ pub struct Page<C> {
     pub offset: u64,
     /// What the page permits; the region may permit more.
     pub flags: PageFlags,
+    /// How large the pages of the Mapping are.
+    pub size: PageSize,
 }
 
 /// What is at an address.
@@ -171,6 +174,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             frame: run.frame,
             offset: run.offset + (address.align_down(BASE_PAGE_SIZE).0 - run.start),
             flags: limited(part.flags, run.limit),
+            size: PageSize::of_level(run.level),
         });
         Some(Found {
             region: Region::of(part),

@@ -26,9 +26,10 @@ use crate::arch::memory::touch_stack;
 use crate::cap::{self, CapRef, cap_delete, cap_destroy, cap_direct_identify};
 use crate::error::{Error, ErrorCode};
 use crate::monitor;
-use crate::paging::{Name, Own, Spare, own_span};
+use crate::paging::{Kind, Name, Own, Spare, own_span};
 use crate::ram;
 use crate::sync::{Mutex, MutexGuard};
+use kpi::addr::VirtAddr;
 use kpi::cap::ObjType;
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) space: Space<Name, Places<vspace::Node<Name>>>,
     /// What operations on it keep for the next.
     pub(crate) spare: Spare,
+    /// A page's address to write a copy by, once there is one.
+    pub(crate) scratch: Option<VirtAddr>,
     keeper: Keeper<{ plan::RESOURCES }>,
     /// Why the last round of refills ended early.
     failed: Option<Error>,
@@ -61,15 +64,16 @@ impl Core {
         let root = CapRef::vroot();
         let mut core = Self {
             memory: Memory::new()?,
-            space: Space::new(Name(root), own_span()?, Places::of_space()?),
+            space: Space::new(Name::of(root), own_span()?, Places::of_space()?),
             spare: Spare::default(),
+            scratch: None,
             keeper: Keeper::new(&plan::PLAN),
             failed: None,
         };
         // There are nodes for that.
         for area in plan::AREAS {
             let place = Place::At(area.start);
-            let attributes = vspace::Attributes::memory(PageFlags::READ_WRITE);
+            let attributes = Kind::Library.attributes(PageFlags::READ_WRITE);
             let taken = core.space.reserve(place, area.bytes, attributes);
             taken.map_err(|_| Error::new(ErrorCode::LibVspaceCurrentInit))?;
         }
@@ -149,7 +153,7 @@ impl Core {
             end: area.start.0 + end,
         };
         let backing = Backing {
-            frame: Name(frame),
+            frame: Name::of(frame),
             offset: 0,
             address: kpi::addr::PhysAddr(0),
         };

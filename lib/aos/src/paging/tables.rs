@@ -10,18 +10,42 @@ use crate::memory::Memory;
 use crate::slot::{slot_alloc, slot_free};
 use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, L2_SLOTS};
-use kpi::layout::BASE_PAGE_SIZE;
+use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
 use kpi::slots::root;
 use vspace::Tables;
 
+/// Whether what is mapped belongs to the region, and goes when it is unmapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// No: it is somebody's who knows its capability.
+    Other,
+    /// A frame of one page.
+    Page,
+    /// A frame of 2 MiB, which goes when no page of it is mapped any more.
+    Block,
+}
+
 /// A capability in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name(pub(crate) CapRef);
+pub(crate) struct Name {
+    pub(crate) cap: CapRef,
+    pub(crate) owner: Owner,
+}
+
+impl Name {
+    /// Of somebody else.
+    pub(crate) const fn of(cap: CapRef) -> Self {
+        Self {
+            cap,
+            owner: Owner::Other,
+        }
+    }
+}
 
 impl Default for Name {
     fn default() -> Self {
-        Self(CNodeRef::root_of(CapAddr::NULL).slot(0))
+        Self::of(CNodeRef::root_of(CapAddr::NULL).slot(0))
     }
 }
 
@@ -126,8 +150,10 @@ pub(crate) struct Spare {
 pub(crate) struct Kernel<'a, H> {
     home: &'a mut H,
     spare: &'a mut Spare,
-    /// Whether frames that are not mapped any more go back.
-    frees: bool,
+    /// A block of which part was unmapped.
+    cut: Option<CapRef>,
+    /// Whether frames that are not mapped any more are kept.
+    keeps: bool,
 }
 
 /// That of the own space.
@@ -139,14 +165,20 @@ impl<'a, H: Home> Kernel<'a, H> {
         Self {
             home,
             spare,
-            frees: false,
+            cut: None,
+            keeps: false,
         }
     }
 
-    /// For regions that own their frames, each of which is mapped as a whole.
-    pub(super) const fn that_frees(&mut self) -> &mut Self {
-        self.frees = true;
+    /// To map frames elsewhere: those of regions do not go when they are unmapped.
+    pub(super) const fn that_keeps(&mut self) -> &mut Self {
+        self.keeps = true;
         self
+    }
+
+    /// The frame that the operation unmapped a part of, if it belongs to a region: it may have to go now.
+    pub(super) const fn take_cut(&mut self) -> Option<CapRef> {
+        self.cut.take()
     }
 
     /// Gives back what an operation prepared and did not need; one table of each level stays at hand.
@@ -228,8 +260,8 @@ impl<H: Home> Tables for Kernel<'_, H> {
     fn grow(&mut self, parent: Name, level: u8, entry: u16) -> Result<(Name, Name), Error> {
         let table = self.table(level)?;
         let entries = Entries { entry, count: 1 };
-        match self.map_into(parent.0, table, PageFlags::READ_WRITE, 0, entries) {
-            Ok(mapping) => Ok((Name(table), Name(mapping))),
+        match self.map_into(parent.cap, table, PageFlags::READ_WRITE, 0, entries) {
+            Ok(mapping) => Ok((Name::of(table), Name::of(mapping))),
             Err(error) => {
                 self.keep_table(level, table);
                 Err(error)
@@ -239,7 +271,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
 
     fn prune(&mut self, parent: Name, level: u8, table: Name, mapping: Name) -> Result<(), Error> {
         self.unmap(parent, mapping)?;
-        self.keep_table(level, table.0);
+        self.keep_table(level, table.cap);
         Ok(())
     }
 
@@ -252,20 +284,20 @@ impl<H: Home> Tables for Kernel<'_, H> {
         flags: PageFlags,
     ) -> Result<Name, Error> {
         let entries = entries_of(entries);
-        self.map_into(table.0, frame.0, flags, offset, entries)
-            .map(Name)
+        self.map_into(table.cap, frame.cap, flags, offset, entries)
+            .map(Name::of)
     }
 
     fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
-        let mapping = mapping.0;
+        let mapping = mapping.cap;
         if mapping.is_own() {
-            vnode_unmap(table.0, mapping)?;
+            vnode_unmap(table.cap, mapping)?;
             self.keep_slot(mapping);
             return Ok(());
         }
         // Only what is in the own CSpace can be named to the kernel; with one copy, all of them go.
         let copy = slot_alloc()?;
-        let unmapped = cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.0, copy) {
+        let unmapped = cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.cap, copy) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let _ = crate::cap::cap_delete(copy);
@@ -285,7 +317,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
         entries: vspace::Entries,
         flags: PageFlags,
     ) -> Result<(), Error> {
-        vnode_modify_flags(table.0, entries_of(entries), flags)
+        vnode_modify_flags(table.cap, entries_of(entries), flags)
     }
 
     fn prepare(&mut self, _frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
@@ -308,9 +340,16 @@ impl<H: Home> Tables for Kernel<'_, H> {
         Ok(())
     }
 
-    fn released(&mut self, frame: Name, _offset: u64, _bytes: u64) {
-        if self.frees {
-            self.home.drop_frame(frame.0);
+    fn released(&mut self, frame: Name, _offset: u64, bytes: u64) {
+        let bytes_of_all = match frame.owner {
+            Owner::Other => return,
+            _ if self.keeps => return,
+            Owner::Page => BASE_PAGE_SIZE,
+            Owner::Block => LARGE_PAGE_SIZE,
+        };
+        match bytes < bytes_of_all {
+            true => self.cut = Some(frame.cap),
+            false => self.home.drop_frame(frame.cap),
         }
     }
 }
