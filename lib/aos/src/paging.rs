@@ -262,13 +262,20 @@ fn protect(core: &mut Core, span: Span, flags: PageFlags) -> Result<(), Error> {
 /// # Errors
 /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_OTHER_KIND`, `LIB_ERR_PMAP_DO_MAP` on top of the kernel's error.
 pub fn paging_join(address: VirtAddr, bytes: u64) -> Result<usize, Error> {
-    let span = span(address, bytes)?;
+    join(span(address, bytes)?, check_programs)
+}
+
+/// Joins Mappings, table by table.
+fn join(
+    span: Span,
+    check: impl Fn(&kind::Books, Span) -> Result<(), Error>,
+) -> Result<usize, Error> {
     let (mut at, mut saved) = (span.start, 0);
     while at < span.end {
         let end = (at + 1).next_multiple_of(LARGE_PAGE_SIZE).min(span.end);
         saved += step(|core| {
             let here = Span { start: at, end };
-            check_programs(&core.space, here)?;
+            check(&core.space, here)?;
             let (space, mut env) = core.parts();
             let joined = space.join(&mut env, here);
             env.settle();

@@ -27,6 +27,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "write-readonly" => write_readonly(),
         "execute-data" => execute_data(),
         "pattern" => pattern(),
+        part if part.starts_with("paging-") => crate::paging::play(part),
         part if part.starts_with("thread-") => crate::threads::play(part),
         "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),

@@ -22,8 +22,8 @@ use super::fault::Resolution;
 use super::kind::Kind;
 use super::own::back_own;
 use super::{
-    Backing, Choice, Name, PageSize, Place, Span, error_of, fault, protect, reserve_error, span,
-    unmap_regions,
+    Backing, Choice, Name, PageSize, Place, Span, error_of, fault, join, protect, reserve_error,
+    span, unmap_regions,
 };
 use crate::arch::context;
 use crate::arch::memory::Mapped;
@@ -159,6 +159,14 @@ impl Pages {
             })?;
         }
         Ok(())
+    }
+
+    /// Makes one Mapping of those that map one frame in one go, as [`paging_join`](super::paging_join). Answers how many were saved.
+    ///
+    /// # Errors
+    /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_DO_MAP` on top of the kernel's error.
+    pub fn join(&mut self, at: u64, bytes: u64) -> Result<usize, Error> {
+        join(self.part(at, bytes)?, |_, _| Ok(()))
     }
 
     /// Gives pages other flags, also those that get their memory by an answer without flags of its own.
