@@ -193,9 +193,17 @@ fn lock() -> Result<CoreGuard, Error> {
     touch_stack(STACK_BYTES);
     let mut guard = CORE.lock();
     if guard.is_none() {
-        *guard = Some(Core::new()?);
+        start(&mut guard)?;
     }
     Ok(guard)
+}
+
+/// Makes the books. Apart, since that takes more stack than all else here: exception stacks are short.
+#[cold]
+#[inline(never)]
+fn start(books: &mut Option<Core>) -> Result<(), Error> {
+    *books = Some(Core::new()?);
+    Ok(())
 }
 
 type CoreGuard = MutexGuard<'static, Option<Core>>;
