@@ -2,7 +2,10 @@
 
 use super::{SUITE, balanced, plus, read, write};
 use crate::harness::{Harness, Outcome, equal, refused, that};
+use crate::world::World;
+use aos::Error;
 use aos::error::ErrorCode;
+use aos::initproto::Message;
 use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::{BASE_PAGE_SIZE as PAGE, LARGE_PAGE_SIZE as LARGE};
 use aos::kpi::rights::PageFlags;
@@ -10,28 +13,30 @@ use aos::paging::{
     Kind, PageSize, paging_alloc_lazy_large, paging_discard, paging_lookup, paging_protect,
     paging_rest, paging_resting, paging_unmap, paging_unmap_part,
 };
-use aos::ram::{mm_alloc_aligned, mm_free, mm_usage};
+use aos::ram::{frame_alloc, mm_free, mm_usage};
 
 const RW: PageFlags = PageFlags::READ_WRITE;
 
-pub(super) fn run(harness: &mut Harness) {
+pub(super) fn run(harness: &mut Harness, world: &World) {
     let mut test = |name, work: fn() -> Outcome| harness.test(SUITE, name, work);
     test("lazy memory by 2 MiB", || balanced(blocks));
     test("parts of 2 MiB that came as a whole", || balanced(parts));
-    test("pages where no 2 MiB are to be had", fallback);
     test("pages rest until they are used", resting);
+    harness.test(SUITE, "pages where no 2 MiB are to be had", || {
+        fallback(world)
+    });
 }
 
 fn size_at(address: VirtAddr) -> Option<PageSize> {
     Some(paging_lookup(address)?.page?.size)
 }
 
-fn unmap(address: VirtAddr) -> Result<(), aos::Error> {
+fn unmap(address: VirtAddr) -> Result<(), Error> {
     // SAFETY: the tests keep no references to what they map.
     unsafe { paging_unmap(address) }
 }
 
-fn discard(address: VirtAddr, bytes: u64) -> Result<u64, aos::Error> {
+fn discard(address: VirtAddr, bytes: u64) -> Result<u64, Error> {
     // SAFETY: as above.
     unsafe { paging_discard(address, bytes) }
 }
@@ -91,33 +96,28 @@ fn parts() -> Outcome {
     unmap(lazy).map_err(Into::into)
 }
 
-/// Takes all memory that lies in 2 MiB at a time, the last of which lacks its last page.
-fn fallback() -> Outcome {
-    let mut taken = alloc::vec::Vec::new();
-    while taken.len() < 4096 {
-        match mm_alloc_aligned(LARGE, LARGE) {
-            Ok(ram) => taken.push(ram),
-            Err(_) => break,
-        }
+/// A child that has less than 2 MiB.
+pub(super) fn fallback_part() -> Result<(), Error> {
+    let lazy = paging_alloc_lazy_large(2 * LARGE, RW)?;
+    write(lazy, 7);
+    write(plus(lazy, LARGE - 8), 8);
+    let seen = (size_at(lazy), read(lazy), read(plus(lazy, LARGE - 8)));
+    unmap(lazy)?;
+    match seen {
+        (Some(PageSize::Base), 7, 8) => Ok(()),
+        _ => Err(Error::new(ErrorCode::LibPmapDoMap)),
     }
-    let lazy = paging_alloc_lazy_large(2 * LARGE, RW);
-    let seen = lazy.as_ref().map(|lazy| {
-        write(*lazy, 7);
-        write(plus(*lazy, LARGE - 8), 8);
-        (size_at(*lazy), read(*lazy), read(plus(*lazy, LARGE - 8)))
-    });
-    let seen = seen.unwrap_or_default();
-    for ram in taken {
-        mm_free(ram)?;
-    }
-    equal(seen, (Some(PageSize::Base), 7, 8))?;
-    let lazy = lazy?;
-    // The block that is begun stays one of pages; the next is whole again.
-    write(plus(lazy, PAGE), 1);
-    write(plus(lazy, LARGE), 1);
-    equal(size_at(plus(lazy, PAGE)), Some(PageSize::Base))?;
-    equal(size_at(plus(lazy, LARGE)), Some(PageSize::Large))?;
-    unmap(lazy).map_err(Into::into)
+}
+
+fn fallback(world: &World) -> Outcome {
+    let cap = frame_alloc(PAGE)?;
+    let child = world.child("paging-fallback", Some(cap))?;
+    child.domain.start()?;
+    let message = child.wait();
+    child.domain.destroy()?;
+    mm_free(cap)?;
+    let status = crate::parts::DONE;
+    equal(message, Some(Message::Exit { status }))
 }
 
 fn resting() -> Outcome {

@@ -52,7 +52,7 @@ pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "a child writes, the parent reads", || shared(world));
     parts::run(harness);
     copy::run(harness, world);
-    large::run(harness);
+    large::run(harness, world);
     pagers::run(harness, world);
     disabled::run(harness);
     crowd::run(harness);
@@ -63,6 +63,7 @@ pub fn play(part: &str) -> Result<(), Error> {
     aos::ram::add_system_memory()?;
     match part {
         "paging-copy-full" => copy::full(),
+        "paging-fallback" => large::fallback_part(),
         "paging-refused" => pagers::refused_part(),
         "paging-itself" => pagers::itself_part(),
         _ => parts::reserved_part(),

@@ -34,7 +34,10 @@ impl Frames for Slots<'_> {
 
     fn slot(&mut self, slot: usize) -> &mut [u8; PAGE] {
         let slots = self.window.view_mut().bytes_mut();
-        #[expect(clippy::indexing_slicing, reason = "the engine was told how many there are")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the engine was told how many there are"
+        )]
         &mut slots.as_chunks_mut::<PAGE>().0[slot]
     }
 
