@@ -140,4 +140,30 @@ impl<T: Copy + Default, S: Store<T>> Arena<T, S> {
         let slot = self.store.slots_mut().get_mut(id.0 as usize);
         slot.map(|slot| &mut slot.node)
     }
+
+    /// A node, to change it, and two others, to look at.
+    pub(crate) fn with_two(
+        &mut self,
+        id: Id,
+        one: Id,
+        other: Id,
+    ) -> Option<(&mut T, Option<&T>, Option<&T>)> {
+        let [at, first, second] = [id, one, other].map(|id| id.0 as usize);
+        let slots = self.store.slots_mut();
+        Some(match (one.is_none(), other.is_none()) {
+            (true, true) => (&mut slots.get_mut(at)?.node, None, None),
+            (false, true) => {
+                let [slot, one] = slots.get_disjoint_mut([at, first]).ok()?;
+                (&mut slot.node, Some(&one.node), None)
+            }
+            (true, false) => {
+                let [slot, other] = slots.get_disjoint_mut([at, second]).ok()?;
+                (&mut slot.node, None, Some(&other.node))
+            }
+            (false, false) => {
+                let [slot, one, other] = slots.get_disjoint_mut([at, first, second]).ok()?;
+                (&mut slot.node, Some(&one.node), Some(&other.node))
+            }
+        })
+    }
 }

@@ -231,14 +231,12 @@ impl<O: Order> Tree<O> {
         }
     }
 
+    /// Not inline, so that what calls itself has a small frame.
+    #[inline(never)]
     fn sum<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, id: Id) {
         let link = Self::link(arena, id);
-        let (left, right) = (
-            arena.get(link.left).copied(),
-            arena.get(link.right).copied(),
-        );
-        if let Some(node) = arena.get_mut(id) {
-            O::sum(node, left.as_ref(), right.as_ref());
+        if let Some((node, left, right)) = arena.with_two(id, link.left, link.right) {
+            O::sum(node, left, right);
         }
     }
 

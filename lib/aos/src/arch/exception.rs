@@ -35,8 +35,8 @@ unsafe extern "C" {
     fn __aos_raise(exception: usize, dispatcher: usize) -> !;
 }
 
-/// Bytes of stack that a handler must have.
-const LEAST_STACK: u64 = 5 << 10;
+/// Bytes of stack that a handler must have: what the library's own takes to bring memory.
+const LEAST_STACK: u64 = 6 << 10;
 /// How often a fault at memory that is there is tried again: another thread may be mapping it anew.
 const MOST_REPEATED: u32 = 64;
 

@@ -1,6 +1,6 @@
 //! RAM and slots, and objects made of them.
 
-use super::{Places, delete_object};
+use super::{Places, delete_object, plan};
 use crate::cap::objects::root_cnode_bytes;
 use crate::cap::{
     CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype, root_cnode_resize,
@@ -101,6 +101,15 @@ impl Memory {
         }
         let (l1, slot) = taken.map_err(from_mm)?;
         Ok(CNodeRef::own(l1).slot(u32::from(slot)))
+    }
+
+    /// So many empty slots in a row, if there are more than the reserve needs. Answers the first.
+    pub(crate) fn surplus_slots(&mut self, count: u32) -> Option<CapRef> {
+        if self.slots.free_slots() < plan::SLOTS_IN_RESERVE + count {
+            return None;
+        }
+        let (l1, slot) = self.slots.take(count).ok()?;
+        Some(CNodeRef::own(l1).slot(u32::from(slot)))
     }
 
     /// Gives back a slot that [`Memory::slot`] gave and that is empty.

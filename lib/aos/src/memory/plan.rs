@@ -72,6 +72,8 @@ pub(super) const PLAN: Plan<RESOURCES> = Plan {
     ],
 };
 const _: () = assert!(PLAN.is_sound());
+/// Free slots that there must be when an operation begins, and as many as it takes.
+pub(super) const SLOTS_IN_RESERVE: u32 = PLAN.marks()[SLOTS] + STEP[SLOTS];
 
 /// Bytes that are mapped at a time for nodes.
 pub(super) const NODE_BYTES: u64 = 16 << 10;

@@ -71,11 +71,13 @@ pub enum Answer {
     Refuse,
 }
 
+// ANCHOR: trait
 /// What serves a region.
 pub trait Pager: Send + 'static {
     /// An access needs a page.
     fn fault(&mut self, pages: &mut Pages, fault: &Fault) -> Answer;
 }
+// ANCHOR_END: trait
 
 /// The pages of a region, for its pager. Places are bytes from the beginning of the region, multiples of a page.
 #[derive(Debug)]

@@ -55,8 +55,8 @@ pub(crate) trait Home {
     fn new_table(&mut self, level: u8) -> Result<CapRef, Error>;
     /// Takes back a table that hangs nowhere.
     fn drop_table(&mut self, table: CapRef);
-    /// An empty slot for a Mapping.
-    fn new_slot(&mut self) -> Result<CapRef, Error>;
+    /// Empty slots for Mappings, at least one if none is there. There is room for [`AT_HAND`].
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error>;
     /// Takes an empty slot back.
     fn drop_slot(&mut self, slot: CapRef);
     /// Takes a frame back that is mapped nowhere.
@@ -71,8 +71,15 @@ impl Home for Memory {
     fn drop_table(&mut self, table: CapRef) {
         self.drop_object(table);
     }
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        self.slot()
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        if let Some(first) = self.surplus_slots(AT_HAND as u32) {
+            let some = (first.slot..).map(|slot| first.cnode.slot(slot));
+            slots.extend(some.take(AT_HAND));
+            return Ok(());
+        }
+        let slot = self.slot()?;
+        slots.push(slot);
+        Ok(())
     }
     fn drop_slot(&mut self, slot: CapRef) {
         self.put_slot(slot);
@@ -116,8 +123,9 @@ impl Home for Foreign {
         Ok(table)
     }
     fn drop_table(&mut self, _table: CapRef) {}
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        Ok(self.mappings.slot(next_slot(&mut self.next_mapping)?))
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        slots.push(self.mappings.slot(next_slot(&mut self.next_mapping)?));
+        Ok(())
     }
     fn drop_slot(&mut self, _slot: CapRef) {}
     fn drop_frame(&mut self, _frame: CapRef) {}
@@ -133,8 +141,10 @@ fn next_slot(next: &mut u32) -> Result<u32, Error> {
     Ok(slot)
 }
 
-/// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes as many.
-const MOST: usize = 16;
+/// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes half as many.
+const MOST: usize = 32;
+/// Slots that stay at hand for the next operation; so many are taken at a time.
+const AT_HAND: usize = 8;
 
 /// What operations have at hand for what follows.
 #[derive(Debug, Default)]
@@ -143,6 +153,13 @@ pub(crate) struct Spare {
     tables: ArrayVec<(u8, CapRef), MOST>,
     /// Empty slots for Mappings.
     slots: ArrayVec<CapRef, MOST>,
+}
+
+impl Spare {
+    /// How many slots are at hand.
+    pub(crate) const fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
 }
 
 /// The environment of a space.
@@ -184,7 +201,9 @@ impl<'a, H: Home> Kernel<'a, H> {
     /// Gives back what an operation prepared and did not need; one table of each level stays at hand.
     pub(crate) fn settle(&mut self) {
         let Spare { tables, slots } = &mut *self.spare;
-        for slot in slots.drain(..) {
+        while slots.len() > AT_HAND
+            && let Some(slot) = slots.pop()
+        {
             self.home.drop_slot(slot);
         }
         if tables.len() < 2 {
@@ -220,10 +239,11 @@ impl<'a, H: Home> Kernel<'a, H> {
     }
 
     fn slot(&mut self) -> Result<CapRef, Error> {
-        match self.spare.slots.pop() {
-            Some(slot) => Ok(slot),
-            None => self.home.new_slot(),
+        if self.spare.slots.is_empty() {
+            self.home.new_slots(&mut self.spare.slots)?;
         }
+        let slot = self.spare.slots.pop();
+        slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))
     }
 
     /// Maps, into a new slot.
@@ -323,12 +343,11 @@ impl<H: Home> Tables for Kernel<'_, H> {
     fn prepare(&mut self, _frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
         let spare = &mut *self.spare;
         let too_many = |_| Error::new(ErrorCode::LibSlotAllocNoSpace);
+        if mappings > MOST - AT_HAND {
+            return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
+        }
         while spare.slots.len() < mappings {
-            let slot = self.home.new_slot()?;
-            if spare.slots.try_push(slot).is_err() {
-                self.home.drop_slot(slot);
-                return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
-            }
+            self.home.new_slots(&mut spare.slots)?;
         }
         for (level, wanted) in (1..).zip(tables) {
             let there = spare.tables.iter().filter(|(of, _)| *of == level).count();
