@@ -1,5 +1,6 @@
 //! Views of memory that this domain has mapped.
 
+use super::cache::publish_code;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
 use kpi::bootinfo::BootInfo;
@@ -216,7 +217,7 @@ fn touch(address: usize) {
 }
 
 /// Copies a page that is mapped to another that is mapped to be written, for the caller alone. Others may write the first meanwhile, by another
-/// mapping.
+/// mapping. It may be code: the copy can be executed from now on.
 pub(crate) fn copy_page(from: VirtAddr, to: VirtAddr) {
     let from: *const u64 = core::ptr::with_exposed_provenance(from.0 as usize);
     let to: *mut u64 = core::ptr::with_exposed_provenance_mut(to.0 as usize);
@@ -227,6 +228,8 @@ pub(crate) fn copy_page(from: VirtAddr, to: VirtAddr) {
                 .write_volatile(from.wrapping_add(word).read_volatile());
         }
     }
+    // SAFETY: the caller's alone.
+    publish_code(unsafe { core::slice::from_raw_parts(to.cast(), BASE_PAGE_SIZE as usize) });
 }
 
 /// A store of nodes that has grown: its area, from `area` on, has `after` bytes now. Before it had `before`, in which `places` are; or none, then

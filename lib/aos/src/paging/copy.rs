@@ -19,6 +19,9 @@ use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
 
+/// What pages permit at most that were not copied.
+const ORIGINAL: PageFlags = PageFlags::READ_EXECUTE;
+
 /// Maps `bytes` bytes of a frame from byte `offset` on somewhere in the own address space. What is written there is seen there only: the first
 /// write to a page copies it. The copies go when it is unmapped; the frame stays as it was.
 ///
@@ -35,7 +38,7 @@ pub fn paging_map_copy_on_write(frame: CapRef, offset: u64, bytes: u64) -> Resul
     };
     let request = Request {
         attributes: Kind::CopyOnWrite.attributes(part.flags),
-        limit: PageFlags::READ,
+        limit: ORIGINAL,
         ..Request::of(frame, &part)?
     };
     step(make_scratch)?;
@@ -85,7 +88,7 @@ pub(super) fn copy_page(core: &mut Core, address: u64, original: &Page) -> Resul
             offset: original.offset,
             address: PhysAddr(0),
         },
-        PageFlags::READ,
+        ORIGINAL,
     );
     let written = write_copy(core, page, page_at(scratch.0), copy);
     let (space, mut env) = core.parts();

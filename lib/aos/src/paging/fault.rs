@@ -88,7 +88,7 @@ fn put(
     match (kind, found.page) {
         (_, Some(page)) if permits(page.flags, access) => Ok(Next::Is(Resolution::Again)),
         (Kind::Paged(number), _) => Ok(Next::Ask(number)),
-        (Kind::CopyOnWrite, Some(page)) if may => {
+        (Kind::CopyOnWrite, Some(page)) if may && access == Access::Write => {
             let original = Page {
                 frame: page.frame.cap,
                 offset: page.offset,
