@@ -158,8 +158,8 @@ impl<C: Copy + Default> Order for Parts<C> {
         &mut node.link
     }
     fn sum(node: &mut Node<C>, left: Option<&Node<C>>, right: Option<&Node<C>>) {
-        let of = |node: Option<&Node<C>>| node.and_then(Node::part).map(|part| part.gaps);
-        let (left, right) = (of(left), of(right));
+        let left = left.and_then(Node::part).map(|part| &part.gaps);
+        let right = right.and_then(Node::part).map(|part| &part.gaps);
         if let Some(part) = node.part_mut() {
             part.gaps = Gaps::around(left, part.span, right);
         }

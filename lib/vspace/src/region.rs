@@ -1,6 +1,7 @@
 //! Regions: who has which addresses, with which flags.
 //!
-//! A region is kept as parts, each with the same flags throughout. What a change of flags splits, the change back joins again.
+//! A region is kept as parts, each with the same flags throughout. What a change of flags splits, the change back joins again, unless it is
+//! wished that parts stay apart for the next change ([`Space::set_apart`]).
 
 use crate::RESERVE_NODES;
 use crate::error::Why;
@@ -291,7 +292,9 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             }
             let start = part.span.start;
             at = part.span.end;
-            self.join_parts(start);
+            if self.counts.parts > self.apart {
+                self.join_parts(start);
+            }
         }
         Ok(())
     }

@@ -120,6 +120,8 @@ pub struct Space<C, S> {
     pub(crate) counts: Counts,
     /// There may be tables without entries that could not be taken away.
     pub(crate) has_empty: bool,
+    /// While there are no more parts than that, those of a region that have become alike stay apart.
+    pub(crate) apart: usize,
 }
 
 impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
@@ -138,7 +140,14 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 runs: 0,
             },
             has_empty: false,
+            apart: 0,
         }
+    }
+
+    /// Lets parts of regions that have become alike stay apart while there are at most so many parts; without that, none do. Changing the flags of
+    /// the same pages again and again costs less then.
+    pub const fn set_apart(&mut self, parts: usize) {
+        self.apart = parts;
     }
 
     /// The memory of the nodes, to let it grow.

@@ -70,6 +70,7 @@ impl Core {
             keeper: Keeper::new(&plan::PLAN),
             failed: None,
         };
+        core.space.set_apart(plan::APART);
         // There are nodes for that.
         for area in plan::AREAS {
             let place = Place::At(area.start);

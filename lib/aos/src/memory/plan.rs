@@ -104,6 +104,9 @@ const fn area(offset: u64, bytes: u64) -> Area {
     }
 }
 
+/// Parts of regions up to which none are joined.
+pub(super) const APART: usize = 512;
+
 /// Nodes that there are in the beginning: those that must be there before more can be made, and a few for what is made first.
 pub(super) const FIRST_NODES: [usize; 4] = [
     first(REGION_NODES),
