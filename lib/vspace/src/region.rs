@@ -274,6 +274,19 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         self.set_end(left_id, end);
     }
 
+    /// Joins parts of a span that are alike.
+    pub(crate) fn join_alike(&mut self, span: Span) {
+        let mut at = span.start;
+        while at <= span.end
+            && let Some(id) = self.parts.at_least(&self.arena, &at)
+            && let Some(part) = self.part(id).map(|part| part.span)
+            && part.start <= span.end
+        {
+            self.join_parts(part.start);
+            at = part.end;
+        }
+    }
+
     /// Changes all parts of a span, which takes [`Self::split_needs`].
     ///
     /// # Errors

@@ -1,16 +1,14 @@
 //! Copy on write: a frame that is read where it is, and whose pages are copied when they are written.
 //!
 //! The frame is mapped as any other, without the right to write. A write faults; the page is copied into a frame of the region's own, which
-//! takes the place of the original. The copy is made at a *scratch* page, under the lock of the core: nobody sees it before it is whole, and who
+//! takes the place of the original. To take a page out of a long Mapping the rest is mapped again, so it is cut into chunks first. The copy is made at a *scratch* page, under the lock of the core: nobody sees it before it is whole, and who
 //! faults at the page meanwhile waits for the lock and tries again. The page is not there for a moment, and then with the new contents.
 //!
 //! Barrelfish counterpart: none in the library; upstream's `vspace_mmu_aware` only grows.
 
 use super::kind::Kind;
 use super::own::{Request, map_own};
-use super::{
-    Backing, Choice, Name, Owner, Page, PageSize, Part, Place, Span, error_of, reserve_error,
-};
+use super::{Backing, Choice, Name, Owner, PageSize, Part, Place, Span, error_of, reserve_error};
 use crate::arch::memory::copy_page as copy_words;
 use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode};
@@ -18,6 +16,7 @@ use crate::memory::{Core, step};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
+use vspace::Found;
 
 /// What pages permit at most that were not copied.
 const ORIGINAL: PageFlags = PageFlags::READ_EXECUTE;
@@ -67,11 +66,45 @@ fn make_scratch(core: &mut Core) -> Result<(), Error> {
     made
 }
 
-/// Puts a copy in the place of a page.
-pub(super) fn copy_page(core: &mut Core, address: u64, original: &Page) -> Result<(), Error> {
-    let scratch = core
-        .scratch
-        .ok_or(Error::new(ErrorCode::LibVspaceCurrentInit))?;
+/// Pages that are cut from a long Mapping when one of them is written. The next of them to be written is cut from these only.
+const CHUNK: u64 = 16;
+
+/// Cuts the pages around one from their Mapping, if that is much longer.
+fn cut_chunk(core: &mut Core, address: u64, found: &Found<Name>) -> Result<(), Error> {
+    let Some(page) = found.page else {
+        return Ok(());
+    };
+    let bytes = CHUNK * BASE_PAGE_SIZE;
+    if page.run.bytes() <= 2 * bytes {
+        return Ok(());
+    }
+    let start = address - address % bytes;
+    let part = found.region.span;
+    let chunk = Span {
+        start: start.max(page.run.start).max(part.start),
+        end: (start + bytes).min(page.run.end).min(part.end),
+    };
+    let ahead = address - address % BASE_PAGE_SIZE - chunk.start;
+    let original = Backing {
+        frame: page.frame,
+        offset: page.offset - ahead,
+        address: PhysAddr(0),
+    };
+    let (space, mut env) = core.parts();
+    let choice = Choice::Exactly(PageSize::Base);
+    let gone = space.unback(&mut env, chunk);
+    let cut = gone.and_then(|()| space.back_first(&mut env, chunk, original, ORIGINAL, choice));
+    env.settle();
+    cut.map(|_| ())
+        .map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
+}
+
+/// Puts a copy in the place of a page of the original.
+pub(super) fn copy_page(core: &mut Core, address: u64, found: &Found<Name>) -> Result<(), Error> {
+    let (Some(scratch), Some(original)) = (core.scratch, found.page) else {
+        return Err(Error::new(ErrorCode::LibVspaceCurrentInit));
+    };
+    cut_chunk(core, address, found)?;
     let page = page_at(address);
     let frame = core.memory.page()?;
     let copy = Backing {
@@ -84,7 +117,7 @@ pub(super) fn copy_page(core: &mut Core, address: u64, original: &Page) -> Resul
     };
     let original = (
         Backing {
-            frame: Name::of(original.frame),
+            frame: original.frame,
             offset: original.offset,
             address: PhysAddr(0),
         },

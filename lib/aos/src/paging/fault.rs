@@ -7,7 +7,7 @@
 //! A page that is there and permits the access was put there meanwhile by another thread: then the access is only tried again.
 
 use super::kind::Kind;
-use super::{Backing, Choice, Name, Owner, Page, PageSize, Span, copy, error_of, pager, rest};
+use super::{Backing, Choice, Name, Owner, PageSize, Span, copy, error_of, pager, rest};
 use crate::console;
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
@@ -88,14 +88,8 @@ fn put(
     match (kind, found.page) {
         (_, Some(page)) if permits(page.flags, access) => Ok(Next::Is(Resolution::Again)),
         (Kind::Paged(number), _) => Ok(Next::Ask(number)),
-        (Kind::CopyOnWrite, Some(page)) if may && access == Access::Write => {
-            let original = Page {
-                frame: page.frame.cap,
-                offset: page.offset,
-                flags: page.flags,
-                size: page.size,
-            };
-            copy::copy_page(core, address, &original)?;
+        (Kind::CopyOnWrite, Some(_)) if may && access == Access::Write => {
+            copy::copy_page(core, address, &found)?;
             Ok(Next::Is(Resolution::Done))
         }
         (Kind::Stack, None) if may => {
