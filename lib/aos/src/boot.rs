@@ -3,6 +3,10 @@
 //! init has the boot information mapped from its first instruction; a domain that init trusts (a test program started at
 //! boot) gets the frame in its BOOTINFO slot and the module CNode, and maps it.
 
+mod file;
+
+pub use file::{File, PrivateFile};
+
 use crate::arch::memory;
 use crate::cap::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt};

@@ -6,38 +6,99 @@
 //! invoked there), with copies for the child in its page CNode.
 //!
 //! Where address, length and the frame's place allow, cached memory is mapped by blocks of 2 MiB or 1 GiB: one entry instead of 512, and no
-//! table below.
+//! table below. A program may also say which.
+//!
+//! | Here | |
+//! |---|---|
+//! | [`paging_map_frame_attr`], [`paging_map_fixed_attr`] | a frame from its beginning |
+//! | [`paging_map_part`], [`paging_map_part_at`] | any part of a frame, by pages of a certain size |
+//! | [`paging_map_copy_on_write`] | a frame whose pages are copied when they are written |
+//! | [`paging_alloc`] | addresses only, to map something there |
+//! | [`paging_alloc_lazy`], [`paging_alloc_lazy_large`], [`paging_discard`] | memory that comes when it is touched |
+//! | [`pager`] | regions that the program serves itself |
+//! | [`paging_unmap`], [`paging_unmap_part`] | the end of all these |
+//! | [`paging_protect`], [`paging_join`], [`paging_lookup`] | flags; fewer Mappings; what is there |
+//! | [`paging_rest`], [`paging_resting`] | which lazy memory is in use |
+//! | [`PagingState`] | the space of a new domain |
+//!
+//! All may be called by any thread; those that are not `unsafe` do no harm to what Rust values are in. An operation that fails has changed
+//! nothing, unless the kernel refuses what it did before.
 //!
 //! What is below [`OWN_START`] can be looked up, protected and unmapped too, by the books that the parent has written down ([`program_lookup`] and so on).
 //!
 //! Barrelfish counterpart: the course's `lib/aos/paging.c`; upstream's vspace, vregion, memobj and pmap in one.
 
+mod copy;
 pub(crate) mod fault;
+mod frame;
+mod kind;
+mod lazy;
+mod own;
+pub mod pager;
 mod program;
+mod rest;
 mod tables;
 
+pub use copy::paging_map_copy_on_write;
+pub use frame::MappedFrame;
+pub use kind::Kind;
+pub(crate) use lazy::{Stacks, paging_alloc_stacks, paging_free_stacks};
+pub use lazy::{paging_alloc_lazy, paging_alloc_lazy_large, paging_discard};
+pub use rest::{paging_rest, paging_resting};
+pub(crate) use tables::{Name, Own, Owner, Spare};
+pub use vspace::{Choice, PageSize};
+
 use crate::account::Account;
-use crate::arch::memory::Mapped;
-use crate::cap::{CapRef, cap_direct_identify};
+use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode, ResultExt};
-use crate::memory::{self, Core, step, step_back};
+use crate::memory::{self, Core, look, step};
 use crate::nodes::{self, Nodes};
 use alloc::vec::Vec;
-use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
+use kind::check_programs;
+use kpi::addr::{CapAddr, VirtAddr};
 use kpi::args::PagingItem;
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
+use own::{Request, map_own, unmap_last, unmap_own};
 pub use program::{ProgramPage, program_lookup, program_protect, program_unmap};
 use tables::{Foreign, Kernel};
-pub(crate) use tables::{Name, Own, Spare};
-use vspace::{Attributes, Backing, Cause, Choice, Node, PageSize, Place, Role, Space, Span, Why};
+use vspace::{Backing, Cause, Node, Place, Role, Space, Span, Why};
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
 /// Bytes for them.
 pub const OWN_BYTES: u64 = 1 << 39;
 
-/// Maps a frame somewhere in the own address space.
+/// Bytes of the guard before a stack.
+pub(crate) const GUARD_BYTES: u64 = 16384;
+
+/// What of a frame is mapped, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The first byte, a multiple of a page.
+    pub offset: u64,
+    /// How many (rounded up to pages).
+    pub bytes: u64,
+    /// What the pages permit.
+    pub flags: PageFlags,
+    /// Which pages: the largest that are possible, or those of one size only.
+    pub pages: Choice,
+}
+
+impl Part {
+    /// So many bytes from the first one on, by the largest pages.
+    #[must_use]
+    pub const fn first(bytes: u64, flags: PageFlags) -> Self {
+        Self {
+            offset: 0,
+            bytes,
+            flags,
+            pages: Choice::Auto,
+        }
+    }
+}
+
+/// Maps the first `bytes` bytes of a frame somewhere in the own address space.
 ///
 /// # Errors
 /// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`, `LIB_ERR_FRAME_IDENTIFY`, and those of [`paging_map_fixed_attr`].
@@ -46,146 +107,21 @@ pub fn paging_map_frame_attr(
     bytes: u64,
     flags: PageFlags,
 ) -> Result<VirtAddr, Error> {
-    let bytes = span(VirtAddr(0), bytes)?.bytes();
-    let mapped = map_own(None, frame, bytes, flags)?;
-    Ok(VirtAddr(mapped.start))
+    paging_map_part(frame, &Part::first(bytes, flags))
 }
 
-/// The tag of regions whose pages come into being when they are touched. Their frames belong to the region.
-const LAZY: u32 = 1;
-
-/// Takes addresses for so many bytes (rounded up to pages) of memory, each page of which comes into being, zeroed, when it is touched first.
-/// [`paging_unmap`] gives it back, [`paging_discard`] only the memory.
+/// Maps a part of a frame somewhere in the own address space.
 ///
 /// # Errors
-/// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`; `LIB_ERR_PMAP_DO_MAP` on top of: flags that no page can have.
-pub fn paging_alloc_lazy(bytes: u64, flags: PageFlags) -> Result<VirtAddr, Error> {
-    let bytes = span(VirtAddr(0), bytes)?.bytes();
-    let attributes = Attributes {
-        tag: LAZY,
-        ..Attributes::memory(flags)
-    };
-    let size = match bytes < LARGE_PAGE_SIZE {
-        true => PageSize::Base,
-        false => PageSize::Large,
-    };
-    step(|core| {
-        let taken = core.space.reserve(Place::Anywhere(size), bytes, attributes);
-        taken
-            .map(|taken| VirtAddr(taken.start))
-            .map_err(reserve_error)
-    })
+/// As [`paging_map_frame_attr`]; `LIB_ERR_VREGION_BAD_ALIGNMENT` also if offset, bytes or frame do not suit the size of pages that is asked
+/// for.
+pub fn paging_map_part(frame: CapRef, part: &Part) -> Result<VirtAddr, Error> {
+    let request = Request::of(frame, part)?;
+    map_own(None, &request).map(|span| VirtAddr(span.start))
 }
 
-fn reserve_error(why: Why) -> Error {
-    error_of(why.into(), ErrorCode::LibPmapDoMap)
-}
-
-/// Gives the memory of pages of lazy regions back; the addresses stay, and are zero when they are touched again. Answers how many bytes came
-/// back.
-///
-/// # Safety
-/// Nothing refers to what is in these pages any more.
-///
-/// # Errors
-/// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_NOT_MAPPED`: some of it is not of a lazy region; `LIB_ERR_PMAP_UNMAP` on the kernel's
-/// error.
-pub unsafe fn paging_discard(address: VirtAddr, bytes: u64) -> Result<u64, Error> {
-    let span = span(address, bytes)?;
-    let mut at = span.start;
-    let mut freed = 0;
-    while at < span.end {
-        let step = step_back(|core| {
-            let (space, mut env) = core.parts();
-            let region = space.next_region(VirtAddr(at));
-            let is_lazy =
-                |region: &vspace::Region| region.attributes.tag == LAZY && region.span.start <= at;
-            if !region.as_ref().is_some_and(is_lazy) {
-                return Err(Error::new(ErrorCode::LibPmapNotMapped));
-            }
-            let run = space.next_run(VirtAddr(at)).map(|page| page.run);
-            let Some(run) = run.filter(|run| run.start < span.end) else {
-                return Ok(None);
-            };
-            let here = Span {
-                start: run.start.max(at),
-                end: run.end.min(span.end),
-            };
-            let gone = space.unback(env.that_frees(), here);
-            env.settle();
-            gone.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))?;
-            Ok(Some(here))
-        })?;
-        match step {
-            Some(gone) => (at, freed) = (gone.end, freed + gone.bytes()),
-            None => break,
-        }
-    }
-    Ok(freed)
-}
-
-/// Bytes of the guard before a stack.
-pub(crate) const GUARD_BYTES: u64 = 16384;
-
-/// Addresses of a thread's stacks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stacks {
-    /// The stack, behind a guard; lazy.
-    pub(crate) stack: Span,
-    /// The exception stack, behind another; all there.
-    pub(crate) exception_stack: Span,
-}
-
-/// Takes addresses for a stack and an exception stack of so many bytes, whole pages. [`paging_unmap`] of where the first guard begins, which
-/// is [`GUARD_BYTES`] before the stack, gives all back.
-///
-/// # Errors
-/// As [`paging_map_frame_attr`]; `LIB_ERR_RAM_ALLOC`.
-pub(crate) fn paging_alloc_stacks(bytes: u64, exception_bytes: u64) -> Result<Stacks, Error> {
-    let attributes = Attributes {
-        tag: LAZY,
-        ..Attributes::memory(PageFlags::READ_WRITE)
-    };
-    let place = Place::Anywhere(PageSize::Base);
-    let total = 2 * GUARD_BYTES + bytes + exception_bytes;
-    step(|core| {
-        let taken = core.space.reserve(place, total, attributes);
-        let taken = taken.map_err(reserve_error)?;
-        let [guard, stack, second, exception_stack] =
-            cut(taken, [GUARD_BYTES, bytes, GUARD_BYTES, exception_bytes]);
-        let made = (|| {
-            core.space.guard(guard).map_err(reserve_error)?;
-            core.space.guard(second).map_err(reserve_error)?;
-            let pages = exception_stack.start..exception_stack.end;
-            for page in pages.step_by(BASE_PAGE_SIZE as usize) {
-                fault::back(core, page)?;
-            }
-            Ok(())
-        })();
-        if made.is_err() {
-            let (space, mut env) = core.parts();
-            // What cannot be unmapped keeps its addresses out of use.
-            let _ = space.unmap(env.that_frees(), taken);
-            env.settle();
-        }
-        made.map(|()| Stacks {
-            stack,
-            exception_stack,
-        })
-    })
-}
-
-/// Cuts a span from its start on.
-fn cut<const N: usize>(span: Span, bytes: [u64; N]) -> [Span; N] {
-    let mut at = span.start;
-    bytes.map(|bytes| {
-        let start = at;
-        at += bytes;
-        Span { start, end: at }
-    })
-}
-
-/// Maps the first `bytes` bytes of a frame at `address` of the own address space, which must be at or above [`OWN_START`].
+/// Maps the first `bytes` bytes of a frame at `address` of the own address space, which must be at or above [`OWN_START`]: where nothing is
+/// yet, or inside of what [`paging_alloc`] took.
 ///
 /// # Errors
 /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_ADDR_NOT_FREE` (below [`OWN_START`], or in use), `LIB_ERR_PMAP_DO_MAP` on top of
@@ -196,26 +132,91 @@ pub fn paging_map_fixed_attr(
     bytes: u64,
     flags: PageFlags,
 ) -> Result<(), Error> {
-    let span = span(address, bytes)?;
+    paging_map_part_at(address, frame, &Part::first(bytes, flags))
+}
+
+/// Maps a part of a frame at `address`.
+///
+/// # Errors
+/// As [`paging_map_fixed_attr`] and [`paging_map_part`].
+pub fn paging_map_part_at(address: VirtAddr, frame: CapRef, part: &Part) -> Result<(), Error> {
+    let span = span(address, part.bytes)?;
     let within = own_span()?;
     if span.start < within.start || span.end > within.end {
         return Err(Error::new(ErrorCode::LibPmapAddrNotFree));
     }
-    map_own(Some(address), frame, span.bytes(), flags).map(|_| ())
+    map_own(Some(address), &Request::of(frame, part)?).map(|_| ())
 }
 
-/// Unmaps what was mapped at `address`. The frame itself stays.
+/// Takes addresses for so many bytes (rounded up to pages) that begin at a multiple of `alignment`, at most 1 GiB. An access to them is a fault
+/// until something is mapped there by [`paging_map_fixed_attr`], which then is a region of its own, and [`paging_unmap`] makes its addresses
+/// free. What is left goes back by [`paging_unmap`], too.
+///
+/// # Errors
+/// `LIB_ERR_OUT_OF_VIRTUAL_ADDR`, `LIB_ERR_VREGION_BAD_ALIGNMENT`.
+pub fn paging_alloc(bytes: u64, alignment: u64) -> Result<VirtAddr, Error> {
+    let bytes = span(VirtAddr(0), bytes)?.bytes();
+    let size = PageSize::ALL
+        .into_iter()
+        .find(|size| alignment.is_power_of_two() && alignment <= size.bytes())
+        .ok_or(Error::new(ErrorCode::LibVregionBadAlignment))?;
+    let attributes = Kind::Reserved.attributes(PageFlags::READ);
+    step(|core| {
+        let taken = core.space.reserve(Place::Anywhere(size), bytes, attributes);
+        taken
+            .map(|taken| VirtAddr(taken.start))
+            .map_err(reserve_error)
+    })
+}
+
+/// Unmaps what was mapped at `address`. The frame itself stays, what came by being touched goes.
 ///
 /// # Safety
 /// Nothing refers to the memory any more.
 ///
 /// # Errors
-/// `LIB_ERR_PMAP_NOT_MAPPED`, `LIB_ERR_PMAP_UNMAP` on the kernel's error.
+/// `LIB_ERR_PMAP_NOT_MAPPED`, `LIB_ERR_PMAP_OTHER_KIND`, `LIB_ERR_PMAP_UNMAP` on the kernel's error.
 pub unsafe fn paging_unmap(address: VirtAddr) -> Result<(), Error> {
-    let code = ErrorCode::LibPmapUnmap;
-    let mapped = memory::look(|core| core.space.extent(address))?;
-    let mapped = mapped.filter(|mapped| mapped.start == address.0);
-    unmap_own(mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?).push_err(code)
+    unmap_regions(address, check_programs)
+}
+
+/// Unmaps the region that begins at an address, if it may be.
+fn unmap_regions(
+    address: VirtAddr,
+    check: impl FnOnce(&kind::Books, Span) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mapped = look(|core| {
+        let mapped = core.space.extent(address);
+        let mapped = mapped.filter(|mapped| mapped.start == address.0);
+        let mapped = mapped.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
+        check(&core.space, mapped).map(|()| mapped)
+    })??;
+    unmap_own(mapped).push_err(ErrorCode::LibPmapUnmap)
+}
+
+/// Unmaps any pages of any mappings; what is left of them on both sides are mappings of their own. All of it must be mapped, or be addresses
+/// that are taken.
+///
+/// # Safety
+/// As [`paging_unmap`].
+///
+/// # Errors
+/// As [`paging_unmap`], and `LIB_ERR_VREGION_BAD_ALIGNMENT`.
+pub unsafe fn paging_unmap_part(address: VirtAddr, bytes: u64) -> Result<(), Error> {
+    let span = span(address, bytes)?;
+    look(|core| {
+        let mut at = span.start;
+        while at < span.end {
+            let region = core.space.next_region(VirtAddr(at));
+            let region = region.filter(|region| region.span.start <= at);
+            at = region
+                .ok_or(Error::new(ErrorCode::LibPmapNotMapped))?
+                .span
+                .end;
+        }
+        check_programs(&core.space, span)
+    })??;
+    unmap_own(span).push_err(ErrorCode::LibPmapUnmap)
 }
 
 /// As [`paging_unmap`], for the reaper of capabilities: refuses where it would have to wait.
@@ -239,53 +240,105 @@ pub(crate) unsafe fn paging_try_unmap(address: VirtAddr) -> Result<(), Error> {
     })
 }
 
-/// A frame mapped in the own address space, as Rust sees it.
-#[derive(Debug)]
-pub struct MappedFrame {
-    view: Mapped,
+/// Gives any pages of any mappings other flags, also those that come into being later. Pages of copy-on-write regions that were not copied
+/// yet stay read-only until they are.
+///
+/// # Errors
+/// `LIB_ERR_VREGION_BAD_ALIGNMENT` (also for 2 MiB pages that are to be uncached), `LIB_ERR_PMAP_NOT_MAPPED`, `LIB_ERR_PMAP_ADDR_NOT_FREE`
+/// (addresses only), `LIB_ERR_PMAP_OTHER_KIND`, `LIB_ERR_PMAP_MODIFY_FLAGS` on top of the kernel's error.
+pub fn paging_protect(address: VirtAddr, bytes: u64, flags: PageFlags) -> Result<(), Error> {
+    let span = span(address, bytes)?;
+    step(|core| {
+        check_programs(&core.space, span)?;
+        protect(core, span, flags)
+    })
 }
 
-impl MappedFrame {
-    /// Maps a whole frame.
-    ///
-    /// # Errors
-    /// As [`paging_map_frame_attr`]; `LIB_ERR_FRAME_IDENTIFY`.
-    pub fn new(frame: CapRef, flags: PageFlags) -> Result<Self, Error> {
-        let bytes = cap_direct_identify(frame)
-            .push_err(ErrorCode::LibFrameIdentify)?
-            .size();
-        Self::part(frame, bytes, flags)
-    }
+/// Gives pages other flags, whatever they are for.
+fn protect(core: &mut Core, span: Span, flags: PageFlags) -> Result<(), Error> {
+    let (space, mut env) = core.parts();
+    let changed = space.protect(&mut env, span, flags);
+    env.settle();
+    changed.map_err(|error| error_of(error, ErrorCode::LibPmapModifyFlags))
+}
 
-    /// Maps the first `bytes` bytes of a frame.
-    ///
-    /// # Errors
-    /// As [`paging_map_frame_attr`].
-    pub fn part(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<Self, Error> {
-        let address = paging_map_frame_attr(frame, bytes, flags)?;
-        // SAFETY: just mapped at fresh addresses that only this value knows; unmapped in `unmap`, which takes it.
-        let view = unsafe { Mapped::new(address, bytes as usize) };
-        Ok(Self { view })
-    }
+/// Makes one Mapping of those between two addresses that map one frame in one go, where one table has them; saves slots and nodes after many
+/// small operations. The pages are not there for a moment: a thread that touches them waits. Answers how many Mappings were saved.
+///
+/// # Errors
+/// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_OTHER_KIND`, `LIB_ERR_PMAP_DO_MAP` on top of the kernel's error.
+pub fn paging_join(address: VirtAddr, bytes: u64) -> Result<usize, Error> {
+    join(span(address, bytes)?, check_programs)
+}
 
-    /// The memory.
-    pub const fn view(&self) -> &Mapped {
-        &self.view
+/// Joins Mappings, table by table.
+fn join(
+    span: Span,
+    check: impl Fn(&kind::Books, Span) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let (mut at, mut saved) = (span.start, 0);
+    while at < span.end {
+        let end = (at + 1).next_multiple_of(LARGE_PAGE_SIZE).min(span.end);
+        saved += step(|core| {
+            let here = Span { start: at, end };
+            check(&core.space, here)?;
+            let (space, mut env) = core.parts();
+            let joined = space.join(&mut env, here);
+            env.settle();
+            joined.map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
+        })?;
+        at = end;
     }
+    Ok(saved)
+}
 
-    /// The memory, to write.
-    pub const fn view_mut(&mut self) -> &mut Mapped {
-        &mut self.view
-    }
+/// The memory of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// The frame. If it came by being touched, it belongs to the region.
+    pub frame: CapRef,
+    /// Which byte of it the address is, rounded down to 4 KiB.
+    pub offset: u64,
+    /// What the page permits; the region may permit more.
+    pub flags: PageFlags,
+    /// How large the page is.
+    pub size: PageSize,
+}
 
-    /// Unmaps it. (Dropping keeps it mapped for good.)
-    ///
-    /// # Errors
-    /// As [`paging_unmap`].
-    pub fn unmap(self) -> Result<(), Error> {
-        // SAFETY: the only view is consumed.
-        unsafe { paging_unmap(self.view.address()) }
-    }
+/// What is at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Where its region begins.
+    pub start: VirtAddr,
+    /// How many bytes the region has.
+    pub bytes: u64,
+    /// What the region permits at the address.
+    pub flags: PageFlags,
+    /// What the region is for.
+    pub kind: Kind,
+    /// The memory, if there is some.
+    pub page: Option<Page>,
+}
+
+/// What is at an address; `None`: nothing that this library knows of.
+pub fn paging_lookup(address: VirtAddr) -> Option<Found> {
+    let found = look(|core| {
+        let found = core.space.lookup(address)?;
+        Some((found, core.space.extent(address)?))
+    });
+    let (found, region) = found.ok()??;
+    Some(Found {
+        start: VirtAddr(region.start),
+        bytes: region.bytes(),
+        flags: found.region.attributes.flags,
+        kind: Kind::of(found.region.attributes.tag),
+        page: found.page.map(|page| Page {
+            frame: page.frame.cap,
+            offset: page.offset,
+            flags: page.flags,
+            size: page.size,
+        }),
+    })
 }
 
 /// The addresses of the own space.
@@ -301,19 +354,8 @@ fn span(address: VirtAddr, bytes: u64) -> Result<Span, Error> {
         .ok_or(Error::new(ErrorCode::LibVregionBadAlignment))
 }
 
-/// The first byte of a frame, and what pages it may be mapped by.
-fn whole(frame: CapRef, bytes: u64, flags: PageFlags) -> Result<(Backing<Name>, Choice), Error> {
-    let backing = |address| Backing {
-        frame: Name(frame),
-        offset: 0,
-        address,
-    };
-    // Where it is does not matter if no block is possible.
-    if bytes < LARGE_PAGE_SIZE || flags.contains(PageFlags::NOCACHE) {
-        return Ok((backing(PhysAddr(0)), Choice::Exactly(PageSize::Base)));
-    }
-    let capability = cap_direct_identify(frame).push_err(ErrorCode::LibFrameIdentify)?;
-    Ok((backing(PhysAddr(capability.address())), Choice::Auto))
+fn reserve_error(why: Why) -> Error {
+    error_of(why.into(), ErrorCode::LibPmapDoMap)
 }
 
 /// The error of an operation, with `code` on top of the kernel's.
@@ -334,90 +376,6 @@ pub(crate) fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
     }
 }
 
-/// Maps in the own space: the addresses in the first step, with the first of the memory; the rest in one step for each table.
-fn map_own(
-    at: Option<VirtAddr>,
-    frame: CapRef,
-    bytes: u64,
-    flags: PageFlags,
-) -> Result<Span, Error> {
-    let code = ErrorCode::LibPmapDoMap;
-    let (backing, choice) = whole(frame, bytes, flags)?;
-    let attributes = Attributes::memory(flags);
-    let (span, done) = step(|core| {
-        let (space, mut env) = core.parts();
-        let reserved = space.reserve_for(at, bytes, backing, attributes, choice);
-        let span = reserved.map_err(reserve_error)?;
-        let backed = space.back_first(&mut env, span, backing, PageFlags::MASK, choice);
-        if backed.is_err() {
-            // Nothing is there, so nothing can go wrong.
-            let _ = space.unmap(&mut env, span);
-        }
-        env.settle();
-        let done = backed.map_err(|error| error_of(error, code))?;
-        Ok((span, done))
-    })?;
-    let rest = Span {
-        start: done.end,
-        ..span
-    };
-    let backing = Backing {
-        offset: done.bytes(),
-        ..backing
-    };
-    let backed = back_own(rest, backing, PageFlags::MASK, choice);
-    if backed.is_err() {
-        // The error that counts is the first; what cannot be unmapped keeps its addresses out of use.
-        let _ = unmap_own(span);
-    }
-    backed.map(|()| span)
-}
-
-/// Puts memory behind pages of the own space, in one step for each table.
-fn back_own(
-    span: Span,
-    backing: Backing<Name>,
-    limit: PageFlags,
-    choice: Choice,
-) -> Result<(), Error> {
-    let mut rest = span;
-    while rest.bytes() > 0 {
-        let backing = Backing {
-            offset: backing.offset + (rest.start - span.start),
-            ..backing
-        };
-        let done = step(|core| {
-            let (space, mut env) = core.parts();
-            let backed = space.back_first(&mut env, rest, backing, limit, choice);
-            env.settle();
-            backed.map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
-        })?;
-        rest.start = done.end;
-    }
-    Ok(())
-}
-
-/// Unmaps pages of the own space, in one step for each Mapping.
-fn unmap_own(span: Span) -> Result<(), Error> {
-    let mut rest = Some(span);
-    while let Some(span) = rest {
-        rest = step_back(|core| unmap_last(core, span))?;
-    }
-    Ok(())
-}
-
-fn unmap_last(core: &mut Core, span: Span) -> Result<Option<Span>, Error> {
-    let (space, mut env) = core.parts();
-    let last = space.lookup(VirtAddr(span.end.saturating_sub(1)));
-    // All of the last Mapping lies in one region, and a region has one tag.
-    if last.is_some_and(|last| last.region.attributes.tag == LAZY) {
-        env.that_frees();
-    }
-    let rest = space.unmap_last(&mut env, span);
-    env.settle();
-    rest.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))
-}
-
 /// The address space of a domain that is being made here.
 #[derive(Debug)]
 pub struct PagingState {
@@ -435,7 +393,7 @@ impl PagingState {
     pub fn foreign(root: CapRef, croot: CapAddr, account: Account) -> Result<Self, Error> {
         let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
         Ok(Self {
-            space: Space::new(Name(root), within, Nodes::new()),
+            space: Space::new(Name::of(root), within, Nodes::new()),
             home: Foreign::new(croot, account),
             spare: Spare::default(),
         })
@@ -452,7 +410,8 @@ impl PagingState {
         let reserved = words.try_reserve_exact(self.space.counts().nodes());
         reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
         for item in self.space.items() {
-            let item = item.try_map(|role, Name(cap)| {
+            let item = item.try_map(|role, name: Name| {
+                let cap = name.cap;
                 let address = match role {
                     Role::Table => self.home.name_of_table(cap),
                     Role::Mapping => Some(cap.addr()),
@@ -509,8 +468,9 @@ impl PagingState {
         flags: PageFlags,
     ) -> Result<Span, Error> {
         let code = ErrorCode::LibPmapDoMap;
-        let (backing, choice) = whole(frame, bytes, flags)?;
-        let attributes = Attributes::memory(flags);
+        let request = Request::of(frame, &Part::first(bytes, flags))?;
+        let (backing, choice) = (request.backing, request.choice);
+        let attributes = request.attributes;
         loop {
             let mut env = Kernel::new(&mut self.home, &mut self.spare);
             let space = &mut self.space;

@@ -20,11 +20,11 @@ pub fn slot_alloc() -> Result<CapRef, Error> {
     step(|core| core.memory.slot()).push_err(ErrorCode::LibSlotAlloc)
 }
 
-/// How many slots there are, and how many of them are free, or at hand for mappings and page faults.
+/// How many slots there are, and how many of them are free, or at hand for mappings, or hold pages that are at hand for page faults.
 pub fn slot_usage() -> (u32, u32) {
     look(|core| {
         let slots = &core.memory.slots;
-        let at_hand = (core.memory.pages() + core.spare.slots()) as u32;
+        let at_hand = core.memory.pages() as u32 + core.spare.slots();
         (slots.slots(), slots.free_slots() + at_hand)
     })
     .unwrap_or_default()

@@ -253,6 +253,8 @@ impl<O: Order> Tree<O> {
         }
     }
 
+    /// Not inline, so that what calls itself has a small frame.
+    #[inline(never)]
     fn sum<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, id: Id) {
         if !Self::SUMS {
             return;

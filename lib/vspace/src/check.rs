@@ -20,7 +20,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 return Err("a part that is empty, or outside");
             }
             let (left, right) = Tree::<Parts<C>>::children(&self.arena, id);
-            let of = |id| self.part(id).map(|part| part.gaps);
+            let of = |id| self.part(id).map(|part| &part.gaps);
             if part.gaps != Gaps::around(of(left), part.span, of(right)) {
                 return Err("a sum of gaps");
             }

@@ -33,7 +33,7 @@ impl Gaps {
     }
 
     /// Of a region with those on its left and on its right.
-    pub(crate) fn around(left: Option<Self>, own: Span, right: Option<Self>) -> Self {
+    pub(crate) fn around(left: Option<&Self>, own: Span, right: Option<&Self>) -> Self {
         let most = PageSize::ALL.map(|size| {
             let on_left = left.map_or(0, |gaps| {
                 gaps.most(size).max(room(gaps.last, own.start, size))

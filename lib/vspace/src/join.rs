@@ -12,7 +12,7 @@ use kpi::rights::PageFlags;
 
 impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
     /// Joins runs of a span (and those that reach into it) that are of the same frame and follow one another in it, in one table and with
-    /// the same flags: they are unmapped, and mapped by one Mapping. Saves a node and a Mapping for each but one. Joins no pages into
+    /// the same flags: they are unmapped, and mapped by one Mapping. Parts of regions that are alike become one before. Saves a node and a Mapping for each but one. Joins no pages into
     /// blocks.
     ///
     /// Answers how many runs were saved.
@@ -26,6 +26,7 @@ impl<C: Copy + Default + PartialEq, S: Store<Node<C>>> Space<C, S> {
         span: Span,
     ) -> Result<usize, Error<T::Error>> {
         self.inside(span)?;
+        self.join_alike(span);
         let before = self.counts.runs;
         let mut rest = span;
         while let Some(last) = self.last_run(rest) {

@@ -49,6 +49,15 @@ impl PageSize {
         }
     }
 
+    /// What entries of tables of level 1 to 3 map.
+    pub(crate) const fn of_level(level: u8) -> Self {
+        match level {
+            1 => Self::Huge,
+            2 => Self::Large,
+            _ => Self::Base,
+        }
+    }
+
     /// How large it is.
     #[must_use]
     pub const fn bytes(self) -> u64 {

@@ -163,6 +163,7 @@ impl<C: Copy + Default> Order for Parts<C> {
     }
     fn keep_sum(node: &mut Node<C>, left: Option<Option<Gaps>>, right: Option<Option<Gaps>>) {
         let (left, right) = (left.flatten(), right.flatten());
+        let (left, right) = (left.as_ref(), right.as_ref());
         if let Some(part) = node.part_mut() {
             part.gaps = Gaps::around(left, part.span, right);
         }

@@ -45,6 +45,19 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     ) -> Result<(), Error<T::Error>> {
         self.inside(span)?;
         permitted(flags)?;
+        if let Some((part, run)) = self.alone(span, flags) {
+            let group = Group {
+                table: run.table,
+                span,
+                level: run.level,
+                flags: limited(flags.0 as u8, run.limit),
+            };
+            self.change_entries(env, &group)?;
+            if let Some(part) = self.arena.get_mut(part).and_then(Node::part_mut) {
+                part.flags = (flags.0 & PageFlags::MASK.0) as u8;
+            }
+            return Ok(());
+        }
         self.reserved(span, false)?;
         if flags.contains(PageFlags::NOCACHE) && self.has_block(span) {
             return Err(Why::PageSize.into());
@@ -88,6 +101,19 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             })?;
         }
         changed
+    }
+
+    /// The part and the run of a span that is all of a part and lies in a run of cached pages: no books have to change but the flags. This is
+    /// the way of who protects the same pages again and again.
+    fn alone(&self, span: Span, flags: PageFlags) -> Option<(Id, &Run<C>)> {
+        let id = self.parts.find(&self.arena, &span.start)?;
+        let part = self.part(id)?;
+        let is_cached = (flags.0 | u64::from(part.flags)) & PageFlags::NOCACHE.0 == 0;
+        let may = is_cached && !part.is_guard && self.counts.parts <= self.apart;
+        let run = self
+            .run_at(span.start)
+            .filter(|_| may && part.span == span)?;
+        (run.level == 3 && span.end <= run.end()).then_some((id, run))
     }
 
     fn has_block(&self, span: Span) -> bool {

@@ -1,6 +1,7 @@
 //! Regions: who has which addresses, with which flags.
 //!
-//! A region is kept as parts, each with the same flags throughout. What a change of flags splits, the change back joins again.
+//! A region is kept as parts, each with the same flags throughout. What a change of flags splits, the change back joins again, unless it is
+//! wished that parts stay apart for the next change ([`Space::set_apart`]).
 
 use crate::RESERVE_NODES;
 use crate::error::Why;
@@ -273,6 +274,19 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         self.set_end(left_id, end);
     }
 
+    /// Joins parts of a span that are alike.
+    pub(crate) fn join_alike(&mut self, span: Span) {
+        let mut at = span.start;
+        while at <= span.end
+            && let Some(id) = self.parts.at_least(&self.arena, &at)
+            && let Some(part) = self.part(id).map(|part| part.span)
+            && part.start <= span.end
+        {
+            self.join_parts(part.start);
+            at = part.end;
+        }
+    }
+
     /// Changes all parts of a span, which takes [`Self::split_needs`].
     ///
     /// # Errors
@@ -291,7 +305,9 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             }
             let start = part.span.start;
             at = part.span.end;
-            self.join_parts(start);
+            if self.counts.parts > self.apart {
+                self.join_parts(start);
+            }
         }
         Ok(())
     }

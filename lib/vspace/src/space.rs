@@ -1,6 +1,7 @@
 //! The space itself, and what can be asked of it.
 
 use crate::error::Why;
+use crate::level::PageSize;
 use crate::node::{ByLevel, Node, Part, Parts, Run, Runs, limited};
 use crate::region::Region;
 use arena::{Arena, Id, Store, Tree};
@@ -94,6 +95,8 @@ pub struct Page<C> {
     pub offset: u64,
     /// What the page permits; the region may permit more.
     pub flags: PageFlags,
+    /// How large the pages of the Mapping are.
+    pub size: PageSize,
 }
 
 /// What is at an address.
@@ -122,6 +125,8 @@ pub struct Space<C, S> {
     pub(crate) counts: Counts,
     /// There may be tables without entries that could not be taken away.
     pub(crate) has_empty: bool,
+    /// While there are no more parts than that, those of a region that have become alike stay apart.
+    pub(crate) apart: usize,
 }
 
 impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
@@ -141,7 +146,14 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 runs: 0,
             },
             has_empty: false,
+            apart: 0,
         }
+    }
+
+    /// Lets parts of regions that have become alike stay apart while there are at most so many parts; without that, none do. Changing the flags of
+    /// the same pages again and again costs less then.
+    pub const fn set_apart(&mut self, parts: usize) {
+        self.apart = parts;
     }
 
     /// The memory of the nodes, to let it grow.
@@ -177,6 +189,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             frame: run.frame,
             offset: run.offset + (address.align_down(BASE_PAGE_SIZE).0 - run.start),
             flags: limited(part.flags, run.limit),
+            size: PageSize::of_level(run.level),
         });
         Some(Found {
             region: Region::of(part),

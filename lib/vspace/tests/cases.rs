@@ -133,6 +133,40 @@ fn a_page_is_cut_from_a_block() {
 }
 
 #[test]
+fn parts_stay_apart_for_the_next_change() {
+    let mut world = World::new(100);
+    world.space.set_apart(4);
+    let all = world.map(Some(HUGE), 64 * PAGE, 0);
+    let flags = |world: &World, page: u64| {
+        let found = world.space.lookup(VirtAddr(HUGE + page * PAGE)).unwrap();
+        (found.region.attributes.flags, found.page.unwrap().flags)
+    };
+    let change = |world: &mut World, page: u64| {
+        let of_page = span(HUGE + page * PAGE, PAGE);
+        for new in [PageFlags::READ, RW.flags] {
+            let (space, kernel) = (&mut world.space, &mut world.kernel);
+            space.protect(kernel, of_page, new).unwrap();
+            assert_eq!(flags(&*world, page), (new, new));
+            assert_eq!(flags(&*world, page + 1), (RW.flags, RW.flags));
+            world.space.check().unwrap();
+        }
+        world.space.counts().parts
+    };
+    assert_eq!(change(&mut world, 5), 3);
+    assert_eq!(change(&mut world, 5), 3);
+    // Another page is too much.
+    assert!(change(&mut world, 8) <= 4);
+    world.space.set_apart(0);
+    change(&mut world, 5);
+    change(&mut world, 8);
+    assert_eq!(world.space.counts().parts, 1);
+    assert_eq!(world.space.extent(VirtAddr(HUGE)), Some(all));
+    assert_eq!(world.space.counts().runs, 1);
+    world.space.unmap(&mut world.kernel, all).unwrap();
+    assert_eq!(world.space.counts(), Counts::default());
+}
+
+#[test]
 fn reserves_of_nodes_suffice() {
     let mut world = World::new(0);
     let mut offset = 0;

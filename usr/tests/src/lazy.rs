@@ -8,7 +8,7 @@ use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::BASE_PAGE_SIZE as PAGE;
 use aos::kpi::rights::PageFlags;
 use aos::paging::{paging_alloc_lazy, paging_discard, paging_unmap};
-use aos::ram::mm_usage;
+use aos::ram::{frame_alloc, mm_free, mm_usage};
 use aos::slot::free_slots;
 use aos::sync::{Barrier, Mutex};
 use aos::thread::exception::{Exception, set_handler};
@@ -214,8 +214,10 @@ fn in_handler() -> Outcome {
 }
 
 fn exhausted(world: &World) -> Outcome {
+    // With a frame to share, a child gets memory of its own.
+    let shared = frame_alloc(PAGE)?;
     let before = mm_usage().free;
-    let child = world.child("lazy-exhaust", None)?;
+    let child = world.child("lazy-exhaust", Some(shared))?;
     child.domain.start()?;
     let message = child.wait();
     let is_fault = matches!(
@@ -224,7 +226,9 @@ fn exhausted(world: &World) -> Outcome {
     );
     that(is_fault, "it ended by a fault")?;
     child.domain.destroy()?;
-    equal(mm_usage().free, before)
+    equal(mm_usage().free, before)?;
+    mm_free(shared)?;
+    Ok(())
 }
 
 /// Touches more than there is.

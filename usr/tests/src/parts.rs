@@ -38,6 +38,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "lazy-exhaust" => crate::lazy::exhaust(),
         part if part.starts_with("own-space") => crate::own_space::play(part),
         part if part.starts_with("proc-") => crate::processes::play(part),
+        part if part.starts_with("paging-") => crate::paging::play(part),
         part if part.starts_with("thread-") => crate::threads::play(part),
         "locker" => locker(),
         "write-view" => crate::tables::write_view_part(),

@@ -37,8 +37,8 @@ unsafe extern "C" {
     fn __aos_raise(exception: usize, dispatcher: usize) -> !;
 }
 
-/// Bytes of stack that a handler must have: what a step of the memory's books takes at most, and a little.
-const LEAST_STACK: u64 = 9 << 10;
+/// Bytes of stack that a handler must have: what the library's own takes to bring memory.
+const LEAST_STACK: u64 = 6 << 10;
 /// How often a fault at memory that is there is tried again: another thread may be mapping it anew.
 const MOST_REPEATED: u32 = 64;
 

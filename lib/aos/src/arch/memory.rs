@@ -1,10 +1,11 @@
 //! Views of memory that this domain has mapped.
 
+use super::cache::publish_code;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
 use kpi::bootinfo::BootInfo;
 use kpi::dispatcher::DispatcherShared;
-use kpi::layout::ARGS_BYTES;
+use kpi::layout::{ARGS_BYTES, BASE_PAGE_SIZE};
 
 /// A mapping of a frame in the own address space, made by `paging`. Whoever has it has the only Rust view of this memory;
 /// it stays mapped until it is handed to `paging_unmap`.
@@ -222,6 +223,22 @@ fn touch(address: usize) {
     let place: *const u8 = core::ptr::with_exposed_provenance(address);
     // SAFETY: below the stack pointer, where the stack goes next. Volatile, so that it is done; what is read does not matter.
     unsafe { place.read_volatile() };
+}
+
+/// Copies a page that is mapped to another that is mapped to be written, for the caller alone. Others may write the first meanwhile, by another
+/// mapping. It may be code: the copy can be executed from now on.
+pub(crate) fn copy_page(from: VirtAddr, to: VirtAddr) {
+    let from: *const u64 = core::ptr::with_exposed_provenance(from.0 as usize);
+    let to: *mut u64 = core::ptr::with_exposed_provenance_mut(to.0 as usize);
+    for word in 0..BASE_PAGE_SIZE as usize / 8 {
+        // SAFETY: both pages are mapped as said; volatile, since others may write the first.
+        unsafe {
+            to.wrapping_add(word)
+                .write_volatile(from.wrapping_add(word).read_volatile());
+        }
+    }
+    // SAFETY: the caller's alone.
+    publish_code(unsafe { core::slice::from_raw_parts(to.cast(), BASE_PAGE_SIZE as usize) });
 }
 
 /// A store of nodes that has grown: its area, from `area` on, has `after` bytes now. Before it had `before`, in which `places` are; or none, then

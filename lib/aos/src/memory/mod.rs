@@ -26,9 +26,10 @@ use crate::arch::memory::touch_stack;
 use crate::cap::{self, CapRef, cap_delete, cap_destroy, cap_direct_identify};
 use crate::error::{Error, ErrorCode};
 use crate::monitor;
-use crate::paging::{Name, Own, Spare, own_span};
+use crate::paging::{Kind, Name, Own, Spare, own_span};
 use crate::ram;
 use crate::sync::{Mutex, MutexGuard};
+use kpi::addr::VirtAddr;
 use kpi::cap::ObjType;
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) space: Space<Name, Places<vspace::Node<Name>>>,
     /// What operations on it keep for the next.
     pub(crate) spare: Spare,
+    /// A page's address to write a copy by, once there is one.
+    pub(crate) scratch: Option<VirtAddr>,
     keeper: Keeper<{ plan::RESOURCES }>,
     /// The last round of refills ended early, so that the reserve may not be there.
     low: bool,
@@ -63,16 +66,18 @@ impl Core {
         let root = CapRef::vroot();
         let mut core = Self {
             memory: Memory::new()?,
-            space: Space::new(Name(root), own_span()?, Places::of_space()?),
+            space: Space::new(Name::of(root), own_span()?, Places::of_space()?),
             spare: Spare::default(),
+            scratch: None,
             keeper: Keeper::new(&plan::PLAN),
             low: false,
             failed: None,
         };
+        core.space.set_apart(plan::APART);
         // There are nodes for that.
         for area in plan::AREAS {
             let place = Place::At(area.start);
-            let attributes = vspace::Attributes::memory(PageFlags::READ_WRITE);
+            let attributes = Kind::Library.attributes(PageFlags::READ_WRITE);
             let taken = core.space.reserve(place, area.bytes, attributes);
             taken.map_err(|_| Error::new(ErrorCode::LibVspaceCurrentInit))?;
         }
@@ -164,7 +169,7 @@ impl Core {
             end: area.start.0 + end,
         };
         let backing = Backing {
-            frame: Name(frame),
+            frame: Name::of(frame),
             offset: 0,
             address: kpi::addr::PhysAddr(0),
         };
@@ -209,11 +214,12 @@ fn lock() -> Result<CoreGuard, Error> {
     Ok(guard)
 }
 
-/// The first use, long before there is lazy memory: it takes more stack than [`STACK_BYTES`].
+/// Makes the books. Apart, since that takes more stack than all else here ([`STACK_BYTES`]), and exception stacks are short. It is done long
+/// before there is lazy memory.
 #[cold]
 #[inline(never)]
-fn start(core: &mut Option<Core>) -> Result<(), Error> {
-    *core = Some(Core::new()?);
+fn start(books: &mut Option<Core>) -> Result<(), Error> {
+    *books = Some(Core::new()?);
     Ok(())
 }
 

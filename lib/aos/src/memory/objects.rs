@@ -1,6 +1,6 @@
 //! RAM and slots, and objects made of them.
 
-use super::{Places, delete_object};
+use super::{Places, delete_object, plan};
 use crate::cap::objects::root_cnode_bytes;
 use crate::cap::{
     CNodeRef, CapRef, cap_delete, cap_direct_identify, cap_retype, root_cnode_resize,
@@ -103,16 +103,13 @@ impl Memory {
         Ok(CNodeRef::own(l1).slot(u32::from(slot)))
     }
 
-    /// As many empty slots, which follow one another.
-    pub(crate) fn slots_in_a_row<const N: usize>(&mut self) -> Result<[CapRef; N], Error> {
-        let (l1, slot) = self.slots.take(N as u32).map_err(from_mm)?;
-        let cnode = CNodeRef::own(l1);
-        let mut next = u32::from(slot);
-        Ok([(); N].map(|()| {
-            let slot = cnode.slot(next);
-            next += 1;
-            slot
-        }))
+    /// So many empty slots in a row, if there are more than the reserve needs. Answers the first.
+    pub(crate) fn surplus_slots(&mut self, count: u32) -> Option<CapRef> {
+        if self.slots.free_slots() < plan::SLOTS_IN_RESERVE + count {
+            return None;
+        }
+        let (l1, slot) = self.slots.take(count).ok()?;
+        Some(CNodeRef::own(l1).slot(u32::from(slot)))
     }
 
     /// Gives back a slot that [`Memory::slot`] gave and that is empty.

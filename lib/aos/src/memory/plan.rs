@@ -72,6 +72,8 @@ pub(super) const PLAN: Plan<RESOURCES> = Plan {
     ],
 };
 const _: () = assert!(PLAN.is_sound());
+/// Free slots that there must be when an operation begins, and as many as it takes.
+pub(super) const SLOTS_IN_RESERVE: u32 = PLAN.marks()[SLOTS] + STEP[SLOTS];
 
 /// Bytes that are mapped at a time for nodes.
 pub(super) const NODE_BYTES: u64 = 16 << 10;
@@ -101,6 +103,9 @@ const fn area(offset: u64, bytes: u64) -> Area {
         bytes,
     }
 }
+
+/// Parts of regions up to which none are joined.
+pub(super) const APART: usize = 512;
 
 /// Nodes that there are in the beginning: those that must be there before more can be made, and a few for what is made first.
 pub(super) const FIRST_NODES: [usize; 4] = [

@@ -1,21 +1,25 @@
 //! Page faults: memory that comes into being when it is touched.
 //!
-//! The handler of every thread asks [`resolve`] first. Behind an address of a *lazy* region that has no memory yet it puts a zeroed page, from
-//! a few that are kept at hand. All other faults are the program's own affair, and end it if it does not care.
+//! The handler of every thread asks [`resolve`] first. Behind an address of a *lazy* region or a stack that has no memory yet it puts a zeroed
+//! page, from a few that are kept at hand (or 2 MiB, if the region wants that); a page of a copy-on-write region that is written is copied; what
+//! rests comes back; a region with a pager is the [`pager`]'s. All other faults are the program's own affair, and end it if it does not care.
 //!
 //! A page that is there and permits the access was put there meanwhile by another thread: then the access is only tried again.
 
+use super::kind::Kind;
 use super::{
-    Attributes, Backing, Choice, LAZY, Name, OWN_BYTES, OWN_START, PageSize, Span, error_of,
+    Backing, Choice, Name, OWN_BYTES, OWN_START, Owner, PageSize, Span, copy, error_of, pager, rest,
 };
 use crate::console;
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
-use crate::memory::{Core, step};
+use crate::memory::{Core, Wanted, step};
 use crate::thread::exception::Access;
 use kpi::addr::{PhysAddr, VirtAddr};
-use kpi::layout::BASE_PAGE_SIZE;
+use kpi::cap::ObjType;
+use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
+use vspace::Region;
 
 /// What became of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,18 +32,21 @@ pub(crate) enum Resolution {
     Not,
 }
 
+/// What is to be done about a fault.
+enum Next {
+    /// Nothing more.
+    Is(Resolution),
+    /// Asking the pager with this number.
+    Ask(u32),
+}
+
 /// Whether pages with these flags permit an access.
-const fn permits(flags: PageFlags, access: Access) -> bool {
+pub(super) const fn permits(flags: PageFlags, access: Access) -> bool {
     match access {
         Access::Read => flags.contains(PageFlags::READ),
         Access::Write => flags.contains(PageFlags::WRITE),
         Access::Execute => flags.contains(PageFlags::EXECUTE),
     }
-}
-
-/// Whether a page is to be put where such an access was.
-fn is_lazy(attributes: &Attributes, access: Access) -> bool {
-    attributes.tag == LAZY && !attributes.is_guard && permits(attributes.flags, access)
 }
 
 /// Puts memory where a fault was, if some belongs there. Called enabled, on a stack that is there, by a thread that holds none of the locks
@@ -48,26 +55,91 @@ pub(crate) fn resolve(address: u64, access: Access) -> Resolution {
     if !(OWN_START.0..OWN_START.0 + OWN_BYTES).contains(&address) {
         return Resolution::Not;
     }
-    let resolved = step(|core| {
-        let Some(found) = core.space.lookup(VirtAddr(address)) else {
-            return Ok(Resolution::Not);
-        };
-        match found.page {
-            Some(page) if permits(page.flags, access) => Ok(Resolution::Again),
-            None if is_lazy(&found.region.attributes, access) => {
-                back(core, address).map(|()| Resolution::Done)
-            }
-            _ => Ok(Resolution::Not),
+    let mut tried_block = false;
+    let mut next = step(|core| put(core, address, access, Some(&mut tried_block)));
+    if next.is_err() && tried_block {
+        // Where there is no memory for a block, there may be for a page.
+        next = step(|core| put(core, address, access, None));
+    }
+    match next {
+        Ok(Next::Is(resolution)) => resolution,
+        Ok(Next::Ask(number)) => pager::ask(number, address, access),
+        Err(error) => {
+            report(address, error);
+            Resolution::Not
         }
-    });
-    resolved.unwrap_or_else(|error| {
-        let name = DomainName::own();
-        console::emergency(format_args!("{name}: no memory at {address:#x}: {error}\n"));
-        Resolution::Not
-    })
+    }
 }
 
-/// Puts a zeroed page behind an address of a lazy region that has none.
+/// Says why the memory that belongs at an address is not there.
+pub(super) fn report(address: u64, error: Error) {
+    let name = DomainName::own();
+    console::emergency(format_args!("{name}: no memory at {address:#x}: {error}\n"));
+}
+
+/// Puts memory where a fault was. `block` is for telling that it tried 2 MiB, `None` forbids that.
+fn put(
+    core: &mut Core,
+    address: u64,
+    access: Access,
+    block: Option<&mut bool>,
+) -> Result<Next, Error> {
+    let Some(found) = core.space.lookup(VirtAddr(address)) else {
+        return Ok(Next::Is(Resolution::Not));
+    };
+    let region = found.region;
+    let kind = Kind::of(region.attributes.tag);
+    let may = permits(region.attributes.flags, access) && !region.attributes.is_guard;
+    match (kind, found.page) {
+        (_, Some(page)) if permits(page.flags, access) => Ok(Next::Is(Resolution::Again)),
+        (Kind::Paged(number), _) => Ok(Next::Ask(number)),
+        (Kind::CopyOnWrite, Some(_)) if may && access == Access::Write => {
+            copy::copy_page(core, address, &found)?;
+            Ok(Next::Is(Resolution::Done))
+        }
+        (Kind::Stack, None) if may => {
+            back(core, address)?;
+            Ok(Next::Is(Resolution::Done))
+        }
+        (Kind::Lazy | Kind::LazyLarge, None) if may => {
+            if rest::wake(core, address, region.span)? {
+                return Ok(Next::Is(Resolution::Done));
+            }
+            let here = block
+                .filter(|_| kind == Kind::LazyLarge)
+                .and_then(|tried| Some((tried, free_block(core, address, &region)?)));
+            match here {
+                Some((tried, block)) => {
+                    *tried = true;
+                    back_block(core, block)?;
+                }
+                None => back(core, address)?,
+            }
+            Ok(Next::Is(Resolution::Done))
+        }
+        _ => Ok(Next::Is(Resolution::Not)),
+    }
+}
+
+/// The 2 MiB around an address, if all of it is in a region and nothing is there yet.
+fn free_block(core: &Core, address: u64, region: &Region) -> Option<Span> {
+    let start = address - address % LARGE_PAGE_SIZE;
+    let block = Span {
+        start,
+        end: start + LARGE_PAGE_SIZE,
+    };
+    let is_inside = region.span.start <= block.start && block.end <= region.span.end;
+    let is_free = |start: u64| {
+        let next = core.space.next_run(VirtAddr(start));
+        next.is_none_or(|page| page.run.start >= start + LARGE_PAGE_SIZE)
+    };
+    let is_cached = !region.attributes.flags.contains(PageFlags::NOCACHE);
+    let is_free =
+        is_inside && is_cached && is_free(start) && rest::twin_of(start).is_none_or(is_free);
+    is_free.then_some(block)
+}
+
+/// Puts a zeroed page behind an address of a region that has none.
 pub(super) fn back(core: &mut Core, address: u64) -> Result<(), Error> {
     let start = address - address % BASE_PAGE_SIZE;
     let span = Span {
@@ -75,18 +147,43 @@ pub(super) fn back(core: &mut Core, address: u64) -> Result<(), Error> {
         end: start + BASE_PAGE_SIZE,
     };
     let frame = core.memory.page()?;
+    let backed = back_by(core, span, frame, Owner::Page, PageSize::Base);
+    if backed.is_err() {
+        core.memory.put_page(frame);
+    }
+    backed
+}
+
+/// The same for 2 MiB.
+fn back_block(core: &mut Core, block: Span) -> Result<(), Error> {
+    let frame = core.memory.make(&Wanted {
+        alignment: LARGE_PAGE_SIZE,
+        ..Wanted::object(ObjType::Frame, LARGE_PAGE_SIZE)
+    })?;
+    let backed = back_by(core, block, frame, Owner::Block, PageSize::Large);
+    if backed.is_err() {
+        core.memory.drop_object(frame);
+    }
+    backed
+}
+
+fn back_by(
+    core: &mut Core,
+    span: Span,
+    frame: crate::cap::CapRef,
+    owner: Owner,
+    size: PageSize,
+) -> Result<(), Error> {
     let backing = Backing {
-        frame: Name(frame),
+        frame: Name { cap: frame, owner },
         offset: 0,
         address: PhysAddr(0),
     };
     let (space, mut env) = core.parts();
-    let choice = Choice::Exactly(PageSize::Base);
+    let choice = Choice::Exactly(size);
     let backed = space.back_first(&mut env, span, backing, PageFlags::MASK, choice);
     env.settle();
-    if let Err(error) = backed {
-        core.memory.put_page(frame);
-        return Err(error_of(error, ErrorCode::LibPmapDoMap));
-    }
-    Ok(())
+    backed
+        .map(|_| ())
+        .map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
 }

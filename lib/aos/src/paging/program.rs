@@ -13,7 +13,7 @@
 //! A lock of its own guards them, taken before that of [`memory`](crate::memory): their nodes lie on the heap, and tables and slots come from
 //! there. Page faults never ask here, since nothing here comes into being by one.
 
-use super::tables::{Home, Kernel, Name, Spare, entries_of};
+use super::tables::{Home, Kernel, MOST, Name, Spare, entries_of};
 use super::{OWN_START, error_of, span};
 use crate::arch::call::calls_in_a_row;
 use crate::args::Args;
@@ -70,8 +70,10 @@ impl Home for OfProgram {
             false => mm_free(table),
         };
     }
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        slot_alloc()
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        let slot = slot_alloc()?;
+        slots.push(slot);
+        Ok(())
     }
     fn drop_slot(&mut self, slot: CapRef) {
         if !is_in(slot, root::ROOT_MAPPING) {
@@ -94,7 +96,7 @@ impl Program {
         let items = Args::own().paging();
         let mut store = Nodes::new();
         nodes::keep(&mut store, 0, items.len() + 1)?;
-        let mut space = Space::new(Name(CapRef::vroot()), within, store);
+        let mut space = Space::new(Name::of(CapRef::vroot()), within, store);
         for words in items {
             let item = Item::from_words(words).ok_or(Error::new(code))?;
             let named = item.try_map(|_, address| Ok::<_, Error>(named(address)))?;
@@ -222,9 +224,9 @@ impl Tables for Cutter<'_> {
         }
         let slot = self.kernel.slot()?;
         let entries = entries_of(entries);
-        let words = map_words(table.0, frame.0, flags, offset, entries, slot)?;
+        let words = map_words(table.cap, frame.cap, flags, offset, entries, slot)?;
         self.gather(words)?;
-        Ok(Name(slot))
+        Ok(Name::of(slot))
     }
 
     fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
@@ -232,9 +234,9 @@ impl Tables for Cutter<'_> {
             self.make_calls();
             return self.kernel.unmap(table, mapping);
         }
-        self.gather(unmap_words(table.0, mapping.0))?;
+        self.gather(unmap_words(table.cap, mapping.cap))?;
         // Not before the calls are made: it is not empty yet.
-        self.kernel.keep_slot(mapping.0);
+        self.kernel.keep_slot(mapping.cap);
         Ok(())
     }
 
@@ -266,7 +268,7 @@ impl Tables for Cutter<'_> {
 
 fn named(address: u32) -> Name {
     let address = CapAddr(address);
-    Name(CNodeRef::own(address.l1()).slot(address.l2()))
+    Name::of(CNodeRef::own(address.l1()).slot(address.l2()))
 }
 
 fn with<T>(work: impl FnOnce(&mut Program) -> Result<T, Error>) -> Result<T, Error> {
@@ -292,7 +294,7 @@ pub fn program_lookup(address: VirtAddr) -> Result<ProgramPage, Error> {
         let (_, page) = page.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
         let region = program.space.extent(address).unwrap_or(page.run);
         Ok(ProgramPage {
-            frame: page.frame.0,
+            frame: page.frame.cap,
             offset: page.offset,
             flags: page.flags,
             start: VirtAddr(region.start),

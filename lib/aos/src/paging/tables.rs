@@ -11,18 +11,42 @@ use crate::slot::{slot_alloc, slot_free};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, L2_SLOTS};
-use kpi::layout::BASE_PAGE_SIZE;
+use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
 use kpi::slots::root;
 use vspace::Tables;
 
+/// Whether what is mapped belongs to the region, and goes when it is unmapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// No: it is somebody's who knows its capability.
+    Other,
+    /// A frame of one page.
+    Page,
+    /// A frame of 2 MiB, which goes when no page of it is mapped any more.
+    Block,
+}
+
 /// A capability in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name(pub(crate) CapRef);
+pub(crate) struct Name {
+    pub(crate) cap: CapRef,
+    pub(crate) owner: Owner,
+}
+
+impl Name {
+    /// Of somebody else.
+    pub(crate) const fn of(cap: CapRef) -> Self {
+        Self {
+            cap,
+            owner: Owner::Other,
+        }
+    }
+}
 
 impl Default for Name {
     fn default() -> Self {
-        Self(CNodeRef::root_of(CapAddr::NULL).slot(0))
+        Self::of(CNodeRef::root_of(CapAddr::NULL).slot(0))
     }
 }
 
@@ -32,13 +56,8 @@ pub(crate) trait Home {
     fn new_table(&mut self, level: u8) -> Result<CapRef, Error>;
     /// Takes back a table that hangs nowhere.
     fn drop_table(&mut self, table: CapRef);
-    /// An empty slot for a Mapping.
-    fn new_slot(&mut self) -> Result<CapRef, Error>;
-    /// Some of them, at least one.
-    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
-        slots.push(self.new_slot()?);
-        Ok(())
-    }
+    /// Empty slots for Mappings, at least one if none is there. There is room for [`AT_HAND`].
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error>;
     /// Takes an empty slot back.
     fn drop_slot(&mut self, slot: CapRef);
     /// Takes a frame back that is mapped nowhere.
@@ -53,20 +72,15 @@ impl Home for Memory {
     fn drop_table(&mut self, table: CapRef) {
         self.drop_object(table);
     }
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        self.slot()
-    }
     fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
-        match self.slots_in_a_row::<KEPT>() {
-            Ok(more) => {
-                slots.extend(more);
-                Ok(())
-            }
-            Err(_) => {
-                slots.push(self.slot()?);
-                Ok(())
-            }
+        if let Some(first) = self.surplus_slots(AT_HAND as u32) {
+            let some = (first.slot..).map(|slot| first.cnode.slot(slot));
+            slots.extend(some.take(AT_HAND));
+            return Ok(());
         }
+        let slot = self.slot()?;
+        slots.push(slot);
+        Ok(())
     }
     fn drop_slot(&mut self, slot: CapRef) {
         self.put_slot(slot);
@@ -131,8 +145,9 @@ impl Home for Foreign {
         Ok(table)
     }
     fn drop_table(&mut self, _table: CapRef) {}
-    fn new_slot(&mut self) -> Result<CapRef, Error> {
-        Ok(self.mappings.slot(next_slot(&mut self.next_mapping)?))
+    fn new_slots(&mut self, slots: &mut ArrayVec<CapRef, MOST>) -> Result<(), Error> {
+        slots.push(self.mappings.slot(next_slot(&mut self.next_mapping)?));
+        Ok(())
     }
     fn drop_slot(&mut self, _slot: CapRef) {}
     fn drop_frame(&mut self, _frame: CapRef) {}
@@ -148,10 +163,10 @@ fn next_slot(next: &mut u32) -> Result<u32, Error> {
     Ok(slot)
 }
 
-/// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes as many.
-pub(crate) const MOST: usize = 24;
-/// Most slots that stay at hand between operations.
-const KEPT: usize = 8;
+/// Most tables and slots that an operation keeps at hand: a block of 1 GiB that is cut takes half as many.
+pub(crate) const MOST: usize = 32;
+/// Slots that stay at hand for the next operation; so many are taken at a time.
+const AT_HAND: usize = 8;
 
 /// What operations have at hand for what follows, and keep for the next.
 #[derive(Debug, Default)]
@@ -164,8 +179,8 @@ pub(crate) struct Spare {
 
 impl Spare {
     /// How many slots are at hand.
-    pub(crate) const fn slots(&self) -> usize {
-        self.slots.len()
+    pub(crate) const fn slots(&self) -> u32 {
+        self.slots.len() as u32
     }
 }
 
@@ -174,8 +189,10 @@ impl Spare {
 pub(crate) struct Kernel<'a, H> {
     home: &'a mut H,
     spare: &'a mut Spare,
-    /// Whether frames that are not mapped any more go back.
-    frees: bool,
+    /// A block of which part was unmapped.
+    cut: Option<CapRef>,
+    /// Whether frames that are not mapped any more are kept.
+    keeps: bool,
 }
 
 /// That of the own space.
@@ -187,20 +204,28 @@ impl<'a, H: Home> Kernel<'a, H> {
         Self {
             home,
             spare,
-            frees: false,
+            cut: None,
+            keeps: false,
         }
     }
 
-    /// For regions that own their frames, each of which is mapped as a whole.
-    pub(super) const fn that_frees(&mut self) -> &mut Self {
-        self.frees = true;
+    /// To map frames elsewhere: those of regions do not go when they are unmapped.
+    pub(super) const fn that_keeps(&mut self) -> &mut Self {
+        self.keeps = true;
         self
+    }
+
+    /// The frame that the operation unmapped a part of, if it belongs to a region: it may have to go now.
+    pub(super) const fn take_cut(&mut self) -> Option<CapRef> {
+        self.cut.take()
     }
 
     /// Gives back what an operation prepared and did not need; some slots and one table of each level stay at hand.
     pub(crate) fn settle(&mut self) {
         let Spare { tables, slots } = &mut *self.spare;
-        for slot in slots.drain(KEPT.min(slots.len())..) {
+        while slots.len() > AT_HAND
+            && let Some(slot) = slots.pop()
+        {
             self.home.drop_slot(slot);
         }
         if tables.len() < 2 {
@@ -239,11 +264,8 @@ impl<'a, H: Home> Kernel<'a, H> {
         if self.spare.slots.is_empty() {
             self.home.new_slots(&mut self.spare.slots)?;
         }
-        // There is one now.
-        self.spare
-            .slots
-            .pop()
-            .ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))
+        let slot = self.spare.slots.pop();
+        slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))
     }
 
     /// Maps, into a new slot.
@@ -280,8 +302,8 @@ impl<H: Home> Tables for Kernel<'_, H> {
     fn grow(&mut self, parent: Name, level: u8, entry: u16) -> Result<(Name, Name), Error> {
         let table = self.table(level)?;
         let entries = Entries { entry, count: 1 };
-        match self.map_into(parent.0, table, PageFlags::READ_WRITE, 0, entries) {
-            Ok(mapping) => Ok((Name(table), Name(mapping))),
+        match self.map_into(parent.cap, table, PageFlags::READ_WRITE, 0, entries) {
+            Ok(mapping) => Ok((Name::of(table), Name::of(mapping))),
             Err(error) => {
                 self.keep_table(level, table);
                 Err(error)
@@ -291,7 +313,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
 
     fn prune(&mut self, parent: Name, level: u8, table: Name, mapping: Name) -> Result<(), Error> {
         self.unmap(parent, mapping)?;
-        self.keep_table(level, table.0);
+        self.keep_table(level, table.cap);
         Ok(())
     }
 
@@ -304,20 +326,20 @@ impl<H: Home> Tables for Kernel<'_, H> {
         flags: PageFlags,
     ) -> Result<Name, Error> {
         let entries = entries_of(entries);
-        self.map_into(table.0, frame.0, flags, offset, entries)
-            .map(Name)
+        self.map_into(table.cap, frame.cap, flags, offset, entries)
+            .map(Name::of)
     }
 
     fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
-        let mapping = mapping.0;
+        let mapping = mapping.cap;
         if mapping.is_own() {
-            vnode_unmap(table.0, mapping)?;
+            vnode_unmap(table.cap, mapping)?;
             self.keep_slot(mapping);
             return Ok(());
         }
         // Only what is in the own CSpace can be named to the kernel; with one copy, all of them go.
         let copy = slot_alloc()?;
-        let unmapped = cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.0, copy) {
+        let unmapped = cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.cap, copy) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let _ = crate::cap::cap_delete(copy);
@@ -337,18 +359,17 @@ impl<H: Home> Tables for Kernel<'_, H> {
         entries: vspace::Entries,
         flags: PageFlags,
     ) -> Result<(), Error> {
-        vnode_modify_flags(table.0, entries_of(entries), flags)
+        vnode_modify_flags(table.cap, entries_of(entries), flags)
     }
 
     fn prepare(&mut self, _frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
         let spare = &mut *self.spare;
         let too_many = |_| Error::new(ErrorCode::LibSlotAllocNoSpace);
+        if mappings > MOST - AT_HAND {
+            return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
+        }
         while spare.slots.len() < mappings {
-            let slot = self.home.new_slot()?;
-            if spare.slots.try_push(slot).is_err() {
-                self.home.drop_slot(slot);
-                return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
-            }
+            self.home.new_slots(&mut spare.slots)?;
         }
         for (level, wanted) in (1..).zip(tables) {
             let there = spare.tables.iter().filter(|(of, _)| *of == level).count();
@@ -360,9 +381,16 @@ impl<H: Home> Tables for Kernel<'_, H> {
         Ok(())
     }
 
-    fn released(&mut self, frame: Name, _offset: u64, _bytes: u64) {
-        if self.frees {
-            self.home.drop_frame(frame.0);
+    fn released(&mut self, frame: Name, _offset: u64, bytes: u64) {
+        let bytes_of_all = match frame.owner {
+            Owner::Other => return,
+            _ if self.keeps => return,
+            Owner::Page => BASE_PAGE_SIZE,
+            Owner::Block => LARGE_PAGE_SIZE,
+        };
+        match bytes < bytes_of_all {
+            true => self.cut = Some(frame.cap),
+            false => self.home.drop_frame(frame.cap),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::arch::context::{Context, EXCEPTION_BYTES};
 use crate::arch::memory;
 use crate::arch::scheduler;
 use crate::error::Error;
-use crate::paging::{GUARD_BYTES, Stacks, paging_alloc_stacks, paging_unmap};
+use crate::paging::{GUARD_BYTES, Stacks, paging_alloc_stacks, paging_free_stacks};
 use kpi::addr::VirtAddr;
 use kpi::layout::BASE_PAGE_SIZE;
 
@@ -52,7 +52,7 @@ fn free(context: *mut Context) -> Result<(), Error> {
         return Ok(());
     };
     // SAFETY: no thread uses it, and nobody can find it any more.
-    unsafe { paging_unmap(address) }
+    unsafe { paging_free_stacks(address) }
 }
 
 /// Gives back stacks that no thread uses until so many are kept.

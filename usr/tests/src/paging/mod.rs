@@ -1,4 +1,23 @@
-//! Mapping and unmapping, and the faults that follow from them. The faults are taken by children.
+//! Mapping and unmapping, and the faults that follow from them. The faults that end a domain are taken by children.
+//!
+//! | Module | What |
+//! |---|---|
+//! | here | whole frames, shared memory |
+//! | [`parts`] | parts of frames, page sizes, flags, unmapping of parts |
+//! | [`copy`] | copy-on-write, boot modules |
+//! | [`large`] | lazy memory by 2 MiB |
+//! | [`pagers`], [`squeeze`], [`count`] | user pagers |
+//! | [`disabled`] | what runs disabled touches no lazy memory |
+//! | [`crowd`] | threads that fault, map and unmap at once |
+
+mod copy;
+mod count;
+mod crowd;
+mod disabled;
+mod large;
+mod pagers;
+mod parts;
+mod squeeze;
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused};
 use crate::world::World;
@@ -10,7 +29,9 @@ use aos::kpi::rights::PageFlags;
 use aos::paging::{
     MappedFrame, OWN_START, paging_map_fixed_attr, paging_map_frame_attr, paging_unmap,
 };
-use aos::ram::{frame_alloc, mm_free};
+use aos::ram::{frame_alloc, mm_free, mm_usage};
+use aos::slot::slot_usage;
+use aos::{Error, heap};
 
 const SUITE: &str = "paging";
 
@@ -29,6 +50,64 @@ pub fn run(harness: &mut Harness, world: &World) {
         harness.test(SUITE, part, || fault(world, part, kind));
     }
     harness.test(SUITE, "a child writes, the parent reads", || shared(world));
+    parts::run(harness);
+    copy::run(harness, world);
+    large::run(harness, world);
+    pagers::run(harness, world);
+    disabled::run(harness);
+    crowd::run(harness);
+}
+
+/// Parts of children.
+pub fn play(part: &str) -> Result<(), Error> {
+    aos::ram::add_system_memory()?;
+    match part {
+        "paging-copy-full" => copy::full(),
+        "paging-fallback" => large::fallback_part(),
+        "paging-refused" => pagers::refused_part(),
+        "paging-itself" => pagers::itself_part(),
+        _ => parts::reserved_part(),
+    }
+}
+
+/// Free memory and free slots.
+fn free() -> (u64, u32) {
+    heap::trim();
+    (mm_usage().free, slot_usage().1)
+}
+
+/// Does a work again and again, until as much memory and as many slots are free behind it as before it: books, heap and page tables grow, but not
+/// each time.
+fn balanced(work: impl Fn() -> Outcome) -> Outcome {
+    let mut before = free();
+    for _ in 0..4 {
+        work()?;
+        let behind = free();
+        if behind == before {
+            return Ok(());
+        }
+        before = behind;
+    }
+    work()?;
+    equal(free(), before)
+}
+
+/// Reads a word.
+fn read(address: VirtAddr) -> u64 {
+    let place: *const u64 = core::ptr::with_exposed_provenance(address.0 as usize);
+    // SAFETY: the tests map what they read; volatile, since it is written by other ways.
+    unsafe { place.read_volatile() }
+}
+
+/// Writes a word.
+fn write(address: VirtAddr, value: u64) {
+    let place: *mut u64 = core::ptr::with_exposed_provenance_mut(address.0 as usize);
+    // SAFETY: the tests map what they write, and nothing else is there.
+    unsafe { place.write_volatile(value) };
+}
+
+const fn plus(address: VirtAddr, bytes: u64) -> VirtAddr {
+    VirtAddr(address.0 + bytes)
 }
 
 fn write_and_read() -> Outcome {
