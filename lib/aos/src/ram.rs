@@ -98,11 +98,12 @@ pub(crate) fn memory_free(base: u64, bytes: u64) -> Result<(), Error> {
         .push_err(ErrorCode::MmMmFree)
 }
 
-/// How much memory there is. Pages at hand for page faults count as free.
+/// How much memory there is. Pages and tables that are at hand for page faults and mappings count as free.
 pub fn mm_usage() -> Usage {
     look(|core| {
         let mut usage = core.memory.ram.usage();
-        usage.free += core.memory.pages() as u64 * BASE_PAGE_SIZE;
+        let at_hand = core.memory.pages() + core.spare.tables();
+        usage.free += at_hand as u64 * BASE_PAGE_SIZE;
         usage
     })
     .unwrap_or_default()

@@ -178,9 +178,14 @@ pub(crate) struct Spare {
 }
 
 impl Spare {
-    /// How many slots are at hand.
+    /// How many slots are at hand, those of tables included.
     pub(crate) const fn slots(&self) -> u32 {
-        self.slots.len() as u32
+        (self.slots.len() + self.tables.len()) as u32
+    }
+
+    /// How many tables are at hand.
+    pub(crate) const fn tables(&self) -> usize {
+        self.tables.len()
     }
 }
 
