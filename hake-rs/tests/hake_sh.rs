@@ -7,8 +7,10 @@ mod machine;
 
 use machine::Machine;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// What the fake cargo of this machine does: it tells its folder and makes a hake that repeats its arguments.
 fn cargo(machine: Machine, bin: &str) -> Machine {
@@ -34,17 +36,25 @@ fn tree(machine: Machine) -> Machine {
 
 fn run(machine: &Machine, variables: &[(&str, &str)]) -> (i32, String, String) {
     let path = [machine.path("home"), machine.path("bin")];
+    let mut script = Command::new(machine.path("tree/hake.sh"));
+    script
+        .args(["run", "a b"])
+        .env_clear()
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .envs(variables.iter().copied());
+    // A process that another test is just starting has our file open for writing, until it runs its program.
+    let output = (0..100).find_map(|_| match script.output() {
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+            std::thread::sleep(Duration::from_millis(20));
+            None
+        }
+        output => Some(output),
+    });
     let Output {
         status,
         stdout,
         stderr,
-    } = Command::new(machine.path("tree/hake.sh"))
-        .args(["run", "a b"])
-        .env_clear()
-        .env("PATH", std::env::join_paths(path).unwrap())
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
+    } = output.unwrap().unwrap();
     let text = |bytes| {
         String::from_utf8(bytes)
             .unwrap()
