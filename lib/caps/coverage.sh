@@ -19,7 +19,7 @@ for tool in "llvm-cov$LLVM_SUFFIX" "llvm-profdata$LLVM_SUFFIX"; do
 done
 export RUSTFLAGS=-Cinstrument-coverage LLVM_PROFILE_FILE="$out/%m_%p.profraw"
 # Only what this build made: earlier ones may have left others.
-objects=$(cargo test -p caps --target-dir "$out" --no-run --message-format=json |
+objects=$(cargo test -p caps --target-dir "$out" --lib --tests --no-run --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 rm -f "$out"/*.profraw
 cargo test -p caps --target-dir "$out" --lib --tests >&2

@@ -282,8 +282,11 @@ fn a_foreign_object_goes_with_what_shows_it() {
     let World { db, env } = &mut world;
     db.map(env, at(1, 1), args).unwrap();
     give_away(&mut world, 0);
+    world.db.retain(&mut world.env, at(0, 0)).unwrap();
     world.delete(at(1, 0)).unwrap();
     assert!(world.env.cte(at(1, 2)).is_empty());
+    // The object is still there, on its own core.
+    assert_eq!(world.env.free, []);
     audit(&world);
 }
 

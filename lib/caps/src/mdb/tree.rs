@@ -276,7 +276,7 @@ impl Database {
     }
 
     /// As [`Self::remove`], but largest ends are left too large: for one of a run of entries, after the last of which
-    /// [`Self::settle_gap`] is called. Until then nobody asks for ranges.
+    /// [`Self::settle_gap`] is called. Until then only ranges before the run may be asked for: nothing there is above it.
     #[inline]
     pub(crate) fn remove_of_run<S: Store>(&mut self, store: &mut S, at: CteRef) {
         self.remove_with::<S, false>(store, at);

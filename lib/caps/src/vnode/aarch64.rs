@@ -407,6 +407,8 @@ mod tests {
         let device = memory_leaf(3, PhysAddr(0), PageFlags::READ, MemoryType::Device, rights);
         let written = with_flags(device, PageFlags::READ_WRITE).unwrap();
         assert_eq!(memory_of(written), MemoryType::Device);
+        let uncached = PageFlags::READ_WRITE.union(PageFlags::NOCACHE);
+        assert_eq!(flags_of(written), uncached);
         assert_eq!(with_flags(device, PageFlags::READ_EXECUTE), None);
         for kind in OBJECTS {
             let page = object_page(PhysAddr(0x5000), kind).unwrap();
