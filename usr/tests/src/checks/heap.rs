@@ -32,7 +32,7 @@ pub(super) fn pieces() -> Outcome {
         that(tagged.all(|(tag, piece)| is_good(piece, tag as u8)), "all")?;
         // From the first, from the last, in any order.
         match round % 3 {
-            0 => drop(pieces),
+            0 => pieces.clear(),
             1 => while pieces.pop().is_some() {},
             _ => {
                 while !pieces.is_empty() {
@@ -40,9 +40,10 @@ pub(super) fn pieces() -> Outcome {
                 }
             }
         }
+        drop(pieces);
         if round % TRIM == 0 {
             let after = free();
-            equal(*before.get_or_insert(after), after)?;
+            equal(after, *before.get_or_insert(after))?;
         }
     }
     Ok(())
