@@ -6,9 +6,10 @@ use crate::harness::{Outcome, equal, refused, that};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use aos::error::ErrorCode;
+use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
-use aos::paging::{paging_alloc_lazy, paging_unmap};
+use aos::paging::{paging_alloc_lazy, paging_discard, paging_unmap};
 use aos::sync::{Condvar, Mutex, Semaphore};
 use aos::thread::exception::set_handler;
 use aos::thread::{self, Builder};
@@ -167,7 +168,27 @@ fn crowd_once() -> Outcome {
     equal(thread::count(), 1)
 }
 
+/// Makes the books of memory, slots and addresses larger than the crowd will ever need: how much it has at once is a matter of chance.
+fn large_books() -> Outcome {
+    const MOST: u64 = CROWD * 25;
+    // Neither pages nor holes are side by side.
+    let lazy = paging_alloc_lazy(2 * MOST * BASE_PAGE_SIZE, PageFlags::READ_WRITE)?;
+    let at = |page| VirtAddr(lazy.0 + page * BASE_PAGE_SIZE);
+    for page in (0..2 * MOST).step_by(2) {
+        let word: *mut u64 = core::ptr::with_exposed_provenance_mut(at(page).0 as usize);
+        // SAFETY: in the region, to which there is no reference.
+        unsafe { word.write_volatile(1) };
+    }
+    for page in (0..2 * MOST).step_by(4) {
+        // SAFETY: as above.
+        unsafe { paging_discard(at(page), BASE_PAGE_SIZE) }?;
+    }
+    // SAFETY: as above.
+    unsafe { paging_unmap(lazy) }.map_err(Into::into)
+}
+
 pub(super) fn crowd() -> Outcome {
+    large_books()?;
     // Page tables that the first round makes stay.
     crowd_once()?;
     let before = (ram::mm_usage().free, slot::free_slots());
