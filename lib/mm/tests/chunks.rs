@@ -149,7 +149,7 @@ fn the_kernel_never_refuses() {
     let mut world = World::new();
     let mut held: Vec<Span> = Vec::new();
     let mut refused = 0;
-    for step in 0..steps() / 3 {
+    for step in 0..steps() {
         let full = step / 500 % 2 == 0;
         if held.is_empty() || random.below(5) < if full { 3 } else { 2 } {
             let bytes = random.size(15) * PAGE;

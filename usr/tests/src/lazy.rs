@@ -29,7 +29,6 @@ pub fn run(harness: &mut Harness, world: &World) {
         "the heap gives back what is free behind its end",
         trimmed,
     );
-    harness.test(SUITE, "64 MiB in small pieces, 100 times", small_pieces);
     harness.test(SUITE, "threads touch the same pages at once", crowd);
     harness.test(SUITE, "a stack costs what is used of it", deep);
     harness.test(SUITE, "a handler touches new memory", in_handler);
@@ -111,20 +110,6 @@ fn trimmed() -> Outcome {
     drop(blocks);
     that(heap::trim() >= 1900 * PAGE, "they went")?;
     that(used_since(before) <= BESIDE, "the memory is back")
-}
-
-fn small_pieces() -> Outcome {
-    let mut before = None;
-    for _ in 0..100 {
-        let pieces: Vec<Vec<u8>> = (0..1024).map(|_| Vec::with_capacity(64 << 10)).collect();
-        // One page of each is touched.
-        equal(pieces.iter().map(Vec::capacity).sum::<usize>(), 64 << 20)?;
-        drop(pieces);
-        heap::trim();
-        let after = mm_usage().free;
-        equal(*before.get_or_insert(after), after)?;
-    }
-    Ok(())
 }
 
 const THREADS: usize = 8;

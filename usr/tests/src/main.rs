@@ -5,6 +5,7 @@
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
 //! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
+//! `boot checks` takes long or much memory, see [`checks`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -16,6 +17,7 @@ mod asking;
 mod attack;
 mod busy;
 mod caps;
+mod checks;
 mod crowd;
 mod dispatchers;
 mod harness;
@@ -69,6 +71,10 @@ fn main(args: Args) -> Status {
     match suite {
         Some("rbed") => {
             rbed::run(&mut harness, &world);
+            return harness.end();
+        }
+        Some("checks") => {
+            checks::run(&mut harness);
             return harness.end();
         }
         Some("shares") => return shares::run(&world),

@@ -23,7 +23,8 @@ const SUITE: &str = "processes";
 /// Long enough for a domain that runs to be seen to do something.
 const WHILE: Duration = Duration::from_millis(300);
 
-type Test = (&'static str, fn() -> Outcome);
+/// A test's name, and the test.
+pub type Test = (&'static str, fn() -> Outcome);
 
 const TESTS: [Test; 14] = [
     ("a program ends with its status", status),
@@ -64,22 +65,22 @@ pub fn run(harness: &mut Harness, world: &World) {
     });
 }
 
-/// The same in an ordinary program.
-fn plain() -> Result<(), Error> {
-    for (name, test) in TESTS {
+/// Runs tests in an ordinary program, which has no records.
+pub fn all(suite: &str, tests: &[Test]) -> Result<(), Error> {
+    for (name, test) in tests {
         if let Err(failure) = test() {
             println!("{name}: {failure:?}");
             return Err(Error::new(ErrorCode::SpawnRun));
         }
     }
-    println!("processes: {} tests passed", TESTS.len());
+    println!("{suite}: {} tests passed", tests.len());
     Ok(())
 }
 
 /// What the children do: `tests --child proc-PART`.
 pub fn play(part: &str) -> Result<(), Error> {
     match part {
-        "proc-plain" => plain(),
+        "proc-plain" => all(SUITE, &TESTS),
         "proc-words" => {
             let args = Args::own();
             let words: Vec<&str> = args.words().skip(2).collect();

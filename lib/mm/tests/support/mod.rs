@@ -3,6 +3,7 @@
 
 use mm::ram::{Grant, Node, PAGE, Ram};
 use mm::{MmError, Span};
+use std::time::SystemTime;
 
 /// A [`Ram`] whose roots are numbers.
 pub type Books = Ram<u32, Vec<arena::Slot<Node<u32>>>>;
@@ -20,15 +21,26 @@ pub fn steps() -> usize {
     }
 }
 
-/// Random numbers (xorshift), from `BARRELEYE_SEED` or a fixed seed.
+/// Random numbers (xorshift), from `BARRELEYE_SEED` or a new seed each time. The line about it is shown when the test fails.
 pub struct Random(u64);
 
 impl Random {
     pub fn new() -> Self {
-        let seed = std::env::var("BARRELEYE_SEED");
-        let seed = seed.map_or(1, |text| text.parse().unwrap_or(1));
+        let seed: u64 = match std::env::var("BARRELEYE_SEED") {
+            Ok(text) => text.parse().expect("BARRELEYE_SEED is a number"),
+            Err(_) => SystemTime::UNIX_EPOCH
+                .elapsed()
+                .map_or(1, |since| since.as_micros() as u64),
+        };
         println!("BARRELEYE_SEED={seed}");
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
+        Self::seeded(seed)
+    }
+
+    pub const fn seeded(seed: u64) -> Self {
+        match seed ^ 0x9e37_79b9_7f4a_7c15 {
+            0 => Self(1),
+            state => Self(state),
+        }
     }
 
     pub fn next(&mut self) -> u64 {
