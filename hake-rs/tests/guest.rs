@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod program;
+
 use hake::failure::{Exit, Failure};
 use hake::guest::{Copies, Event, Guest, Machine, Signals};
 use hake::platform::Qemu;
@@ -9,7 +11,6 @@ use hake::session;
 use hake::symbolise::Symboliser;
 use hake::ui::Ui;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -26,15 +27,11 @@ impl Fake {
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("qemu");
-        fs::write(
+        let folder_name = folder.path().display();
+        program::write(
             &file,
-            format!(
-                "#!/bin/sh\necho $$ > {}/pid\n{script}\n",
-                folder.path().display()
-            ),
-        )
-        .unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            &format!("#!/bin/sh\necho $$ > {folder_name}/pid\n{script}\n"),
+        );
         let (log, json) = (folder.path().join("log"), folder.path().join("json"));
         let copies = Copies::open(Some(&log), Some(&json)).unwrap();
         Self {

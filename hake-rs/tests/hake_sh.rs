@@ -5,12 +5,10 @@
 
 mod machine;
 
-use machine::Machine;
+use machine::{Machine, program};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 /// What the fake cargo of this machine does: it tells its folder and makes a hake that repeats its arguments.
 fn cargo(machine: Machine, bin: &str) -> Machine {
@@ -25,7 +23,8 @@ fn tree(machine: Machine) -> Machine {
         .unwrap()
         .join("hake.sh");
     fs::create_dir(machine.path("tree")).unwrap();
-    fs::copy(original, machine.path("tree/hake.sh")).unwrap();
+    let script = fs::read_to_string(original).unwrap();
+    program::write(&machine.path("tree/hake.sh"), &script);
     fs::write(
         machine.path("tree/Cargo.toml"),
         "[workspace.package]\nrust-version = \"1.90\"\n",
@@ -36,25 +35,17 @@ fn tree(machine: Machine) -> Machine {
 
 fn run(machine: &Machine, variables: &[(&str, &str)]) -> (i32, String, String) {
     let path = [machine.path("home"), machine.path("bin")];
-    let mut script = Command::new(machine.path("tree/hake.sh"));
-    script
-        .args(["run", "a b"])
-        .env_clear()
-        .env("PATH", std::env::join_paths(path).unwrap())
-        .envs(variables.iter().copied());
-    // A process that another test is just starting has our file open for writing, until it runs its program.
-    let output = (0..100).find_map(|_| match script.output() {
-        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
-            std::thread::sleep(Duration::from_millis(20));
-            None
-        }
-        output => Some(output),
-    });
     let Output {
         status,
         stdout,
         stderr,
-    } = output.unwrap().unwrap();
+    } = Command::new(machine.path("tree/hake.sh"))
+        .args(["run", "a b"])
+        .env_clear()
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
     let text = |bytes| {
         String::from_utf8(bytes)
             .unwrap()

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+#[path = "../program/mod.rs"]
+pub mod program;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -33,8 +35,7 @@ impl Machine {
     pub fn program(self, name: &str, script: &str) -> Self {
         let file = self.path(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        program::write(&file, &format!("#!/bin/sh\n{script}\n"));
         self
     }
 
