@@ -5,7 +5,7 @@
 //! | `onboot=prompt` | when the modules marked `boot` have ended, serve the prompt (default) |
 //! | `onboot=shutdown` | power the machine off then |
 //! | `onboot=reboot` | reset it then |
-//! | `trusted=MIB` | memory of each trusted child (default 128) |
+//! | `trusted=MIB` | memory of each trusted child (default 256) |
 //!
 //! Other words are named on the console and ignored: the machine comes up all the same.
 
