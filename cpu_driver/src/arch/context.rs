@@ -30,14 +30,19 @@ pub fn in_window(physical: u64) -> u64 {
     address
 }
 
-/// ESR_EL1 and FAR_EL1 of the exception being handled.
+/// ESR_EL1 and FAR_EL1 of the exception being handled; 0 for an exception that sets no address, since the register then has an older one,
+/// perhaps of another domain (Arm ARM D24.2.42: instruction and data aborts, PC alignment, watchpoints set it).
+#[inline(never)]
 pub fn exception_syndrome() -> (u64, u64) {
     let (esr, far): (u64, u64);
     // SAFETY: reads two registers.
     unsafe {
         asm!("mrs {0}, esr_el1", "mrs {1}, far_el1", out(reg) esr, out(reg) far, options(nomem, nostack, preserves_flags));
     }
-    (esr, far)
+    match esr >> 26 {
+        0x20..=0x22 | 0x24 | 0x25 | 0x34 | 0x35 => (esr, far),
+        _ => (esr, 0),
+    }
 }
 
 /// Makes the system call being handled start anew when its caller goes on: the PC steps back onto the `svc`.

@@ -30,8 +30,8 @@ fn main(args: Args) -> Result<(), Error> {
     let mut meter = Meter::new();
     threads::run(&mut meter)?;
     scheduler::run(&mut meter)?;
-    mem::run(&mut meter)?;
     caps::run(&mut meter)?;
+    mem::run(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);
     send(end.int("skipped", 0))

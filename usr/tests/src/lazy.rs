@@ -32,6 +32,9 @@ pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "threads touch the same pages at once", crowd);
     harness.test(SUITE, "a stack costs what is used of it", deep);
     harness.test(SUITE, "a handler touches new memory", in_handler);
+    harness.test(SUITE, "an undefined instruction has no address", || {
+        no_address(world)
+    });
     harness.test(SUITE, "lazy-exhaust", || exhausted(world));
 }
 
@@ -213,6 +216,29 @@ fn exhausted(world: &World) -> Outcome {
     child.domain.destroy()?;
     equal(mm_usage().free, before)?;
     mm_free(shared)?;
+    Ok(())
+}
+
+fn no_address(world: &World) -> Outcome {
+    let shared = frame_alloc(PAGE)?;
+    let child = world.child("lazy-undefined", Some(shared))?;
+    child.domain.start()?;
+    match child.wait() {
+        Some(Message::Fault(fault)) => equal((fault.esr >> 26, fault.far), (0, 0))?,
+        other => equal(alloc::format!("{other:?}").as_str(), "a fault")?,
+    }
+    child.domain.destroy()?;
+    mm_free(shared)?;
+    Ok(())
+}
+
+/// Executes what is no instruction, behind a page fault.
+pub fn undefined() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let region = paging_alloc_lazy(PAGE, PageFlags::READ_WRITE)?;
+    store(region.0, 1);
+    // SAFETY: raises an exception, which ends the domain.
+    unsafe { core::arch::asm!("udf #0", options(nostack, nomem)) };
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         "execute-data" => execute_data(),
         "pattern" => pattern(),
         "lazy-exhaust" => crate::lazy::exhaust(),
+        "lazy-undefined" => crate::lazy::undefined(),
         part if part.starts_with("checks-") => crate::checks::play(part),
         part if part.starts_with("own-space") => crate::own_space::play(part),
         part if part.starts_with("proc-") => crate::processes::play(part),
