@@ -65,6 +65,18 @@ pub fn that(condition: bool, expected: &str) -> Outcome {
     }
 }
 
+/// Fails unless it is that or less.
+#[track_caller]
+pub fn at_most<T: PartialOrd + Debug>(seen: T, most: T, what: &str) -> Outcome {
+    match seen <= most {
+        true => Ok(()),
+        false => Err(Failure::new(
+            alloc::format!("{what}: at most {most:?}"),
+            alloc::format!("{seen:?}"),
+        )),
+    }
+}
+
 /// Fails unless the result is an error with that code in its stack.
 #[track_caller]
 pub fn refused<T>(result: Result<T, Error>, code: aos::ErrorCode) -> Outcome {

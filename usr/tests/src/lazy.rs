@@ -1,6 +1,6 @@
 //! Memory that comes into being when it is touched: what it costs, that it is zero, that it comes back, and what happens when there is none.
 
-use crate::harness::{Harness, Outcome, equal, that};
+use crate::harness::{Harness, Outcome, at_most, equal, that};
 use crate::world::World;
 use alloc::vec::Vec;
 use aos::initproto::{FaultCause, Message};
@@ -66,12 +66,10 @@ fn large_heap() -> Outcome {
             *byte = 7;
         }
     }
-    that(
-        used_since(before) <= places.len() as u64 * PAGE + BESIDE,
-        "a few pages and tables",
-    )?;
+    let few = places.len() as u64 * PAGE + BESIDE;
+    at_most(used_since(before), few, "a few pages and tables")?;
     drop(buffer);
-    that(used_since(before) <= BESIDE, "all pages came back")
+    at_most(used_since(before), BESIDE, "all pages came back")
 }
 
 fn discarded() -> Outcome {
@@ -112,7 +110,7 @@ fn trimmed() -> Outcome {
     that(used_since(before) >= 1900 * PAGE, "they are there")?;
     drop(blocks);
     that(heap::trim() >= 1900 * PAGE, "they went")?;
-    that(used_since(before) <= BESIDE, "the memory is back")
+    at_most(used_since(before), BESIDE, "the memory is back")
 }
 
 const THREADS: usize = 8;
@@ -169,12 +167,12 @@ fn deep() -> Outcome {
     };
     equal(parked(1)?.join()?, 1)?;
     let shallow = used_since(before);
-    that(shallow <= 16 * PAGE + BESIDE, "a shallow stack is small")?;
+    at_most(shallow, 16 * PAGE + BESIDE, "a shallow stack")?;
     equal(parked(100)?.join()?, 100 * 101 / 2)?;
     let deep = used_since(before);
     that(deep >= shallow + 90 * PAGE, "a deep one is not")?;
     thread::trim();
-    that(used_since(before) <= BESIDE, "stacks come back")
+    at_most(used_since(before), BESIDE, "stacks come back")
 }
 
 static LOG: Mutex<Vec<u64>> = Mutex::new(Vec::new());
