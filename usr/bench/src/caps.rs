@@ -14,12 +14,8 @@ use crate::crowd::Crowd;
 use crate::interrupt::Driver;
 use crate::meter::{Meter, each, one};
 
-/// Root slots for CNodes of ours.
-const FIRST_ROOT_SLOT: u32 = 32;
 /// How many capabilities there are in each round, beside the system's own.
 const CROWDS: [u64; 3] = [100, 1_000, 100_000];
-/// Root slots that a round takes.
-const CNODES: u32 = 2;
 const SLOTS: u64 = 256;
 /// An entry of the root table that nobody uses.
 const FREE_ROOT_ENTRY: u16 = 300;
@@ -35,25 +31,19 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
     meter.suite = "caps";
     let mut driver = Driver::start()?;
     let mut crowd = Crowd::new()?;
-    let mut root_slot = FIRST_ROOT_SLOT;
     for wanted in CROWDS {
         crowd.grow(wanted)?;
-        round(meter, root_slot, crowd.live)?;
+        round(meter, crowd.live)?;
         if let Some(driver) = &mut driver {
             meter.measure_by(one("interrupt to its driver", 335), || driver.sample())?;
         }
-        root_slot += CNODES;
     }
     driver.map_or(Ok(()), Driver::stop)
 }
 
-fn round(meter: &mut Meter, mut root_slot: u32, live: u64) -> Result<(), Error> {
-    let mut cnode = || {
-        root_slot += 1;
-        ram::cnode_create_foreign_l2(CapRef::OWN_ROOT, root_slot - 1)
-    };
+fn round(meter: &mut Meter, live: u64) -> Result<(), Error> {
     meter.caps = live;
-    let (bench, children) = (cnode()?, cnode()?);
+    let (bench, children) = (ram::cnode_create_l2()?, ram::cnode_create_l2()?);
 
     meter.measure(one("null system call", 120), syscall::nop, || Ok(()))?;
     objects(meter, bench)?;
