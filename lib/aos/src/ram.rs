@@ -13,7 +13,7 @@ use crate::cap::{CNodeRef, CapRef, cap_delete, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::memory::{Wanted, look, step, step_back};
 use crate::monitor;
-use crate::slot::{slot_alloc, slot_free};
+use crate::slot::{put_slot, slot_alloc, slot_free, slot_of};
 use core::sync::atomic::{AtomicU8, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
@@ -85,8 +85,16 @@ pub fn mm_free(cap: CapRef) -> Result<(), Error> {
     let code = ErrorCode::MmMmFree;
     let capability = cap_direct_identify(cap).push_err(code)?;
     cap_delete(cap).push_err(code)?;
-    slot_free(cap).push_err(code)?;
-    memory_free(capability.address(), capability.size())
+    let slot = slot_of(cap).push_err(code)?;
+    step_back(|core| {
+        put_slot(core, slot)?;
+        let freed = core
+            .memory
+            .ram
+            .free(capability.address(), capability.size());
+        freed.map_err(from_mm)
+    })
+    .push_err(code)
 }
 
 /// Gives back the memory of an object that [`object_alloc`] made and that is deleted.

@@ -5,7 +5,7 @@
 
 use crate::cap::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::memory::{look, step, step_back};
+use crate::memory::{Core, look, step, step_back};
 
 /// An L2CNode in a root slot that nobody uses, for the caller alone.
 pub(crate) fn l2_cnode() -> Result<CNodeRef, Error> {
@@ -40,11 +40,19 @@ pub fn free_slots() -> u32 {
 /// # Errors
 /// `LIB_ERR_SLOT_FREE` when it did not come from [`slot_alloc`] or is free.
 pub fn slot_free(cap: CapRef) -> Result<(), Error> {
-    let code = ErrorCode::LibSlotFree;
-    let slot = u8::try_from(cap.slot).map_err(|_| Error::new(code))?;
-    if !cap.is_own() {
-        return Err(Error::new(code));
-    }
-    let l1 = cap.cnode.cnode.l1();
-    step_back(|core| core.memory.slots.free(l1, slot, 1).map_err(from_mm)).push_err(code)
+    let slot = slot_of(cap)?;
+    step_back(|core| put_slot(core, slot))
+}
+
+/// A slot of the own CSpace: the root slot of its CNode, and which of it.
+pub(crate) fn slot_of(cap: CapRef) -> Result<(u32, u8), Error> {
+    let slot = u8::try_from(cap.slot).ok().filter(|_| cap.is_own());
+    let slot = slot.ok_or(Error::new(ErrorCode::LibSlotFree))?;
+    Ok((cap.cnode.cnode.l1(), slot))
+}
+
+/// What [`slot_free`] does, as part of a step.
+pub(crate) fn put_slot(core: &mut Core, (l1, slot): (u32, u8)) -> Result<(), Error> {
+    let freed = core.memory.slots.free(l1, slot, 1);
+    freed.map_err(from_mm).push_err(ErrorCode::LibSlotFree)
 }

@@ -9,7 +9,7 @@
 //! | [`Arena`] | nodes of one type, named by [`Id`] |
 //! | [`Tree`] | an order on nodes of an arena, by a key in the node, with sums over subtrees; a node can be in several |
 //!
-//! Every operation of a tree takes O(log n) steps and at most [`MAX_DEPTH`] frames of the stack.
+//! Every operation of a tree takes O(log n) steps, and no recursion: the nodes on the way down, at most [`MAX_DEPTH`], are kept for the way back.
 //!
 //! Barrelfish counterpart: `lib/slab` (slab.c), with free lists only.
 #![cfg_attr(not(test), no_std)]
@@ -19,4 +19,4 @@ mod store;
 mod tree;
 
 pub use store::{Arena, Id, Slot, Store};
-pub use tree::{Link, MAX_DEPTH, Order, Tree};
+pub use tree::{Link, MAX_DEPTH, Order, Tree, Way};

@@ -2,6 +2,8 @@
 //! perfect one. A sum over each subtree is kept up to date on the way back from every change.
 
 use crate::store::{Arena, Id, Store};
+use arrayvec::ArrayVec;
+use core::cmp::Ordering;
 use core::marker::PhantomData;
 
 /// Most levels of a tree: twice the logarithm of the most nodes that [`Id`] can name.
@@ -39,7 +41,7 @@ pub trait Order {
     /// The node's link for this tree.
     fn link_mut(node: &mut Self::Node) -> &mut Link;
     /// What is kept of each subtree in its root, and searched by; `()` for nothing.
-    type Sum: Copy;
+    type Sum: Copy + PartialEq;
     /// The sum that a node keeps.
     fn sum(node: &Self::Node) -> Self::Sum;
     /// Computes the sum over the subtree of a node from the node itself and those of its children, and keeps it.
@@ -51,14 +53,113 @@ pub trait Order {
 /// How far an insertion is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
-    /// There is one with this key.
-    No,
     /// The subtree may have grown: what is above has to be looked at.
     Grown,
     /// The subtree is as high as before, but a node at its right may not be: the parent's [`Tree::split`] looks at that one.
     Near,
     /// Above, nothing changes any more but sums.
     Settled,
+}
+
+/// Which child.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// The way from the root down to where a key would be: [`Tree::way`]. Large, so it is handed on by reference.
+#[derive(Debug)]
+pub struct Way {
+    nodes: ArrayVec<Id, { MAX_DEPTH as usize }>,
+    /// A bit for each node: whether it goes on at the right.
+    rights: u64,
+}
+
+impl Way {
+    /// At the root.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            nodes: ArrayVec::new_const(),
+            rights: 0,
+        }
+    }
+
+    #[inline]
+    const fn depth(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[inline]
+    fn push(&mut self, id: Id, side: Side) {
+        // Nodes are popped only when nothing is pushed any more.
+        self.rights |= u64::from(side == Side::Right) << (self.depth() % MAX_DEPTH as usize);
+        // No tree is deeper.
+        let _ = self.nodes.try_push(id);
+    }
+
+    #[inline]
+    fn side(&self, depth: usize) -> Side {
+        match self.rights >> (depth % MAX_DEPTH as usize) & 1 {
+            0 => Side::Left,
+            _ => Side::Right,
+        }
+    }
+
+    #[inline]
+    fn get(&self, depth: usize) -> Option<(Id, Side)> {
+        self.nodes.get(depth).map(|id| (*id, self.side(depth)))
+    }
+
+    #[inline]
+    fn last(&self) -> Option<(Id, Side)> {
+        self.get(self.depth().checked_sub(1)?)
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<(Id, Side)> {
+        let id = self.nodes.pop()?;
+        Some((id, self.side(self.depth())))
+    }
+
+    fn replace(&mut self, depth: usize, id: Id) {
+        if let Some(place) = self.nodes.get_mut(depth) {
+            *place = id;
+        }
+    }
+
+    /// The last node that has a bit in a set of all.
+    #[inline]
+    fn last_of(&self, nodes: u64) -> Option<Id> {
+        let depth = nodes.checked_ilog2()?;
+        self.nodes.get(depth as usize).copied()
+    }
+
+    /// The node with the greatest key below.
+    #[inline]
+    #[must_use]
+    pub fn before(&self) -> Option<Id> {
+        self.last_of(self.rights)
+    }
+
+    /// The node with the smallest key above.
+    #[inline]
+    #[must_use]
+    pub fn behind(&self) -> Option<Id> {
+        let all = match self.depth() {
+            64.. => u64::MAX,
+            depth => (1 << depth) - 1,
+        };
+        self.last_of(all & !self.rights)
+    }
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A tree of nodes of an arena. All calls must be with the same arena.
@@ -106,9 +207,23 @@ impl<O: Order> Tree<O> {
         let Some(key) = arena.get(id).map(O::key) else {
             return false;
         };
-        let mut added = Added::No;
-        self.root = Self::insert_below(arena, self.root, id, &key, &mut added);
-        added != Added::No
+        let mut way = Way::new();
+        let is_new = self.way(arena, &key, &mut way);
+        if is_new {
+            self.insert_by(arena, &mut way, id);
+        }
+        is_new
+    }
+
+    /// Adds to a new way what leads to where a key would be; no: there is a node with that key.
+    #[inline]
+    pub fn way<S: Store<O::Node>>(
+        &self,
+        arena: &Arena<O::Node, S>,
+        key: &O::Key,
+        way: &mut Way,
+    ) -> bool {
+        self.descend(arena, key, way).is_none()
     }
 
     /// Takes the node with that key out of the tree; it stays in the arena.
@@ -117,9 +232,10 @@ impl<O: Order> Tree<O> {
         arena: &mut Arena<O::Node, S>,
         key: &O::Key,
     ) -> Option<Id> {
-        let mut removed = Id::NONE;
-        self.root = Self::remove_below(arena, self.root, key, &mut removed);
-        removed.some()
+        let mut way = Way::new();
+        let removed = self.descend(arena, key, &mut way)?;
+        self.remove_at(arena, &mut way, removed);
+        Some(removed)
     }
 
     /// The node with that key.
@@ -217,26 +333,69 @@ impl<O: Order> Tree<O> {
     /// The sums on the way to a node are computed anew, after something they are made of has changed in it. Also its
     /// key may have changed, if the order of the nodes is still the same.
     pub fn changed<S: Store<O::Node>>(&mut self, arena: &mut Arena<O::Node, S>, id: Id) {
-        if Self::SUMS
-            && let Some(key) = arena.get(id).map(O::key)
-        {
-            Self::sums_below(arena, self.root, &key);
+        if !Self::SUMS {
+            return;
+        }
+        let Some((key, before)) = arena.get(id).map(|node| (O::key(node), O::sum(node))) else {
+            return;
+        };
+        Self::sum(arena, id);
+        let mut same = Self::sum_of(arena, id) == Some(before);
+        if same || id == self.root {
+            return;
+        }
+        let mut way = Way::new();
+        self.descend(arena, &key, &mut way);
+        // Above a sum that is as it was, nothing changes either.
+        while !same && let Some((at, _)) = way.pop() {
+            let before = Self::sum_of(arena, at);
+            Self::sum(arena, at);
+            same = Self::sum_of(arena, at) == before;
         }
     }
 
     /// Whether there are sums to keep.
     const SUMS: bool = size_of::<O::Sum>() > 0;
 
-    fn sums_below<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, at: Id, key: &O::Key) {
-        let Some(node) = arena.get(at) else {
-            return;
-        };
-        match key.cmp(&O::key(node)) {
-            core::cmp::Ordering::Less => Self::sums_below(arena, O::link(node).left, key),
-            core::cmp::Ordering::Greater => Self::sums_below(arena, O::link(node).right, key),
-            core::cmp::Ordering::Equal => {}
+    /// Goes down to where a key is, or would be. Answers its node; `way` has those above.
+    #[inline]
+    fn descend<S: Store<O::Node>>(
+        &self,
+        arena: &Arena<O::Node, S>,
+        key: &O::Key,
+        way: &mut Way,
+    ) -> Option<Id> {
+        let mut at = self.root;
+        while let Some(node) = arena.get(at) {
+            let (side, below) = match key.cmp(&O::key(node)) {
+                Ordering::Less => (Side::Left, O::link(node).left),
+                Ordering::Greater => (Side::Right, O::link(node).right),
+                Ordering::Equal => return Some(at),
+            };
+            way.push(at, side);
+            at = below;
         }
-        Self::sum(arena, at);
+        None
+    }
+
+    #[inline]
+    fn sum_of<S: Store<O::Node>>(arena: &Arena<O::Node, S>, id: Id) -> Option<O::Sum> {
+        arena.get(id).map(O::sum)
+    }
+
+    /// Hangs a subtree below the last node of a way, or makes it all of the tree.
+    #[inline]
+    fn hang<S: Store<O::Node>>(
+        &mut self,
+        arena: &mut Arena<O::Node, S>,
+        above: Option<(Id, Side)>,
+        id: Id,
+    ) {
+        match above {
+            Some((above, Side::Left)) => Self::with_link(arena, above, |link| link.left = id),
+            Some((above, Side::Right)) => Self::with_link(arena, above, |link| link.right = id),
+            None => self.root = id,
+        }
     }
 
     fn link<S: Store<O::Node>>(arena: &Arena<O::Node, S>, id: Id) -> Link {
@@ -253,12 +412,15 @@ impl<O: Order> Tree<O> {
         }
     }
 
-    /// Not inline, so that what calls itself has a small frame.
-    #[inline(never)]
+    #[inline(always)]
     fn sum<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, id: Id) {
-        if !Self::SUMS {
-            return;
+        if Self::SUMS {
+            Self::sum_up(arena, id);
         }
+    }
+
+    #[inline(never)]
+    fn sum_up<S: Store<O::Node>>(arena: &mut Arena<O::Node, S>, id: Id) {
         let link = Self::link(arena, id);
         let left = arena.get(link.left).map(O::sum);
         let right = arena.get(link.right).map(O::sum);
@@ -299,110 +461,88 @@ impl<O: Order> Tree<O> {
         link.right
     }
 
-    fn insert_below<S: Store<O::Node>>(
+    /// Adds a node whose key is the one that [`Tree::way`] looked for. The tree must not have changed since.
+    pub fn insert_by<S: Store<O::Node>>(
+        &mut self,
         arena: &mut Arena<O::Node, S>,
-        at: Id,
+        way: &mut Way,
         id: Id,
-        key: &O::Key,
-        added: &mut Added,
-    ) -> Id {
-        let Some(node) = arena.get(at) else {
-            let leaf = Link {
-                left: Id::NONE,
-                right: Id::NONE,
-                level: 1,
-            };
-            Self::with_link(arena, id, |link| *link = leaf);
-            Self::sum(arena, id);
-            *added = Added::Grown;
-            return id;
+    ) {
+        let leaf = Link {
+            left: Id::NONE,
+            right: Id::NONE,
+            level: 1,
         };
-        let link = *O::link(node);
-        match key.cmp(&O::key(node)) {
-            core::cmp::Ordering::Less => {
-                let left = Self::insert_below(arena, link.left, id, key, added);
-                if left != link.left {
-                    Self::with_link(arena, at, |link| link.left = left);
-                }
-            }
-            core::cmp::Ordering::Greater => {
-                let right = Self::insert_below(arena, link.right, id, key, added);
-                if right != link.right {
-                    Self::with_link(arena, at, |link| link.right = right);
-                }
-            }
-            core::cmp::Ordering::Equal => return at,
-        }
-        if *added == Added::No {
-            return at;
-        }
-        Self::sum(arena, at);
-        if *added == Added::Settled {
-            return at;
-        }
-        let top = Self::skew(arena, at);
-        let top = Self::split(arena, top);
-        if top == at && link.level == Self::link(arena, at).level {
-            *added = match *added {
-                Added::Near => Added::Settled,
-                _ => Added::Near,
+        Self::with_link(arena, id, |link| *link = leaf);
+        Self::sum(arena, id);
+        let (mut added, mut top) = (Added::Grown, id);
+        // The subtree at the end of the way is `top` now; the node above may still name another.
+        loop {
+            let above = way.pop();
+            self.hang(arena, above, top);
+            let Some((at, _)) = above else {
+                return;
             };
-        } else {
-            *added = Added::Grown;
+            let (before, level) = (Self::sum_of(arena, at), Self::link(arena, at).level);
+            Self::sum(arena, at);
+            top = at;
+            if added != Added::Settled {
+                top = Self::skew(arena, top);
+                top = Self::split(arena, top);
+                added = match added {
+                    _ if top != at || level != Self::link(arena, at).level => Added::Grown,
+                    Added::Near => Added::Settled,
+                    _ => Added::Near,
+                };
+            }
+            if added == Added::Settled && Self::sum_of(arena, top) == before {
+                return;
+            }
         }
-        top
     }
 
-    fn remove_below<S: Store<O::Node>>(
+    /// Takes out the node where a way ends.
+    fn remove_at<S: Store<O::Node>>(
+        &mut self,
         arena: &mut Arena<O::Node, S>,
-        at: Id,
-        key: &O::Key,
-        removed: &mut Id,
-    ) -> Id {
-        let Some(node) = arena.get(at) else {
-            return at;
-        };
-        let link = *O::link(node);
-        match key.cmp(&O::key(node)) {
-            core::cmp::Ordering::Less => {
-                let left = Self::remove_below(arena, link.left, key, removed);
-                Self::with_link(arena, at, |link| link.left = left);
+        way: &mut Way,
+        removed: Id,
+    ) {
+        let link = Self::link(arena, removed);
+        // A node without a right child is a leaf: a left child would be of its level.
+        let (mut top, mut least) = (link.left, way.depth());
+        if !link.right.is_none() {
+            // The next one takes its place.
+            let mut next = link.right;
+            let place = way.depth();
+            way.push(removed, Side::Right);
+            while let Some(first) = Self::link(arena, next).left.some() {
+                way.push(next, Side::Left);
+                next = first;
             }
-            core::cmp::Ordering::Greater => {
-                let right = Self::remove_below(arena, link.right, key, removed);
-                Self::with_link(arena, at, |link| link.right = right);
-            }
-            core::cmp::Ordering::Equal => {
-                *removed = at;
-                // A node without a right child is a leaf: a left child would be of its level.
-                if link.right.is_none() {
-                    return link.left;
-                }
-                // The next one takes its place.
-                let mut next = Id::NONE;
-                let right = Self::remove_first(arena, link.right, &mut next);
-                Self::with_link(arena, next, |place| {
-                    *place = Link { right, ..link };
-                });
-                return Self::rebalance(arena, next);
+            top = Self::link(arena, next).right;
+            way.replace(place, next);
+            Self::with_link(arena, next, |place| *place = link);
+            let above = place.checked_sub(1).and_then(|above| way.get(above));
+            self.hang(arena, above, next);
+            least = place;
+        }
+        loop {
+            let above = way.pop();
+            self.hang(arena, above, top);
+            let Some((at, _)) = above else {
+                return;
+            };
+            let (before, level) = (Self::sum_of(arena, at), Self::link(arena, at).level);
+            top = Self::rebalance(arena, at);
+            // The node that took the place of another has the sum of where it was before.
+            let same_sum = way.depth() < least && Self::sum_of(arena, top) == before;
+            if Self::link(arena, top).level == level && (same_sum || !Self::SUMS) {
+                let above = way.last();
+                self.hang(arena, above, top);
+                return;
             }
         }
-        Self::rebalance(arena, at)
-    }
-
-    fn remove_first<S: Store<O::Node>>(
-        arena: &mut Arena<O::Node, S>,
-        at: Id,
-        removed: &mut Id,
-    ) -> Id {
-        let link = Self::link(arena, at);
-        if link.left.is_none() {
-            *removed = at;
-            return link.right;
-        }
-        let left = Self::remove_first(arena, link.left, removed);
-        Self::with_link(arena, at, |link| link.left = left);
-        Self::rebalance(arena, at)
     }
 
     /// Repairs a node below which one was taken out.

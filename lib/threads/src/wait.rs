@@ -153,6 +153,26 @@ impl<const N: usize> Threads<N> {
         Some(Id(id))
     }
 
+    /// Wakes the only one who waits for `key` and lets it run, if nobody runs, is ready or sleeps: what [`Threads::wake_all`] and
+    /// [`Threads::run_next`] would do in this case, the usual one of a server.
+    #[inline]
+    pub fn wake_alone(&mut self, key: Key) -> Option<Id> {
+        let is_quiet = self.current == NOWHERE && !self.has_ready() && self.sleepers.is_empty();
+        let list = self.buckets.get_mut(bucket_of(key))?;
+        let id = list.first;
+        let place = self.places.get_mut(usize::from(id))?;
+        if !is_quiet || list.last != id || place.key != key {
+            return None;
+        }
+        // It has no neighbours in the queue.
+        *list = List::EMPTY;
+        place.queued = false;
+        place.set_wake(Some(Wake::Granted));
+        place.state = State::Running;
+        self.current = id;
+        Some(Id(id))
+    }
+
     /// Wakes all who wait for `key`; how many.
     pub fn wake_all(&mut self, key: Key) -> usize {
         core::iter::from_fn(|| self.wake(key)).count()

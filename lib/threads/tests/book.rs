@@ -219,6 +219,7 @@ fn run(steps: &[Step]) {
             }
             (Step::WakeAll(key), _) => {
                 let count = std::iter::from_fn(|| model.wake(*key)).count();
+                short_cut(&book, KEYS[*key]);
                 assert_eq!(book.wake_all(KEYS[*key]), count);
                 assert!(!book.has_waiter(KEYS[*key]));
             }
@@ -341,6 +342,27 @@ fn run(steps: &[Step]) {
     }
 }
 
+/// Where there is a short cut, it does what the long way does.
+fn short_cut(book: &Threads<PLACES>, key: Key) {
+    let (mut short, mut long) = (book.clone(), book.clone());
+    match short.wake_alone(key) {
+        Some(id) => {
+            assert_eq!(book.current(), None);
+            assert_eq!(long.wake_all(key), 1);
+            assert_eq!(long.run_next(), Some(id));
+            assert_eq!(short.check(), Ok(()));
+            let states = |book: &Threads<PLACES>| -> Vec<_> {
+                book.ids()
+                    .map(|id| (id, book.state(id), book.waits_for(id)))
+                    .collect()
+            };
+            assert_eq!(states(&short), states(&long));
+            assert_eq!(short.take_wake(), long.take_wake());
+        }
+        None => assert_eq!(format!("{short:?}"), format!("{book:?}")),
+    }
+}
+
 fn compare(book: &Threads<PLACES>, model: &Model) {
     assert_eq!(book.live(), model.threads.len());
     assert_eq!(book.current().map(|id| book.data(id)), model.current);
@@ -390,6 +412,19 @@ fn who_is_ready_runs_within_one_round() {
         }
         book.rotate().unwrap();
     }
+}
+
+#[test]
+fn the_only_one_that_waits_runs_by_the_short_cut() {
+    let mut book = Threads::<PLACES>::new();
+    book.prepare(Key::OUTSIDE);
+    assert_eq!(book.wake_alone(Key::OUTSIDE), None);
+    assert_eq!(book.commit(None), Committed::Blocked);
+    assert_eq!(book.wake_alone(KEYS[0]), None);
+    short_cut(&book, Key::OUTSIDE);
+    assert_eq!(book.wake_alone(Key::OUTSIDE), Some(Id::MAIN));
+    assert_eq!(book.current(), Some(Id::MAIN));
+    assert_eq!(book.take_wake(), Wake::Granted);
 }
 
 #[test]

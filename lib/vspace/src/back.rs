@@ -8,7 +8,7 @@ use crate::piece::{Piece, Rule};
 use crate::region::{Attributes, Place, permitted};
 use crate::space::{Space, Span};
 use crate::{BACK_NODES, RESERVE_NODES};
-use arena::{Id, Store};
+use arena::{Id, Store, Way};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
@@ -112,14 +112,34 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         choice: Choice,
     ) -> Result<Span, Error<T::Error>> {
         let rule = self.rule(env, span, backing, limit, choice)?;
-        let piece = self.next_piece(span, rule).ok_or(Why::NotReserved)?;
-        self.unbacked(piece.span())?;
+        let part = self.part_at(span.start).ok_or(Why::NotReserved)?;
+        let piece = part.piece(span, rule);
+        if part.is_guard {
+            return Err(Why::Guard.into());
+        }
+        let mut way = Way::new();
+        self.find_way(piece.span(), &mut way)?;
         if choice.exactly().is_some_and(|level| level != piece.level) {
             return Err(Why::PageSize.into());
         }
         self.need(BACK_NODES)?;
-        self.map_piece(env, piece, backing.frame, backing.offset, rule.limit)?;
+        let (frame, offset) = (backing.frame, backing.offset);
+        self.map_piece_by(env, piece, frame, offset, rule.limit, &mut way)?;
         Ok(piece.span())
+    }
+
+    /// The way to where the run of a span goes in the tree.
+    ///
+    /// # Errors
+    /// [`Why::Backed`].
+    fn find_way(&self, span: Span, way: &mut Way) -> Result<(), Why> {
+        let is_new = self.runs.way(&self.arena, &span.start, way);
+        let before = way.before().and_then(|id| self.run(id));
+        let behind = way.behind().and_then(|id| self.run(id));
+        let is_free = is_new
+            && before.is_none_or(|run| run.end() <= span.start)
+            && behind.is_none_or(|run| run.start >= span.end);
+        is_free.then_some(()).ok_or(Why::Backed)
     }
 
     fn rule<T: Tables<Cap = C>>(
@@ -302,6 +322,21 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         offset: u64,
         limit: u8,
     ) -> Result<(), Cause<T::Error>> {
+        let mut way = Way::new();
+        self.find_way(piece.span(), &mut way)?;
+        self.map_piece_by(env, piece, frame, offset, limit, &mut way)
+    }
+
+    /// The same, for who knows the way to it in the tree of runs.
+    fn map_piece_by<T: Tables<Cap = C>>(
+        &mut self,
+        env: &mut T,
+        piece: Piece,
+        frame: C,
+        offset: u64,
+        limit: u8,
+        way: &mut Way,
+    ) -> Result<(), Cause<T::Error>> {
         let table = self.make_table(env, piece.level, piece.at)?;
         let cap = self.table_cap(table);
         let mapped = match self.need(1) {
@@ -322,7 +357,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                     level: piece.level,
                     limit,
                 };
-                self.add_run(run)?;
+                self.add_run_by(run, way)?;
                 Ok(())
             }
             Err(cause) => {
@@ -335,10 +370,16 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     /// # Errors
     /// [`Why::Nodes`].
     pub(crate) fn add_run(&mut self, run: Run<C>) -> Result<Id, Why> {
+        let mut way = Way::new();
+        self.find_way(run.span(), &mut way)?;
+        self.add_run_by(run, &mut way)
+    }
+
+    fn add_run_by(&mut self, run: Run<C>, way: &mut Way) -> Result<Id, Why> {
         let (table, count) = (run.table, run.count);
         let node = Node::new(Content::Run(run));
         let id = self.arena.insert(node).ok_or(Why::Nodes(1))?;
-        self.runs.insert(&mut self.arena, id);
+        self.runs.insert_by(&mut self.arena, way, id);
         self.counts.runs += 1;
         self.add_used(table, count);
         Ok(id)

@@ -2,7 +2,7 @@
 
 use crate::env::Entries;
 use crate::level::{entry_bytes, entry_of, table_base};
-use crate::node::{Node, limited};
+use crate::node::{Node, Part, limited};
 use crate::space::{Space, Span};
 use arena::Store;
 use core::ops::AddAssign;
@@ -71,14 +71,12 @@ impl AddAssign for Needs {
     }
 }
 
-impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
-    /// The first piece of a span: the largest pages that fit, as many as one table holds. `None`: the span has no addresses, or none of
-    /// a region.
-    pub(crate) fn next_piece(&self, span: Span, rule: Rule) -> Option<Piece> {
-        let Span { start: at, end } = span;
-        let part = self.part_at(at).filter(|_| at < end)?;
-        let end = end.min(part.span.end);
-        let flags = limited(part.flags, rule.limit);
+impl Part {
+    /// The first piece of a span that begins in this part.
+    pub(crate) fn piece(&self, span: Span, rule: Rule) -> Piece {
+        let at = span.start;
+        let end = span.end.min(self.span.end);
+        let flags = limited(self.flags, rule.limit);
         let is_uncached = flags.contains(PageFlags::NOCACHE);
         let fits = |level: &u8| {
             let bytes = entry_bytes(*level);
@@ -92,12 +90,21 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
             false => in_table,
         };
         let count = ((end - at) / entry_bytes(level)).min(most);
-        Some(Piece {
+        Piece {
             at,
             level,
             count: count as u16,
             flags,
-        })
+        }
+    }
+}
+
+impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
+    /// The first piece of a span: the largest pages that fit, as many as one table holds. `None`: the span has no addresses, or none of
+    /// a region.
+    pub(crate) fn next_piece(&self, span: Span, rule: Rule) -> Option<Piece> {
+        let part = self.part_at(span.start).filter(|_| span.bytes() > 0)?;
+        Some(part.piece(span, rule))
     }
 
     /// What the pieces of a span need, if all have pages of the level `exactly` (or none is asked for).

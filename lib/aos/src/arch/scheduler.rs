@@ -260,9 +260,19 @@ pub(super) extern "C" fn run(dispatcher: usize) -> ! {
     if crate::exit::is_ending() {
         crate::exit::finish();
     }
-    dispatcher::set_lmp_seen(dispatcher::lmp_delivered());
+    let delivered = dispatcher::lmp_delivered();
+    dispatcher::set_lmp_seen(delivered);
     // SAFETY: an upcall runs disabled.
     let book = unsafe { book() };
+    if delivered != book.noticed
+        && let Some(next) = book.threads.wake_alone(Key::OUTSIDE)
+    {
+        book.noticed = delivered;
+        let next = context_of(book, next);
+        context::set_current(next);
+        // SAFETY: as in `switch`.
+        unsafe { __aos_enter(0, next as usize, dispatcher) };
+    }
     book.notice();
     book.expire();
     if book.threads.current().is_none() {
@@ -380,8 +390,13 @@ pub(crate) fn wait_outside(snapshot: u32, deadline: Option<u64>) {
         return;
     }
     // SAFETY: disabled.
-    unsafe { book() }.threads.prepare(Key::OUTSIDE);
-    block(deadline);
+    let book = unsafe { book() };
+    book.threads.prepare(Key::OUTSIDE);
+    match book.threads.commit(deadline) {
+        Committed::Done(_) => dispatcher::set_disabled(false),
+        // Why it is woken does not matter; the next to prepare forgets it.
+        Committed::Blocked => next(),
+    }
 }
 
 /// Ends who runs. `last` is asked, disabled, before: `true` ends; `false` enables and returns.

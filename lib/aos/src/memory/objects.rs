@@ -69,6 +69,14 @@ impl Wanted {
             within: Span::ALL,
         }
     }
+
+    /// Whether any page will do of those that are kept at hand.
+    fn is_page(&self) -> bool {
+        self.objtype == ObjType::Frame
+            && (1..=BASE_PAGE_SIZE).contains(&self.bytes)
+            && self.alignment == BASE_PAGE_SIZE
+            && self.within == Span::ALL
+    }
 }
 
 impl Memory {
@@ -126,6 +134,13 @@ impl Memory {
 
     /// The same, as it is wanted.
     pub(crate) fn make(&mut self, wanted: &Wanted) -> Result<CapRef, Error> {
+        match wanted.is_page() {
+            true => self.page(),
+            false => self.make_anew(wanted),
+        }
+    }
+
+    fn make_anew(&mut self, wanted: &Wanted) -> Result<CapRef, Error> {
         let slot = self.slot()?;
         match self.make_at(slot, wanted) {
             Ok(()) => Ok(slot),
@@ -222,7 +237,7 @@ impl Memory {
         }
         match self.pages.pop() {
             Some(page) => Ok(page),
-            None => self.object(ObjType::Frame, BASE_PAGE_SIZE),
+            None => self.make_anew(&Wanted::object(ObjType::Frame, BASE_PAGE_SIZE)),
         }
     }
 

@@ -96,7 +96,8 @@ impl Kind {
 /// `LIB_ERR_PMAP_OTHER_KIND`.
 pub(super) fn check_programs(space: &Books, span: Span) -> Result<(), Error> {
     let mut at = span.start;
-    while let Some(region) = space.next_region(VirtAddr(at))
+    while at < span.end
+        && let Some(region) = space.next_region(VirtAddr(at))
         && region.span.start < span.end
     {
         if !Kind::of(region.attributes.tag).is_programs() {
