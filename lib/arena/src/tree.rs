@@ -72,6 +72,8 @@ enum Side {
 #[derive(Debug)]
 pub struct Way {
     nodes: ArrayVec<Id, { MAX_DEPTH as usize }>,
+    /// How often the tree had changed.
+    changes: u64,
     /// A bit for each node: whether it goes on at the right.
     rights: u64,
 }
@@ -83,6 +85,7 @@ impl Way {
     pub const fn new() -> Self {
         Self {
             nodes: ArrayVec::new_const(),
+            changes: 0,
             rights: 0,
         }
     }
@@ -166,6 +169,8 @@ impl Default for Way {
 #[derive(Debug)]
 pub struct Tree<O> {
     root: Id,
+    /// Nodes that were added or taken out, ever.
+    changes: u64,
     order: PhantomData<O>,
 }
 
@@ -181,6 +186,7 @@ impl<O> Tree<O> {
     pub const fn new() -> Self {
         Self {
             root: Id::NONE,
+            changes: 0,
             order: PhantomData,
         }
     }
@@ -208,22 +214,28 @@ impl<O: Order> Tree<O> {
             return false;
         };
         let mut way = Way::new();
-        let is_new = self.way(arena, &key, &mut way);
-        if is_new {
-            self.insert_by(arena, &mut way, id);
-        }
-        is_new
+        let is_new = self.way(arena, &key, &mut way).is_none();
+        is_new && self.insert_by(arena, &mut way, id)
     }
 
-    /// Adds to a new way what leads to where a key would be; no: there is a node with that key.
+    /// Makes the way one that leads to where a key is, whose node is answered, or would be.
     #[inline]
     pub fn way<S: Store<O::Node>>(
         &self,
         arena: &Arena<O::Node, S>,
         key: &O::Key,
         way: &mut Way,
-    ) -> bool {
-        self.descend(arena, key, way).is_none()
+    ) -> Option<Id> {
+        way.nodes.clear();
+        (way.rights, way.changes) = (0, self.changes);
+        self.descend(arena, key, way)
+    }
+
+    /// Whether the tree is as it was when [`Tree::way`] made a way.
+    #[inline]
+    #[must_use]
+    pub const fn is_current(&self, way: &Way) -> bool {
+        self.changes == way.changes
     }
 
     /// Takes the node with that key out of the tree; it stays in the arena.
@@ -461,13 +473,18 @@ impl<O: Order> Tree<O> {
         link.right
     }
 
-    /// Adds a node whose key is the one that [`Tree::way`] looked for. The tree must not have changed since.
+    /// Adds a node whose key is the one that [`Tree::way`] looked for and did not find. Answers whether it could: not when the tree has changed
+    /// since.
     pub fn insert_by<S: Store<O::Node>>(
         &mut self,
         arena: &mut Arena<O::Node, S>,
         way: &mut Way,
         id: Id,
-    ) {
+    ) -> bool {
+        if !self.is_current(way) {
+            return false;
+        }
+        self.changes += 1;
         let leaf = Link {
             left: Id::NONE,
             right: Id::NONE,
@@ -481,7 +498,7 @@ impl<O: Order> Tree<O> {
             let above = way.pop();
             self.hang(arena, above, top);
             let Some((at, _)) = above else {
-                return;
+                return true;
             };
             let (before, level) = (Self::sum_of(arena, at), Self::link(arena, at).level);
             Self::sum(arena, at);
@@ -496,7 +513,7 @@ impl<O: Order> Tree<O> {
                 };
             }
             if added == Added::Settled && Self::sum_of(arena, top) == before {
-                return;
+                return true;
             }
         }
     }
@@ -508,6 +525,7 @@ impl<O: Order> Tree<O> {
         way: &mut Way,
         removed: Id,
     ) {
+        self.changes += 1;
         let link = Self::link(arena, removed);
         // A node without a right child is a leaf: a left child would be of its level.
         let (mut top, mut least) = (link.left, way.depth());

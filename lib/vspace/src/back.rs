@@ -133,7 +133,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     /// # Errors
     /// [`Why::Backed`].
     fn find_way(&self, span: Span, way: &mut Way) -> Result<(), Why> {
-        let is_new = self.runs.way(&self.arena, &span.start, way);
+        let is_new = self.runs.way(&self.arena, &span.start, way).is_none();
         let before = way.before().and_then(|id| self.run(id));
         let behind = way.behind().and_then(|id| self.run(id));
         let is_free = is_new
@@ -328,7 +328,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     }
 
     /// The same, for who knows the way to it in the tree of runs.
-    fn map_piece_by<T: Tables<Cap = C>>(
+    pub(crate) fn map_piece_by<T: Tables<Cap = C>>(
         &mut self,
         env: &mut T,
         piece: Piece,
@@ -379,7 +379,10 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         let (table, count) = (run.table, run.count);
         let node = Node::new(Content::Run(run));
         let id = self.arena.insert(node).ok_or(Why::Nodes(1))?;
-        self.runs.insert_by(&mut self.arena, way, id);
+        if !self.runs.insert_by(&mut self.arena, way, id) {
+            self.arena.remove(id);
+            return Err(Why::Backed);
+        }
         self.counts.runs += 1;
         self.add_used(table, count);
         Ok(id)

@@ -15,7 +15,8 @@
 //! [`reserve`](Space::reserve) takes addresses; [`back`](Space::back) puts memory behind pages of a region and
 //! [`unback`](Space::unback) takes it away; [`map`](Space::map) is reserve and back, [`unmap`](Space::unmap) is unback and the addresses
 //! free again. [`protect`](Space::protect) changes flags, [`guard`](Space::guard) makes pages guards, [`join`](Space::join) saves
-//! Mappings. [`lookup`](Space::lookup) is what a fault handler asks. All but map take any page-aligned range; a region that is cut in
+//! Mappings. [`lookup`](Space::lookup) is what a fault handler asks, and
+//! [`lookup_hole`](Space::lookup_hole) what the one asks that puts memory there: into a [`Hole`]. All but map take any page-aligned range; a region that is cut in
 //! two is two regions.
 //!
 //! All take O(log n) steps for each table that they touch.
@@ -53,6 +54,7 @@ mod clear;
 mod env;
 mod error;
 mod gaps;
+mod hole;
 mod item;
 mod join;
 mod level;
@@ -66,6 +68,7 @@ mod table;
 pub use back::{Backing, Choice};
 pub use env::{Entries, Tables};
 pub use error::{Cause, Error, Stopped, Why};
+pub use hole::Hole;
 pub use item::{Item, Items, Role, WORDS};
 pub use level::{PageSize, entry_bytes, entry_of};
 pub use node::Node;

@@ -184,17 +184,23 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     /// What is at an address; `None`: no region.
     pub fn lookup(&self, address: VirtAddr) -> Option<Found<C>> {
         let part = self.part_at(address.0)?;
-        let page = self.run_at(address.0).map(|run| Page {
+        let run = self.run_at_most(address.0);
+        Some(Found {
+            region: Region::of(part),
+            page: run.and_then(|run| Self::page_of(part, run, address)),
+        })
+    }
+
+    /// The memory of an address, if it is of the run.
+    pub(crate) fn page_of(part: &Part, run: &Run<C>, address: VirtAddr) -> Option<Page<C>> {
+        let page = || Page {
             run: run.span(),
             frame: run.frame,
             offset: run.offset + (address.align_down(BASE_PAGE_SIZE).0 - run.start),
             flags: limited(part.flags, run.limit),
             size: PageSize::of_level(run.level),
-        });
-        Some(Found {
-            region: Region::of(part),
-            page,
-        })
+        };
+        run.span().contains(address.0).then(page)
     }
 
     /// The first Mapping of memory at or above an address: what it covers, the frame, where in the frame it begins.
@@ -238,8 +244,12 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         self.arena.get(id)?.run()
     }
 
+    fn run_at_most(&self, address: u64) -> Option<&Run<C>> {
+        self.run(self.runs.at_most(&self.arena, &address)?)
+    }
+
     pub(crate) fn run_at(&self, address: u64) -> Option<&Run<C>> {
-        let run = self.run(self.runs.at_most(&self.arena, &address)?)?;
+        let run = self.run_at_most(address)?;
         run.span().contains(address).then_some(run)
     }
 

@@ -15,8 +15,8 @@ use support::kernel::{Kernel, ROOT};
 use support::small::{HUGE, LARGE, PAGE, RW, WITHIN, World, span};
 use support::{Cap, Memory, Space};
 use vspace::{
-    Attributes, BACK_NODES, Backing, Cause, Choice, Counts, Item, PageSize, Place, RESERVE_NODES,
-    Role, SPLIT_NODES, Why,
+    Attributes, BACK_NODES, Backing, Cause, Choice, Counts, Hole, Item, PageSize, Place,
+    RESERVE_NODES, Role, SPLIT_NODES, Why,
 };
 
 #[test]
@@ -62,6 +62,54 @@ fn addresses_are_chosen_for_large_pages() {
     assert_eq!(world.space.counts().runs, 1 + 1 + 2 + 1);
     assert_eq!(world.space.counts().tables, 1 + 2 + 2);
     assert_eq!(small.bytes(), PAGE);
+}
+
+#[test]
+fn what_is_touched_in_order_comes_ahead() {
+    let mut world = World::new(100);
+    // From an odd page on, up to a guard.
+    let region = span(LARGE + 3 * PAGE, 60 * PAGE);
+    let place = Place::At(VirtAddr(region.start));
+    world.space.reserve(place, region.bytes(), RW).unwrap();
+    world.space.guard(span(region.end - PAGE, PAGE)).unwrap();
+    let mut come = Vec::new();
+    let mut at = region.start;
+    while at < region.end - PAGE {
+        let mut hole = Hole::new();
+        let found = world.space.lookup_hole(VirtAddr(at), &mut hole).unwrap();
+        assert_eq!(found.page, None);
+        assert_eq!(hole.pages().end, region.end - PAGE);
+        let ahead = hole.ahead(16 * PAGE);
+        let backing = world.backing(ahead.start - region.start);
+        let (space, kernel) = (&mut world.space, &mut world.kernel);
+        let bytes = ahead.bytes();
+        space.back_hole(kernel, &mut hole, bytes, backing).unwrap();
+        come.push(bytes / PAGE);
+        at = ahead.end;
+    }
+    assert_eq!(come, [1, 2, 2, 4, 4, 8, 8, 16, 8, 4, 2]);
+    let mut hole = Hole::new();
+    let guard = world.space.lookup_hole(VirtAddr(at), &mut hole).unwrap();
+    assert!(guard.region.attributes.is_guard && hole.pages().bytes() == 0);
+}
+
+#[test]
+fn a_hole_is_good_until_the_space_changes() {
+    let mut world = World::new(100);
+    let place = Place::At(VirtAddr(LARGE));
+    world.space.reserve(place, 8 * PAGE, RW).unwrap();
+    let mut hole = Hole::new();
+    let mut old = Hole::new();
+    world.space.lookup_hole(VirtAddr(LARGE), &mut old).unwrap();
+    world.space.lookup_hole(VirtAddr(LARGE), &mut hole).unwrap();
+    let backing = world.backing(0);
+    let (space, kernel) = (&mut world.space, &mut world.kernel);
+    space.back_hole(kernel, &mut hole, PAGE, backing).unwrap();
+    let counts = space.counts();
+    let refused = space.back_hole(kernel, &mut old, PAGE, backing);
+    assert_eq!(refused.unwrap_err().cause, Cause::Space(Why::Backed));
+    assert_eq!(space.counts(), counts);
+    space.check().unwrap();
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn random_operations() {
     }
     println!("{tally:#?}");
     for name in [
-        "map", "back", "touch", "unback", "unmap", "protect", "join", "guard", "reserve",
+        "map", "back", "touch", "hole", "unback", "unmap", "protect", "join", "guard", "reserve",
     ] {
         assert!(tally.done[name] > 100, "{name} hardly ever succeeds");
     }

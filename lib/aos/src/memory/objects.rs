@@ -46,7 +46,7 @@ pub(crate) struct Memory {
     /// The root CNode before the last resize, still to be deleted.
     pub(super) old_root: Option<CapRef>,
     /// What a work failed for want of.
-    pub(super) short: Option<Short>,
+    pub(crate) short: Option<Short>,
 }
 
 /// What is wanted of RAM.

@@ -110,7 +110,7 @@ pub(super) fn copy_page(core: &mut Core, address: u64, found: &Found<Name>) -> R
     let copy = Backing {
         frame: Name {
             cap: frame,
-            owner: Owner::Page,
+            owner: Owner::Region(1),
         },
         offset: 0,
         address: PhysAddr(0),

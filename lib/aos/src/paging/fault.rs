@@ -1,7 +1,7 @@
 //! Page faults: memory that comes into being when it is touched.
 //!
 //! The handler of every thread asks [`resolve`] first. Behind an address of a *lazy* region or a stack that has no memory yet it puts a zeroed
-//! page, from a few that are kept at hand (or 2 MiB, if the region wants that); a page of a copy-on-write region that is written is copied; what
+//! page, from a few that are kept at hand (or more at a time, where memory is touched in order or the region wants 2 MiB); a page of a copy-on-write region that is written is copied; what
 //! rests comes back; a region with a pager is the [`pager`]'s. All other faults are the program's own affair, and end it if it does not care.
 //!
 //! A page that is there and permits the access was put there meanwhile by another thread: then the access is only tried again.
@@ -10,6 +10,7 @@ use super::kind::Kind;
 use super::{
     Backing, Choice, Name, OWN_BYTES, OWN_START, Owner, PageSize, Span, copy, error_of, pager, rest,
 };
+use crate::cap::CapRef;
 use crate::console;
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
@@ -19,7 +20,10 @@ use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
-use vspace::Region;
+use vspace::{Hole, Region};
+
+/// Most bytes that come at a time where memory is touched in order.
+const AHEAD_BYTES: u64 = 64 << 10;
 
 /// What became of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +88,8 @@ fn put(
     access: Access,
     block: Option<&mut bool>,
 ) -> Result<Next, Error> {
-    let Some(found) = core.space.lookup(VirtAddr(address)) else {
+    let mut hole = Hole::new();
+    let Some(found) = core.space.lookup_hole(VirtAddr(address), &mut hole) else {
         return Ok(Next::Is(Resolution::Not));
     };
     let region = found.region;
@@ -98,7 +103,7 @@ fn put(
             Ok(Next::Is(Resolution::Done))
         }
         (Kind::Stack, None) if may => {
-            back(core, address)?;
+            back_hole(core, &mut hole, BASE_PAGE_SIZE)?;
             Ok(Next::Is(Resolution::Done))
         }
         (Kind::Lazy | Kind::LazyLarge, None) if may => {
@@ -113,7 +118,7 @@ fn put(
                     *tried = true;
                     back_block(core, block)?;
                 }
-                None => back(core, address)?,
+                None => back_ahead(core, &mut hole)?,
             }
             Ok(Next::Is(Resolution::Done))
         }
@@ -129,14 +134,66 @@ fn free_block(core: &Core, address: u64, region: &Region) -> Option<Span> {
         end: start + LARGE_PAGE_SIZE,
     };
     let is_inside = region.span.start <= block.start && block.end <= region.span.end;
-    let is_free = |start: u64| {
-        let next = core.space.next_run(VirtAddr(start));
-        next.is_none_or(|page| page.run.start >= start + LARGE_PAGE_SIZE)
-    };
     let is_cached = !region.attributes.flags.contains(PageFlags::NOCACHE);
-    let is_free =
-        is_inside && is_cached && is_free(start) && rest::twin_of(start).is_none_or(is_free);
-    is_free.then_some(block)
+    (is_inside && is_cached && is_empty(core, block)).then_some(block)
+}
+
+/// Whether nothing is mapped in a span, and nothing of it rests.
+fn is_empty(core: &Core, span: Span) -> bool {
+    is_empty_at(core, span)
+        && rest::twin_if_used(span).is_none_or(|resting| is_empty_at(core, resting))
+}
+
+fn is_empty_at(core: &Core, span: Span) -> bool {
+    let next = core.space.next_run(VirtAddr(span.start));
+    next.is_none_or(|page| page.run.start >= span.end)
+}
+
+/// Puts zeroed pages behind the first pages of a hole in a lazy region: as many as suit who touches memory in order, or one.
+fn back_ahead(core: &mut Core, hole: &mut Hole) -> Result<(), Error> {
+    let span = hole.ahead(AHEAD_BYTES);
+    // What rests must come back as it was.
+    let rests = rest::twin_if_used(span).is_some_and(|resting| !is_empty_at(core, resting));
+    let bytes = if rests { BASE_PAGE_SIZE } else { span.bytes() };
+    back_hole(core, hole, bytes)
+}
+
+/// Puts zeroed memory behind the first bytes of a hole, or where there is not so much in a row behind the first page.
+fn back_hole(core: &mut Core, hole: &mut Hole, bytes: u64) -> Result<(), Error> {
+    let several = (bytes > BASE_PAGE_SIZE).then(|| core.memory.object(ObjType::Frame, bytes));
+    if let Some(Ok(frame)) = several {
+        let backed = back_hole_by(core, hole, bytes, frame);
+        if backed.is_err() {
+            core.memory.drop_object(frame);
+        }
+        return backed;
+    }
+    core.memory.short = None;
+    let frame = core.memory.page()?;
+    let backed = back_hole_by(core, hole, BASE_PAGE_SIZE, frame);
+    if backed.is_err() {
+        core.memory.put_page(frame);
+    }
+    backed
+}
+
+fn back_hole_by(core: &mut Core, hole: &mut Hole, bytes: u64, frame: CapRef) -> Result<(), Error> {
+    let (space, mut env) = core.parts();
+    let backed = space.back_hole(&mut env, hole, bytes, all_of(frame, bytes));
+    env.settle();
+    backed.map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
+}
+
+/// A frame of so many bytes that belongs to its region.
+fn all_of(frame: CapRef, bytes: u64) -> Backing<Name> {
+    Backing {
+        frame: Name {
+            cap: frame,
+            owner: Owner::Region((bytes / BASE_PAGE_SIZE) as u16),
+        },
+        offset: 0,
+        address: PhysAddr(0),
+    }
 }
 
 /// Puts a zeroed page behind an address of a region that has none.
@@ -147,7 +204,7 @@ pub(super) fn back(core: &mut Core, address: u64) -> Result<(), Error> {
         end: start + BASE_PAGE_SIZE,
     };
     let frame = core.memory.page()?;
-    let backed = back_by(core, span, frame, Owner::Page, PageSize::Base);
+    let backed = back_by(core, span, frame, PageSize::Base);
     if backed.is_err() {
         core.memory.put_page(frame);
     }
@@ -160,25 +217,15 @@ fn back_block(core: &mut Core, block: Span) -> Result<(), Error> {
         alignment: LARGE_PAGE_SIZE,
         ..Wanted::object(ObjType::Frame, LARGE_PAGE_SIZE)
     })?;
-    let backed = back_by(core, block, frame, Owner::Block, PageSize::Large);
+    let backed = back_by(core, block, frame, PageSize::Large);
     if backed.is_err() {
         core.memory.drop_object(frame);
     }
     backed
 }
 
-fn back_by(
-    core: &mut Core,
-    span: Span,
-    frame: crate::cap::CapRef,
-    owner: Owner,
-    size: PageSize,
-) -> Result<(), Error> {
-    let backing = Backing {
-        frame: Name { cap: frame, owner },
-        offset: 0,
-        address: PhysAddr(0),
-    };
+fn back_by(core: &mut Core, span: Span, frame: CapRef, size: PageSize) -> Result<(), Error> {
+    let backing = all_of(frame, span.bytes());
     let (space, mut env) = core.parts();
     let choice = Choice::Exactly(size);
     let backed = space.back_first(&mut env, span, backing, PageFlags::MASK, choice);

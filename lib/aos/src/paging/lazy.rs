@@ -1,14 +1,17 @@
 //! Memory that comes into being when it is touched: lazy regions, and stacks.
 //!
-//! The frames belong to the region ([`Owner`](super::Owner)): each is mapped at one place, and goes when it is unmapped there. A *large* lazy
-//! region takes 2 MiB at a time, if it has not yet touched any of them and so much memory is to be had in a row; else a page. When part of
-//! such a block is unmapped, its memory stays until all of it is.
+//! The frames belong to the region ([`Owner`](super::Owner)): each is mapped at one place, and goes when it is unmapped there.
+//!
+//! What is touched at random comes a page at a time. What is touched in order comes [ahead](super::fault): as many pages again as the Mapping
+//! that ends at the address, up to 64 KiB; so at most as much comes too early as was touched. A *large* lazy region takes 2 MiB at a time, if it
+//! has not yet touched any of them and so much memory is to be had in a row. When part of such a frame is unmapped, its memory stays
+//! until all of it is.
 
 use super::kind::Kind;
+use super::tables::Cut;
 use super::{
     GUARD_BYTES, PageSize, Place, Span, error_of, fault, reserve_error, rest, span, unmap_regions,
 };
-use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode};
 use crate::memory::{Core, step, step_back};
 use kpi::addr::VirtAddr;
@@ -49,7 +52,7 @@ fn alloc(bytes: u64, flags: PageFlags, kind: Kind) -> Result<VirtAddr, Error> {
 }
 
 /// Gives the memory of pages of lazy regions back; the addresses stay, and are zero when they are touched again. Answers how many bytes came
-/// back, counting a part of 2 MiB that came as a whole as its part.
+/// back, counting a part of memory that came as a whole, up to 64 KiB (2 MiB in large regions), as its part.
 ///
 /// # Safety
 /// Nothing refers to what is in these pages any more.
@@ -105,14 +108,16 @@ fn empty(span: Span, is_meant: impl Fn(Kind) -> bool) -> Result<u64, Error> {
     Ok(freed)
 }
 
-/// Gives a block's frame back, of which a part was just unmapped at an address, unless more of it is mapped.
-pub(super) fn finish_cut(core: &mut Core, cut: Option<CapRef>, address: u64) {
-    let Some(frame) = cut else { return };
-    let start = address - address % LARGE_PAGE_SIZE;
-    for block in [Some(start), rest::twin_of(start)].into_iter().flatten() {
-        let mut at = block;
+/// Gives a frame back, of which a part was just unmapped at an address, unless more of it is mapped.
+pub(super) fn finish_cut(core: &mut Core, cut: Option<Cut>, address: u64) {
+    let Some(Cut { frame, bytes }) = cut else {
+        return;
+    };
+    let start = address - address % bytes;
+    for all in [Some(start), rest::twin_of(start)].into_iter().flatten() {
+        let mut at = all;
         while let Some(page) = core.space.next_run(VirtAddr(at))
-            && page.run.start < block + LARGE_PAGE_SIZE
+            && page.run.start < all + bytes
         {
             if page.frame.cap == frame {
                 return;

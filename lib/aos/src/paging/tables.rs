@@ -11,7 +11,7 @@ use crate::slot::{slot_alloc, slot_free};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use kpi::addr::{CapAddr, L2_SLOTS};
-use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
+use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
 use kpi::slots::root;
 use vspace::Tables;
@@ -21,10 +21,16 @@ use vspace::Tables;
 pub(crate) enum Owner {
     /// No: it is somebody's who knows its capability.
     Other,
-    /// A frame of one page.
-    Page,
-    /// A frame of 2 MiB, which goes when no page of it is mapped any more.
-    Block,
+    /// Yes: a frame of so many pages, which goes when none of them is mapped any more.
+    Region(u16),
+}
+
+/// A frame of a region, of which a part was unmapped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    pub(super) frame: CapRef,
+    /// Of the frame, which is mapped at a multiple of that.
+    pub(super) bytes: u64,
 }
 
 /// A capability in the books.
@@ -194,8 +200,8 @@ impl Spare {
 pub(crate) struct Kernel<'a, H> {
     home: &'a mut H,
     spare: &'a mut Spare,
-    /// A block of which part was unmapped.
-    cut: Option<CapRef>,
+    /// A frame of which part was unmapped.
+    cut: Option<Cut>,
     /// Whether frames that are not mapped any more are kept.
     keeps: bool,
 }
@@ -221,7 +227,7 @@ impl<'a, H: Home> Kernel<'a, H> {
     }
 
     /// The frame that the operation unmapped a part of, if it belongs to a region: it may have to go now.
-    pub(super) const fn take_cut(&mut self) -> Option<CapRef> {
+    pub(super) const fn take_cut(&mut self) -> Option<Cut> {
         self.cut.take()
     }
 
@@ -387,15 +393,14 @@ impl<H: Home> Tables for Kernel<'_, H> {
     }
 
     fn released(&mut self, frame: Name, _offset: u64, bytes: u64) {
-        let bytes_of_all = match frame.owner {
-            Owner::Other => return,
-            _ if self.keeps => return,
-            Owner::Page => BASE_PAGE_SIZE,
-            Owner::Block => LARGE_PAGE_SIZE,
+        let all = match frame.owner {
+            Owner::Region(pages) if !self.keeps => u64::from(pages) * BASE_PAGE_SIZE,
+            _ => return,
         };
-        match bytes < bytes_of_all {
-            true => self.cut = Some(frame.cap),
-            false => self.home.drop_frame(frame.cap),
+        let frame = frame.cap;
+        match bytes < all {
+            true => self.cut = Some(Cut { frame, bytes: all }),
+            false => self.home.drop_frame(frame),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::world::{Failed, HUGE, LARGE, PAGE, WITHIN, World};
 use super::{Memory, Space};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::rights::PageFlags;
-use vspace::{Backing, Choice, Error, Item, PageSize, Place, Span, Why};
+use vspace::{Backing, Choice, Error, Hole, Item, PageSize, Place, Span, Why};
 
 /// What the kernel would map.
 fn valid(flags: PageFlags) -> bool {
@@ -309,6 +309,82 @@ impl World {
         }
     }
 
+    /// What a page fault does, along a region: some pages ahead of a hole, found by one search.
+    pub fn hole(&mut self) {
+        let near = self.some_place();
+        let Some(region) = self.space.next_region(VirtAddr(near)) else {
+            return;
+        };
+        let (mut at, frame) = (region.span.start.max(near), self.frames[1]);
+        for _ in 0..12 {
+            let mut hole = Hole::new();
+            let Some(found) = self.space.lookup_hole(VirtAddr(at), &mut hole) else {
+                return;
+            };
+            assert_eq!(Some(found), self.space.lookup(VirtAddr(at)));
+            let backing = Backing {
+                frame,
+                offset: at % LARGE / PAGE * PAGE,
+                address: PhysAddr(HUGE),
+            };
+            if let Some(page) = found.page {
+                at = page.run.end + self.random.below(2) * PAGE;
+                continue;
+            }
+            let pages = hole.pages();
+            let ahead = hole.ahead(16 * PAGE);
+            self.check_hole(at, pages, ahead, found.region.attributes.is_guard);
+            let bytes = match self.random.below(8) {
+                0 => pages.bytes() + PAGE,
+                1 => 0,
+                2 => pages.bytes().min(LARGE - backing.offset),
+                _ => ahead.bytes(),
+            };
+            let done = self.run("hole", |space, kernel| {
+                let mut hole = Hole::new();
+                space.lookup_hole(VirtAddr(at), &mut hole);
+                space.back_hole(kernel, &mut hole, bytes, backing)
+            });
+            match done.map_err(|failed| failed.why) {
+                Ok(()) => {
+                    assert!(bytes > 0 && bytes <= pages.bytes());
+                    let filled = Span {
+                        start: pages.start,
+                        end: pages.start + bytes,
+                    };
+                    self.back_model(filled, backing, PageFlags::MASK);
+                }
+                Err(Some(Why::Range)) => assert_eq!(bytes, 0),
+                Err(Some(Why::Backed)) => assert!(bytes > pages.bytes()),
+                Err(Some(why)) => panic!("{why:?}"),
+                Err(None) => {}
+            }
+            at = pages.start + bytes.max(PAGE);
+        }
+    }
+
+    fn check_hole(&self, at: u64, pages: Span, ahead: Span, is_guard: bool) {
+        assert_eq!(pages.start, at / PAGE * PAGE);
+        assert!(is_guard == (pages.bytes() == 0));
+        if is_guard {
+            return;
+        }
+        assert!(self.model.is_reserved(pages) && !self.model.has_guard(pages));
+        assert!(self.model.backed.within(pages).is_empty());
+        let bytes = ahead.bytes();
+        assert_eq!(ahead.start, pages.start);
+        assert!(bytes.is_power_of_two() && bytes <= 16 * PAGE && ahead.end <= pages.end);
+        assert!(bytes == PAGE || pages.start.is_multiple_of(bytes));
+        // As much was there before.
+        let before = Span {
+            start: pages.start.saturating_sub(bytes / 2),
+            end: pages.start,
+        };
+        let there = self.model.backed.within(before);
+        let there: u64 = there.iter().map(|(span, _)| span.bytes()).sum();
+        assert!(bytes == PAGE || there == before.bytes());
+    }
+
     pub fn look(&mut self) {
         let span = self.some_span();
         let edges = [span.start, span.start + PAGE, span.end - 1, span.end];
@@ -349,7 +425,8 @@ impl World {
             68..84 => self.protect(),
             84..88 => self.guard(),
             88..92 => self.join(),
-            92..94 => self.touch(),
+            92..93 => self.touch(),
+            93..94 => self.hole(),
             94..95 => self.copy_books(),
             _ => self.look(),
         }
