@@ -45,7 +45,7 @@ pub use kind::Kind;
 pub(crate) use lazy::{Stacks, paging_alloc_stacks, paging_free_stacks};
 pub use lazy::{paging_alloc_lazy, paging_alloc_lazy_large, paging_discard};
 pub use rest::{paging_rest, paging_resting};
-pub(crate) use tables::{Name, Own, Owner, Spare};
+pub(crate) use tables::{Name, Own, Spare};
 pub use vspace::{Choice, PageSize};
 
 use crate::account::Account;
@@ -333,7 +333,7 @@ pub fn paging_lookup(address: VirtAddr) -> Option<Found> {
         flags: found.region.attributes.flags,
         kind: Kind::of(found.region.attributes.tag),
         page: found.page.map(|page| Page {
-            frame: page.frame.cap,
+            frame: page.frame.cap(),
             offset: page.offset,
             flags: page.flags,
             size: page.size,
@@ -411,7 +411,7 @@ impl PagingState {
         reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
         for item in self.space.items() {
             let item = item.try_map(|role, name: Name| {
-                let cap = name.cap;
+                let cap = name.cap();
                 let address = match role {
                     Role::Table => self.home.name_of_table(cap),
                     Role::Mapping => Some(cap.addr()),

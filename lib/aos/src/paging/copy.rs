@@ -8,7 +8,7 @@
 
 use super::kind::Kind;
 use super::own::{Request, map_own};
-use super::{Backing, Choice, Name, Owner, PageSize, Part, Place, Span, error_of, reserve_error};
+use super::{Backing, Choice, Name, PageSize, Part, Place, Span, error_of, reserve_error};
 use crate::arch::memory::copy_page as copy_words;
 use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode};
@@ -108,10 +108,7 @@ pub(super) fn copy_page(core: &mut Core, address: u64, found: &Found<Name>) -> R
     let page = page_at(address);
     let frame = core.memory.page()?;
     let copy = Backing {
-        frame: Name {
-            cap: frame,
-            owner: Owner::Region(1),
-        },
+        frame: Name::owned(frame, 1),
         offset: 0,
         address: PhysAddr(0),
     };

@@ -8,7 +8,7 @@
 
 use super::kind::Kind;
 use super::{
-    Backing, Choice, Name, OWN_BYTES, OWN_START, Owner, PageSize, Span, copy, error_of, pager, rest,
+    Backing, Choice, Name, OWN_BYTES, OWN_START, PageSize, Span, copy, error_of, pager, rest,
 };
 use crate::cap::CapRef;
 use crate::console;
@@ -187,10 +187,7 @@ fn back_hole_by(core: &mut Core, hole: &mut Hole, bytes: u64, frame: CapRef) -> 
 /// A frame of so many bytes that belongs to its region.
 fn all_of(frame: CapRef, bytes: u64) -> Backing<Name> {
     Backing {
-        frame: Name {
-            cap: frame,
-            owner: Owner::Region((bytes / BASE_PAGE_SIZE) as u16),
-        },
+        frame: Name::owned(frame, (bytes / BASE_PAGE_SIZE) as u16),
         offset: 0,
         address: PhysAddr(0),
     }

@@ -1,6 +1,6 @@
 //! Memory that comes into being when it is touched: lazy regions, and stacks.
 //!
-//! The frames belong to the region ([`Owner`](super::Owner)): each is mapped at one place, and goes when it is unmapped there.
+//! The frames belong to the region: each is mapped at one place, and goes when it is unmapped there.
 //!
 //! What is touched at random comes a page at a time. What is touched in order comes [ahead](super::fault): as many pages again as the Mapping
 //! that ends at the address, up to 64 KiB; so at most as much comes too early as was touched. A *large* lazy region takes 2 MiB at a time, if it
@@ -119,7 +119,7 @@ pub(super) fn finish_cut(core: &mut Core, cut: Option<Cut>, address: u64) {
         while let Some(page) = core.space.next_run(VirtAddr(at))
             && page.run.start < all + bytes
         {
-            if page.frame.cap == frame {
+            if page.frame.cap() == frame {
                 return;
             }
             at = page.run.end;

@@ -224,7 +224,7 @@ impl Tables for Cutter<'_> {
         }
         let slot = self.kernel.slot()?;
         let entries = entries_of(entries);
-        let words = map_words(table.cap, frame.cap, flags, offset, entries, slot)?;
+        let words = map_words(table.cap(), frame.cap(), flags, offset, entries, slot)?;
         self.gather(words)?;
         Ok(Name::of(slot))
     }
@@ -234,9 +234,9 @@ impl Tables for Cutter<'_> {
             self.make_calls();
             return self.kernel.unmap(table, mapping);
         }
-        self.gather(unmap_words(table.cap, mapping.cap))?;
+        self.gather(unmap_words(table.cap(), mapping.cap()))?;
         // Not before the calls are made: it is not empty yet.
-        self.kernel.keep_slot(mapping.cap);
+        self.kernel.keep_slot(mapping.cap());
         Ok(())
     }
 
@@ -294,7 +294,7 @@ pub fn program_lookup(address: VirtAddr) -> Result<ProgramPage, Error> {
         let (_, page) = page.ok_or(Error::new(ErrorCode::LibPmapNotMapped))?;
         let region = program.space.extent(address).unwrap_or(page.run);
         Ok(ProgramPage {
-            frame: page.frame.cap,
+            frame: page.frame.cap(),
             offset: page.offset,
             flags: page.flags,
             start: VirtAddr(region.start),

@@ -10,20 +10,11 @@ use crate::memory::Memory;
 use crate::slot::{slot_alloc, slot_free};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
-use kpi::addr::{CapAddr, L2_SLOTS};
+use kpi::addr::{CapAddr, CapLevel, L2_SLOTS};
 use kpi::layout::BASE_PAGE_SIZE;
 use kpi::rights::PageFlags;
 use kpi::slots::root;
 use vspace::Tables;
-
-/// Whether what is mapped belongs to the region, and goes when it is unmapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// No: it is somebody's who knows its capability.
-    Other,
-    /// Yes: a frame of so many pages, which goes when none of them is mapped any more.
-    Region(u16),
-}
 
 /// A frame of a region, of which a part was unmapped.
 #[derive(Clone, Copy, Debug)]
@@ -33,20 +24,49 @@ pub(super) struct Cut {
     pub(super) bytes: u64,
 }
 
-/// A capability in the books.
+/// A capability in the books: 16 bytes at a multiple of 8, which are copied by two registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub(crate) cap: CapRef,
-    pub(crate) owner: Owner,
+    /// The root CNode's address in the low half, the CNode's in the high half.
+    cnode: u64,
+    slot: u32,
+    /// Of a frame that belongs to its region; 0: it is somebody else's.
+    pages: u16,
+    level: CapLevel,
 }
 
 impl Name {
     /// Of somebody else.
     pub(crate) const fn of(cap: CapRef) -> Self {
+        let CNodeRef {
+            croot,
+            cnode,
+            level,
+        } = cap.cnode;
         Self {
-            cap,
-            owner: Owner::Other,
+            cnode: croot.0 as u64 | (cnode.0 as u64) << 32,
+            slot: cap.slot,
+            pages: 0,
+            level,
         }
+    }
+
+    /// A frame of so many pages that belongs to its region.
+    pub(super) const fn owned(frame: CapRef, pages: u16) -> Self {
+        Self {
+            pages,
+            ..Self::of(frame)
+        }
+    }
+
+    /// The capability.
+    pub(crate) const fn cap(self) -> CapRef {
+        let cnode = CNodeRef {
+            croot: CapAddr(self.cnode as u32),
+            cnode: CapAddr((self.cnode >> 32) as u32),
+            level: self.level,
+        };
+        cnode.slot(self.slot)
     }
 }
 
@@ -313,7 +333,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
     fn grow(&mut self, parent: Name, level: u8, entry: u16) -> Result<(Name, Name), Error> {
         let table = self.table(level)?;
         let entries = Entries { entry, count: 1 };
-        match self.map_into(parent.cap, table, PageFlags::READ_WRITE, 0, entries) {
+        match self.map_into(parent.cap(), table, PageFlags::READ_WRITE, 0, entries) {
             Ok(mapping) => Ok((Name::of(table), Name::of(mapping))),
             Err(error) => {
                 self.keep_table(level, table);
@@ -324,7 +344,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
 
     fn prune(&mut self, parent: Name, level: u8, table: Name, mapping: Name) -> Result<(), Error> {
         self.unmap(parent, mapping)?;
-        self.keep_table(level, table.cap);
+        self.keep_table(level, table.cap());
         Ok(())
     }
 
@@ -337,26 +357,27 @@ impl<H: Home> Tables for Kernel<'_, H> {
         flags: PageFlags,
     ) -> Result<Name, Error> {
         let entries = entries_of(entries);
-        self.map_into(table.cap, frame.cap, flags, offset, entries)
+        self.map_into(table.cap(), frame.cap(), flags, offset, entries)
             .map(Name::of)
     }
 
     fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
-        let mapping = mapping.cap;
+        let mapping = mapping.cap();
         if mapping.is_own() {
-            vnode_unmap(table.cap, mapping)?;
+            vnode_unmap(table.cap(), mapping)?;
             self.keep_slot(mapping);
             return Ok(());
         }
         // Only what is in the own CSpace can be named to the kernel; with one copy, all of them go.
         let copy = slot_alloc()?;
-        let unmapped = cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.cap, copy) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let _ = crate::cap::cap_delete(copy);
-                Err(error)
-            }
-        });
+        let unmapped =
+            cap_copy(copy, mapping).and_then(|()| match vnode_unmap(table.cap(), copy) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    let _ = crate::cap::cap_delete(copy);
+                    Err(error)
+                }
+            });
         // If it could not be emptied, it is lost.
         let _ = slot_free(copy);
         unmapped?;
@@ -370,7 +391,7 @@ impl<H: Home> Tables for Kernel<'_, H> {
         entries: vspace::Entries,
         flags: PageFlags,
     ) -> Result<(), Error> {
-        vnode_modify_flags(table.cap, entries_of(entries), flags)
+        vnode_modify_flags(table.cap(), entries_of(entries), flags)
     }
 
     fn prepare(&mut self, _frame: Name, mappings: usize, tables: [usize; 3]) -> Result<(), Error> {
@@ -393,11 +414,10 @@ impl<H: Home> Tables for Kernel<'_, H> {
     }
 
     fn released(&mut self, frame: Name, _offset: u64, bytes: u64) {
-        let all = match frame.owner {
-            Owner::Region(pages) if !self.keeps => u64::from(pages) * BASE_PAGE_SIZE,
-            _ => return,
-        };
-        let frame = frame.cap;
+        if frame.pages == 0 || self.keeps {
+            return;
+        }
+        let (all, frame) = (u64::from(frame.pages) * BASE_PAGE_SIZE, frame.cap());
         match bytes < all {
             true => self.cut = Some(Cut { frame, bytes: all }),
             false => self.home.drop_frame(frame),
