@@ -6,27 +6,24 @@ use crate::harness::{Harness, Outcome, equal, refused, that};
 use crate::parts::DONE;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use aos::cap::{Cap, CapRef, cap_copy, cap_revoke};
+use aos::cap::{CNodeRef, Cap, CapRef, cap_copy, cap_delete, cap_revoke};
 use aos::initproto::{Address, Head, ORDER_MAX, Order, Wish};
-use aos::kpi::addr::VirtAddr;
-use aos::kpi::cap::{Frame, L2CNode};
+use aos::kpi::cap::{Frame, L2CNode, ObjType};
 use aos::kpi::layout::BASE_PAGE_SIZE as PAGE;
-use aos::kpi::rights::PageFlags;
 use aos::kpi::slots::task;
-use aos::paging::paging_alloc_lazy;
 use aos::proc::{self, End};
-use aos::ram::{frame_alloc, mm_free, mm_usage, ram_alloc, ram_free};
+use aos::ram::{
+    cnode_create_l2, frame_alloc, mm_free, mm_usage, object_alloc_at, ram_alloc, ram_free,
+};
 use aos::slot::slot_alloc;
 use aos::sync::Semaphore;
 use aos::{Error, ErrorCode, monitor, println, thread};
-use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 const SUITE: &str = "tight";
 
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 6] = [
     "tight-dropped",
-    "tight-printing",
     "tight-stack",
     "tight-books",
     "tight-vast",
@@ -48,7 +45,6 @@ pub fn run(harness: &mut Harness) {
 pub fn play(part: &str) -> Result<(), Error> {
     let outcome = match part {
         "tight-dropped" => dropped(),
-        "tight-printing" => printing(),
         "tight-stack" => stack(),
         "tight-books" => books(),
         "tight-vast" => vast(),
@@ -62,30 +58,16 @@ pub fn play(part: &str) -> Result<(), Error> {
     })
 }
 
-/// Something that only the monitor can delete waits to be reaped when something else is asked of the monitor.
+/// Something that only the monitor can delete waits to be reaped, and something else is asked of the monitor that takes it several turns.
 fn dropped() -> Outcome {
     for _ in 0..4 {
-        drop(Cap::<L2CNode>::alloc(0)?);
-        proc::list()?;
-    }
-    Ok(())
-}
-
-/// Text whose making takes memory that has to come from the monitor, while the console is locked.
-struct Costly(VirtAddr);
-
-impl fmt::Display for Costly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for page in 0..400 {
-            crate::parts::load(self.0.0 + page * PAGE);
+        let cnode = cnode_create_l2()?;
+        for slot in 0..60 {
+            object_alloc_at(cnode.slot(slot), ObjType::L2CNode, 0)?;
         }
-        f.write_str("costly")
+        drop(Cap::<L2CNode>::alloc(0)?);
+        cap_delete(CNodeRef::ROOT.slot(cnode.cnode.l1()))?;
     }
-}
-
-fn printing() -> Outcome {
-    let region = paging_alloc_lazy(400 * PAGE, PageFlags::READ_WRITE)?;
-    println!("{}", Costly(region));
     Ok(())
 }
 
