@@ -21,6 +21,11 @@ pub fn snapshot() -> Snapshot {
 pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
     crate::console::flush();
     crate::cap::owned::reap_some();
+    wait_only(snapshot, deadline);
+}
+
+/// As [`wait_until`], and nothing else is done before: for who holds a lock.
+pub(crate) fn wait_only(snapshot: Snapshot, deadline: Option<u64>) {
     scheduler::wait_outside(snapshot.0, deadline);
 }
 

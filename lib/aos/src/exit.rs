@@ -66,11 +66,12 @@ impl DomainName {
         Self(dispatcher::name())
     }
 
-    /// Cut to what fits, at a character boundary.
+    /// Cut to what fits, at a character boundary. What would move the cursor of a console is a question mark.
     pub fn new(name: &str) -> Self {
         let mut bytes = [0; 16];
         let mut length = 0;
         for c in name.chars() {
+            let c = if c.is_control() { '?' } else { c };
             let Some(place) = bytes.get_mut(length..length + c.len_utf8()) else {
                 break;
             };

@@ -4,8 +4,12 @@
 //! the MONITOREP slot, with a copy of the root CNode in whose CSpace the capability is meant; the answer comes to the first buffer of
 //! the dispatcher frame. One request at a time; the caller blocks until the answer is there, other messages wait in their endpoints.
 //!
+//! Who brings memory to a page fault asks here. So a request, while it is under way, must cause no fault that takes memory, and wait for nothing that
+//! somebody in the middle of a page fault may have: its stack is touched before, and while it waits nothing is printed or reaped.
+//!
 //! Barrelfish counterpart: `monitor_blocking` RPCs `remote_cap_delete`, `remote_cap_revoke`; `ram_alloc` of the memory server.
 
+use crate::arch::memory::touch_stack;
 use crate::cap::{CNodeRef, CapRef, identify};
 use crate::error::{self, Error, ErrorCode};
 use crate::event;
@@ -18,6 +22,9 @@ use kpi::slots::{self, task};
 
 /// Where requests go.
 pub const MONITOREP: CapRef = CapRef::task(task::MONITOREP);
+
+/// Bytes of stack that a request may use.
+const STACK_BYTES: usize = 6 << 10;
 
 /// Number of the last request; locked while one is under way.
 static LAST: Mutex<u32> = Mutex::new(0);
@@ -80,6 +87,7 @@ fn exchange(
     cap: Option<CapRef>,
     slot: Option<CapRef>,
 ) -> Result<Values, Error> {
+    touch_stack(STACK_BYTES);
     let mut last = LAST.lock();
     let number = last.wrapping_add(1);
     *last = number;
@@ -107,7 +115,7 @@ fn exchange(
                 _ => {}
             }
         }
-        event::wait_until(snapshot, None);
+        event::wait_only(snapshot, None);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::memory::{Wanted, look, step, step_back};
 use crate::monitor;
 use crate::slot::{put_slot, slot_alloc, slot_free, slot_of};
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, LARGE_PAGE_SIZE};
@@ -23,11 +23,13 @@ use mm::ram::Usage;
 
 /// Slots of the task CNode for RAM from the monitor: not from the slot allocator, which may itself be waiting for memory.
 const FIRST_REFILL: u8 = 192;
-const LAST_REFILL: u8 = 254;
+/// How many there are.
+const REFILL_SLOTS: u32 = 63;
 /// Least bytes that are asked for.
 const REFILL_BYTES: u64 = 256 << 10;
 
-static REFILLS: AtomicU8 = AtomicU8::new(0);
+/// A bit for each of these slots that is in use. Several threads may be asking at once.
+static REFILLS: AtomicU64 = AtomicU64::new(0);
 
 /// Adds the region of a RAM capability, which stays where it is and is not used otherwise from now on.
 ///
@@ -130,14 +132,16 @@ pub(crate) const fn alignment_of(objtype: ObjType) -> u64 {
 /// # Errors
 /// The monitor's answer; `LIB_ERR_SLOT_ALLOC_NO_SPACE`: this was done too often.
 pub(crate) fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
-    let used = REFILLS.fetch_add(1, Ordering::Relaxed);
-    let slot = FIRST_REFILL
-        .checked_add(used)
-        .filter(|slot| *slot <= LAST_REFILL);
-    let slot = CapRef::task(slot.ok_or(Error::new(ErrorCode::LibSlotAllocNoSpace))?);
+    let order = Ordering::Relaxed;
+    let taken = REFILLS.fetch_update(order, order, |used| Some(used | used.wrapping_add(1)));
+    let index = taken.unwrap_or_else(|used| used).trailing_ones();
+    if index >= REFILL_SLOTS {
+        return Err(Error::new(ErrorCode::LibSlotAllocNoSpace));
+    }
+    let slot = CapRef::task(FIRST_REFILL + index as u8);
     let added = |()| {
         mm_add(slot).inspect_err(|_| {
-            // The next one comes into the same slot.
+            // Another one comes into the same slot.
             let _ = cap_delete(slot);
         })
     };
@@ -150,7 +154,7 @@ pub(crate) fn refill(bytes: u64, alignment: u64) -> Result<(), Error> {
         })
         .and_then(added);
     if result.is_err() {
-        REFILLS.fetch_sub(1, Ordering::Relaxed);
+        REFILLS.fetch_and(!(1 << index), order);
     }
     result
 }

@@ -40,6 +40,6 @@ pub use derived::Derived;
 pub use ledger::Ledger;
 pub use mapped::Mapped;
 pub use owner::{Owner, give};
-pub use reap::{Reaped, Which, reap};
+pub use reap::{Reaped, Which, reap, reap_locked};
 pub use refused::Refused;
 pub use space::Space;

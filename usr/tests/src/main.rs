@@ -36,6 +36,7 @@ mod shares;
 mod spawning;
 mod tables;
 mod threads;
+mod tight;
 mod world;
 mod worst;
 
@@ -89,6 +90,7 @@ fn main(args: Args) -> Status {
     owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
     processes::run(&mut harness, &world);
+    tight::run(&mut harness);
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
     threads::run(&mut harness, &world);

@@ -42,6 +42,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         part if part.starts_with("proc-") => crate::processes::play(part),
         part if part.starts_with("paging-") => crate::paging::play(part),
         part if part.starts_with("thread-") => crate::threads::play(part),
+        part if part.starts_with("tight-") => crate::tight::play(part),
         "locker" => locker(),
         "write-view" => crate::tables::write_view_part(),
         _ => return Status(64),

@@ -377,6 +377,15 @@ fn of_elf(world: &World) -> Outcome {
         let child = child.spawn()?;
         equal(alloc::format!("{}", child.name()), "copy".into())?;
         equal(child.wait()?, End::Exited(5))?;
+        // What prints names prints no more lines for that.
+        let child = Command::of_elf("two\nlines", elf).spawn()?;
+        let pid = child.pid();
+        let listed = proc::list()?.into_iter().find(|other| other.pid == pid);
+        let names = [Some(child.name()), listed.map(|other| other.name)];
+        child.wait()?;
+        for name in names.into_iter().flatten() {
+            equal(alloc::format!("{name}"), "two?lines".into())?;
+        }
         let half = elf.get(..elf.len() / 2).unwrap_or_default();
         refused(Command::of_elf("half", half).spawn(), ErrorCode::SpawnLoad)
     })

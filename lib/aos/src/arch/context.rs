@@ -58,6 +58,25 @@ pub(crate) struct Raised {
     pub(crate) outer: *mut Raised,
 }
 
+/// A fault that is tried again.
+#[derive(Clone, Copy)]
+pub(crate) struct Repeated {
+    /// Its address.
+    pub(crate) address: u64,
+    /// What the space was like: as after so many changes.
+    pub(crate) changes: u64,
+    /// How often it was tried.
+    pub(crate) times: u32,
+}
+
+impl Repeated {
+    pub(crate) const NONE: Self = Self {
+        address: 0,
+        changes: 0,
+        times: 0,
+    };
+}
+
 /// A thread's own.
 #[repr(C, align(16))]
 pub(crate) struct Context {
@@ -68,7 +87,7 @@ pub(crate) struct Context {
     /// The exception that it handles, the last of them; null: none.
     pub(crate) exception: *mut Raised,
     /// The last fault at memory that is there, and how often it came in a row.
-    pub(crate) repeated: (u64, u32),
+    pub(crate) repeated: Repeated,
     /// What handles its exceptions.
     pub(crate) handler: Option<Handler>,
     pub(crate) stack: Range<u64>,
@@ -85,7 +104,7 @@ impl Context {
         sp: 0,
         area: Registers::ZERO,
         exception: core::ptr::null_mut(),
-        repeated: (0, 0),
+        repeated: Repeated::NONE,
         handler: None,
         stack: 0..0,
         exception_stack: 0..0,

@@ -8,9 +8,10 @@
 //! there ends the domain.
 
 use super::backtrace::Calls;
-use super::context::{self, Raised, Registers};
+use super::context::{self, Raised, Registers, Repeated};
 use super::dispatcher;
 use super::scheduler::{__aos_copy_area, book};
+use crate::memory::changes;
 use crate::paging::fault::{Resolution, resolve};
 use crate::report;
 use crate::thread::exception::{Handler, Kind, Outcome, default_handler, deliver, kind_of};
@@ -39,7 +40,8 @@ unsafe extern "C" {
 
 /// Bytes of stack that a handler must have: what the library's own takes to bring memory.
 const LEAST_STACK: u64 = 6 << 10;
-/// How often a fault at memory that is there is tried again: another thread may be mapping it anew.
+/// How often a fault at memory that is there is tried again while nothing changes: another thread may just have mapped it anew, or taken it away once
+/// more since then.
 const MOST_REPEATED: u32 = 64;
 
 /// A fault upcall while enabled. Comes back when nobody could handle it.
@@ -92,8 +94,9 @@ extern "C" fn handle(raised: usize) -> ! {
     if let Kind::PageFault { address, access } = kind_of(exception.syndrome) {
         match resolve(address, access) {
             Resolution::Done => handled(),
-            Resolution::Again if may_repeat(address) => handled(),
-            Resolution::Again | Resolution::Not => {}
+            Resolution::Again if may_repeat(address, changes()) => handled(),
+            Resolution::Unhelped if may_repeat(address, 0) => handled(),
+            Resolution::Again | Resolution::Unhelped | Resolution::Not => {}
         }
     }
     // A handler is not called for what happens in it.
@@ -113,12 +116,17 @@ extern "C" fn handle(raised: usize) -> ! {
     crate::exit::fault(far, esr, pc, false)
 }
 
-/// Whether it is worthwhile to try again.
-fn may_repeat(address: u64) -> bool {
+/// Whether it is worthwhile to try again a fault that came when the space was like that.
+fn may_repeat(address: u64, changes: u64) -> bool {
     // SAFETY: the context of who runs; nobody else uses this field.
     let repeated = unsafe { &mut (*context::current()).repeated };
-    let times = if repeated.0 == address { repeated.1 } else { 0 };
-    *repeated = (address, times + 1);
+    let is_same = (repeated.address, repeated.changes) == (address, changes);
+    let times = if is_same { repeated.times } else { 0 };
+    *repeated = Repeated {
+        address,
+        changes,
+        times: times + 1,
+    };
     times < MOST_REPEATED
 }
 

@@ -102,17 +102,8 @@ impl Mapped {
         true
     }
 
-    /// Copies as much as both have from memory that other domains may write.
-    pub fn copy_from(&mut self, other: &Self) {
-        let bytes = self.bytes.min(other.bytes);
-        // Inside of both.
-        if let Some(place) = self.bytes_mut().get_mut(..bytes) {
-            other.read(0, place);
-        }
-    }
-
     /// Copies bytes from memory that other domains may write. Answers whether all of them are there.
-    pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
         let Some(start) = self.range(offset, bytes.len()) else {
             return false;
         };

@@ -88,6 +88,8 @@ impl CNodeRef {
 
 /// A slot: a CNode and an index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+// 16 bytes that two registers copy; at a multiple of 4 it would take a call of memcpy.
+#[repr(align(8))]
 pub struct CapRef {
     /// The CNode.
     pub cnode: CNodeRef,

@@ -221,6 +221,15 @@ pub fn reap() -> Reaped {
     owned::reap(&Own, usize::MAX, Which::All)
 }
 
+/// As [`reap`], for who may be in the middle of a page fault: not if somebody is at the books, since he may be who faulted, or wait for what that has
+/// locked.
+pub(crate) fn reap_if_free() -> Reaped {
+    match LEDGER.try_lock() {
+        Some(mut books) => owned::reap_locked(&Own, &mut books, usize::MAX, Which::All),
+        None => Reaped::default(),
+    }
+}
+
 /// Deletes a few, before a wait.
 pub(crate) fn reap_some() {
     owned::reap(&Own, REAPED_BEFORE_WAIT, Which::New);

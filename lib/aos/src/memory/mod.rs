@@ -23,12 +23,13 @@ use objects::Short;
 pub(crate) use objects::{Memory, Wanted};
 
 use crate::arch::memory::touch_stack;
-use crate::cap::{self, CapRef, cap_delete, cap_destroy, cap_direct_identify};
+use crate::cap::{CapRef, cap_delete, cap_destroy, cap_direct_identify, owned};
 use crate::error::{Error, ErrorCode};
 use crate::monitor;
 use crate::paging::{Kind, Name, Own, Spare, own_span};
 use crate::ram;
 use crate::sync::{Mutex, MutexGuard};
+use core::sync::atomic::{AtomicU64, Ordering};
 use kpi::addr::VirtAddr;
 use kpi::cap::ObjType;
 use kpi::layout::BASE_PAGE_SIZE;
@@ -61,6 +62,14 @@ pub(crate) struct Core {
 
 static CORE: Mutex<Option<Core>> = Mutex::new(None);
 
+/// How often the own space may have been changed. Written under the lock.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// How often the own space may have been changed so far.
+pub(crate) fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
+}
+
 impl Core {
     fn new() -> Result<Self, Error> {
         let root = CapRef::vroot();
@@ -85,9 +94,8 @@ impl Core {
     }
 
     /// The own space, and what its operations need.
-    pub(crate) const fn parts(
-        &mut self,
-    ) -> (&mut Space<Name, Places<vspace::Node<Name>>>, Own<'_>) {
+    pub(crate) fn parts(&mut self) -> (&mut Space<Name, Places<vspace::Node<Name>>>, Own<'_>) {
+        CHANGES.store(changes().wrapping_add(1), Ordering::Relaxed);
         let env = Own::new(&mut self.memory, &mut self.spare);
         (&mut self.space, env)
     }
@@ -240,7 +248,7 @@ pub(crate) fn step<T>(mut work: impl FnMut(&mut Core) -> Result<T, Error>) -> Re
         match short {
             _ if tries == TRIES => return Err(error),
             Some(Short::Again) => {}
-            Some(_) if cap::reap().freed > 0 || crate::heap::trim() > 0 => {}
+            Some(_) if owned::reap_if_free().freed > 0 || crate::heap::trim() > 0 => {}
             Some(Short::Ram { bytes, alignment }) if monitor::is_there() => {
                 ram::refill(bytes, alignment)?;
             }

@@ -32,6 +32,8 @@ pub(crate) enum Resolution {
     Done,
     /// It was there already.
     Again,
+    /// A pager says that it is there now, which is not true.
+    Unhelped,
     /// There is none for such an access.
     Not,
 }

@@ -63,15 +63,10 @@ fn alloc(bytes: u64, flags: PageFlags, kind: Kind) -> Result<VirtAddr, Error> {
 pub unsafe fn paging_discard(address: VirtAddr, bytes: u64) -> Result<u64, Error> {
     let span = span(address, bytes)?;
     let freed = empty(span, Kind::is_lazy)?;
-    Ok(freed + empty_resting(span)?)
-}
-
-/// Takes away what rests of a span.
-pub(super) fn empty_resting(span: Span) -> Result<u64, Error> {
-    match rest::twin_if_used(span) {
-        Some(resting) => empty(resting, |kind| kind == Kind::Resting),
-        None => Ok(0),
-    }
+    // What comes to rest meanwhile, too.
+    let resting = rest::twin_if_used(span);
+    let rested = resting.map(|resting| empty(resting, |kind| kind == Kind::Resting));
+    Ok(freed + rested.transpose()?.unwrap_or(0))
 }
 
 /// Takes the memory of a span away, in one step for each Mapping, if all of it is of a certain kind.
@@ -87,25 +82,33 @@ fn empty(span: Span, is_meant: impl Fn(Kind) -> bool) -> Result<u64, Error> {
             let Some(region) = region.filter(is_meant) else {
                 return Err(Error::new(ErrorCode::LibPmapNotMapped));
             };
-            let run = core.space.next_run(VirtAddr(at)).map(|page| page.run);
-            let Some(run) = run.filter(|run| run.start < region.span.end.min(span.end)) else {
-                return Ok((region.span.end, 0));
-            };
-            let here = Span {
-                start: run.start.max(at),
-                end: run.end.min(span.end),
-            };
-            let (space, mut env) = core.parts();
-            let gone = space.unback(&mut env, here);
-            let cut = env.take_cut();
-            env.settle();
-            finish_cut(core, cut, here.start);
-            gone.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))?;
-            Ok((here.end, here.bytes()))
+            let end = region.span.end.min(span.end);
+            let here = empty_next(core, Span { start: at, end })?;
+            Ok(here.map_or((region.span.end, 0), |here| (here.end, here.bytes())))
         })?;
         (at, freed) = (step.0, freed + step.1);
     }
     Ok(freed)
+}
+
+/// Takes away the first memory that is in a span, as much as one Mapping has of it; answers which.
+pub(super) fn empty_next(core: &mut Core, span: Span) -> Result<Option<Span>, Error> {
+    let run = core.space.next_run(VirtAddr(span.start));
+    let run = run.map(|page| page.run).filter(|run| run.start < span.end);
+    let Some(run) = run else {
+        return Ok(None);
+    };
+    let here = Span {
+        start: run.start.max(span.start),
+        end: run.end.min(span.end),
+    };
+    let (space, mut env) = core.parts();
+    let gone = space.unback(&mut env, here);
+    let cut = env.take_cut();
+    env.settle();
+    finish_cut(core, cut, here.start);
+    gone.map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))?;
+    Ok(Some(here))
 }
 
 /// Gives a frame back, of which a part was just unmapped at an address, unless more of it is mapped.
@@ -137,7 +140,7 @@ pub(crate) struct Stacks {
     pub(crate) exception_stack: Span,
 }
 
-/// Takes addresses for a stack and an exception stack of so many bytes, whole pages. [`paging_free_stacks`] of where the first guard begins,
+/// Takes addresses for a stack and an exception stack of so many bytes, whole pages and at most [`OWN_BYTES`](super::OWN_BYTES) each. [`paging_free_stacks`] of where the first guard begins,
 /// which is [`GUARD_BYTES`] before the stack, gives all back.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::{
-    Backing, Choice, Name, PageSize, Part, Place, Span, error_of, lazy, reserve_error, span,
+    Backing, Choice, Name, PageSize, Part, Place, Span, error_of, lazy, reserve_error, rest, span,
 };
 use crate::cap::{CapRef, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt};
@@ -161,10 +161,8 @@ pub(super) fn back_own(
     Ok(())
 }
 
-/// Unmaps pages of the own space, in one step for each Mapping.
+/// Unmaps pages of the own space, and what rests of them, in one step for each Mapping.
 pub(super) fn unmap_own(span: Span) -> Result<(), Error> {
-    // Before the addresses are free.
-    lazy::empty_resting(span)?;
     let mut rest = Some(span);
     while let Some(span) = rest {
         rest = step_back(|core| unmap_last(core, span))?;
@@ -172,7 +170,14 @@ pub(super) fn unmap_own(span: Span) -> Result<(), Error> {
     Ok(())
 }
 
+/// Unmaps the last Mapping of a span and frees the addresses from there on, or takes away what rests of the span. Answers what is left to unmap. Pages
+/// may come to rest between two steps, so addresses become free in one that finds none resting.
 pub(super) fn unmap_last(core: &mut Core, span: Span) -> Result<Option<Span>, Error> {
+    if let Some(resting) = rest::twin_if_used(span)
+        && lazy::empty_next(core, resting)?.is_some()
+    {
+        return Ok(Some(span));
+    }
     let (space, mut env) = core.parts();
     let rest = space.unmap_last(&mut env, span);
     let cut = env.take_cut();

@@ -265,7 +265,7 @@ pub(super) fn ask(number: u32, address: u64, access: Access) -> Resolution {
             // If that is not true, it ends after some tries.
             Answer::Done => match pages.flags(page) {
                 Some(flags) if fault::permits(flags, access) => return Resolution::Done,
-                _ => return Resolution::Again,
+                _ => return Resolution::Unhelped,
             },
             Answer::Refuse => return Resolution::Not,
         };
@@ -276,7 +276,7 @@ pub(super) fn ask(number: u32, address: u64, access: Access) -> Resolution {
         let mapped = gone.and_then(|()| pages.map(page, BASE_PAGE_SIZE, frame, offset, flags));
         match mapped {
             Ok(()) if fault::permits(flags, access) => Resolution::Done,
-            Ok(()) => Resolution::Again,
+            Ok(()) => Resolution::Unhelped,
             Err(error) => {
                 fault::report(address, error);
                 Resolution::Not

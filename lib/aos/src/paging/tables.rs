@@ -364,7 +364,11 @@ impl<H: Home> Tables for Kernel<'_, H> {
     fn unmap(&mut self, table: Name, mapping: Name) -> Result<(), Error> {
         let mapping = mapping.cap();
         if mapping.is_own() {
-            vnode_unmap(table.cap(), mapping)?;
+            match vnode_unmap(table.cap(), mapping) {
+                // It went with its frame, which somebody has revoked.
+                Err(error) if error.contains(ErrorCode::SysCapNotFound) => {}
+                unmapped => unmapped?,
+            }
             self.keep_slot(mapping);
             return Ok(());
         }

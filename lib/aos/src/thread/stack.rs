@@ -7,8 +7,8 @@
 use crate::arch::context::{Context, EXCEPTION_BYTES};
 use crate::arch::memory;
 use crate::arch::scheduler;
-use crate::error::Error;
-use crate::paging::{GUARD_BYTES, Stacks, paging_alloc_stacks, paging_free_stacks};
+use crate::error::{Error, ErrorCode};
+use crate::paging::{GUARD_BYTES, OWN_BYTES, Stacks, paging_alloc_stacks, paging_free_stacks};
 use kpi::addr::VirtAddr;
 use kpi::layout::BASE_PAGE_SIZE;
 
@@ -22,7 +22,10 @@ pub(crate) struct Mapping(VirtAddr);
 /// Memory for a thread with a stack of so many bytes: a kept one, or a new one.
 #[inline]
 pub(super) fn take(bytes: u64) -> Result<*mut Context, Error> {
-    let bytes = bytes.next_multiple_of(BASE_PAGE_SIZE);
+    let bytes = bytes
+        .checked_next_multiple_of(BASE_PAGE_SIZE)
+        .filter(|bytes| *bytes <= OWN_BYTES)
+        .ok_or(Error::new(ErrorCode::LibOutOfVirtualAddr))?;
     let fits = |context: &Context| context.stack.end - context.stack.start == bytes;
     match scheduler::with(|book| book.take_stack(fits)) {
         Some(context) => Ok(context),

@@ -153,8 +153,9 @@ impl Child {
                 }
                 Some(Message::Text { bytes, length }) => {
                     let part = bytes.get(..usize::from(length)).unwrap_or_default();
-                    // What is too long is no order, and is refused as one.
-                    if self.order.len() <= ORDER_MAX {
+                    // What is too long is no order, nor is what there is no memory for, and is refused as one.
+                    let has_room = self.order.try_reserve(part.len()).is_ok();
+                    if has_room && self.order.len() <= ORDER_MAX {
                         self.order.extend_from_slice(part);
                     }
                 }

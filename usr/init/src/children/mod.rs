@@ -6,6 +6,7 @@
 //! | [`child`] | one child and its messages |
 //! | [`service`] | what children ask for: capabilities, memory |
 //! | [`orders`] | and processes: their children are init's, too |
+//! | [`theirs`] | reading memory of theirs |
 //! | [`trust`] | what trusted children get, and may |
 //!
 //! Each child reports to an endpoint of its own, so that none can speak for another, and is made in an account of its own. When it has ended,
@@ -18,6 +19,7 @@
 mod child;
 mod orders;
 mod service;
+mod theirs;
 mod trust;
 
 use crate::input::{Input, POLL_INTERVAL};

@@ -5,12 +5,12 @@
 //!
 //! **Whom a child has power over.** Those that it has started. The capabilities that it passes, the frame of an ELF file and the endpoint are
 //! found in the CSpace whose root came along, by init's copying them; so it can pass only what it has. The file is copied as a whole before it is
-//! looked at: nobody can change it meanwhile.
+//! looked at: nobody can change it meanwhile. Nor does it harm init if the child takes the frame away while it is copied ([`theirs`]).
 //!
 //! **Bounds.** An order has at most 4 KiB, a file [`ELF_MAX`]; one order at a time for each child. Ends wait for room in the endpoint's buffer, at
 //! most [`UNTOLD_MAX`] of them; then the oldest is dropped: only who never looks at its buffer can let so many wait.
 
-use super::{Children, Ended, INIT_PID, Start};
+use super::{Children, Ended, INIT_PID, Start, theirs};
 use crate::outcome::Outcome;
 use alloc::vec::Vec;
 use aos::account::Account;
@@ -321,12 +321,19 @@ fn copy_file(frame: CapRef, bytes: u64, account: &Account) -> Result<MappedFrame
         let theirs = MappedFrame::part(source, bytes, PageFlags::READ)?;
         let made = account.object(ObjType::Frame, bytes);
         let made = made.and_then(|copy| MappedFrame::part(copy, bytes, PageFlags::READ_WRITE));
-        let filled = made.map(|mut mapped| {
-            mapped.view_mut().copy_from(theirs.view());
-            mapped
+        let read = made.map(|mut copy| {
+            let all = theirs::read(&theirs, copy.view_mut().bytes_mut());
+            (copy, all)
         });
-        theirs.unmap()?;
-        filled
+        // What cannot be unmapped only costs addresses.
+        let _ = theirs.unmap();
+        match read? {
+            (copy, true) => Ok(copy),
+            (copy, false) => {
+                let _ = copy.unmap();
+                Err(Error::new(ErrorCode::LibFrameIdentify))
+            }
+        }
     })();
     let _ = cap_delete(source);
     let _ = slot_free(source);

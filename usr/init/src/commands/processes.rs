@@ -2,7 +2,9 @@
 
 use super::{Context, STATUS_USAGE};
 use crate::children::{INIT_PID, conclude};
+use alloc::string::ToString;
 use aos::exit::DomainName;
+use aos::json::Quoted;
 use aos::println;
 
 /// Status of a wait that Ctrl-C ended, as shells have it.
@@ -23,7 +25,11 @@ pub fn ps(context: &mut Context<'_>) -> u8 {
             false => "running",
         };
         if context.json {
-            println!("{{\"pid\":{pid},\"core\":{core},\"state\":\"{state}\",\"name\":\"{name}\"}}");
+            let name = name.to_string();
+            println!(
+                "{{\"pid\":{pid},\"core\":{core},\"state\":\"{state}\",\"name\":{}}}",
+                Quoted(&name)
+            );
         } else {
             println!("{pid:>5} {core:>4} {state:8} {name}");
         }

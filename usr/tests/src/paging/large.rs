@@ -10,10 +10,12 @@ use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::{BASE_PAGE_SIZE as PAGE, LARGE_PAGE_SIZE as LARGE};
 use aos::kpi::rights::PageFlags;
 use aos::paging::{
-    Kind, PageSize, paging_alloc_lazy_large, paging_discard, paging_lookup, paging_protect,
-    paging_rest, paging_resting, paging_unmap, paging_unmap_part,
+    Kind, PageSize, paging_alloc_lazy, paging_alloc_lazy_large, paging_discard, paging_lookup,
+    paging_protect, paging_rest, paging_resting, paging_unmap, paging_unmap_part,
 };
 use aos::ram::{frame_alloc, mm_free, mm_usage};
+use aos::thread;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 const RW: PageFlags = PageFlags::READ_WRITE;
 
@@ -22,6 +24,10 @@ pub(super) fn run(harness: &mut Harness, world: &World) {
     test("lazy memory by 2 MiB", || balanced(blocks));
     test("parts of 2 MiB that came as a whole", || balanced(parts));
     test("pages rest until they are used", resting);
+    test(
+        "pages come to rest while they are unmapped",
+        resting_meanwhile,
+    );
     harness.test(SUITE, "pages where no 2 MiB are to be had", || {
         fallback(world)
     });
@@ -118,6 +124,36 @@ fn fallback(world: &World) -> Outcome {
     mm_free(cap)?;
     let status = crate::parts::DONE;
     equal(message, Some(Message::Exit { status }))
+}
+
+/// Pages come to rest while their region is being unmapped: who gets the addresses next finds zeroes there.
+fn resting_meanwhile() -> Outcome {
+    const PAGES: u64 = 200;
+    static STOP: AtomicBool = AtomicBool::new(false);
+    STOP.store(false, Ordering::Relaxed);
+    let resting = thread::spawn("resting", || {
+        let mut rested = Ok(0);
+        while !STOP.load(Ordering::Relaxed) {
+            rested = rested.and(paging_rest());
+            thread::yield_now();
+        }
+        rested
+    })?;
+    let rounds = || -> Outcome {
+        for _ in 0..60 {
+            let lazy = paging_alloc_lazy(PAGES * PAGE, RW)?;
+            for page in 0..PAGES {
+                equal(read(plus(lazy, page * PAGE)), 0)?;
+                write(plus(lazy, page * PAGE), page + 1);
+            }
+            unmap(lazy)?;
+        }
+        Ok(())
+    };
+    let done = rounds();
+    STOP.store(true, Ordering::Relaxed);
+    resting.join()??;
+    done
 }
 
 fn resting() -> Outcome {

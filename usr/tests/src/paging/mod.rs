@@ -21,16 +21,18 @@ mod squeeze;
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused};
 use crate::world::World;
+use aos::cap::{cap_copy, cap_revoke};
 use aos::error::ErrorCode;
 use aos::initproto::Message;
 use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use aos::kpi::rights::PageFlags;
 use aos::paging::{
-    MappedFrame, OWN_START, paging_map_fixed_attr, paging_map_frame_attr, paging_unmap,
+    MappedFrame, OWN_START, paging_lookup, paging_map_fixed_attr, paging_map_frame_attr,
+    paging_unmap,
 };
 use aos::ram::{frame_alloc, mm_free, mm_usage};
-use aos::slot::slot_usage;
+use aos::slot::{slot_alloc, slot_free, slot_usage};
 use aos::{Error, heap};
 
 const SUITE: &str = "paging";
@@ -39,6 +41,9 @@ const SUITE: &str = "paging";
 pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "what is written is read", write_and_read);
     harness.test(SUITE, "one frame mapped twice", aliases);
+    harness.test(SUITE, "what was revoked can be unmapped", || {
+        balanced(revoked)
+    });
     harness.test(SUITE, "a mapping over several tables", across_tables);
     harness.test(SUITE, "mapping is refused where it must be", refusals);
     harness.test(SUITE, "mapping again and again", many_times);
@@ -133,6 +138,20 @@ fn aliases() -> Outcome {
     one.unmap()?;
     equal(two.view().load(16), Some(0x1234))?;
     two.unmap()?;
+    mm_free(cap)?;
+    Ok(())
+}
+
+fn revoked() -> Outcome {
+    let cap = frame_alloc(2 * BASE_PAGE_SIZE)?;
+    let copy = slot_alloc()?;
+    cap_copy(copy, cap)?;
+    let mapped = MappedFrame::new(copy, PageFlags::READ_WRITE)?;
+    cap_revoke(cap)?;
+    let address = mapped.view().address();
+    mapped.unmap()?;
+    equal(paging_lookup(address), None)?;
+    slot_free(copy)?;
     mm_free(cap)?;
     Ok(())
 }

@@ -24,6 +24,9 @@ pub(super) fn run(harness: &mut Harness, world: &World) {
     test("a pager takes pages away", || balanced(taken));
     test("a pager waits for another thread", || balanced(waiting));
     test("threads fault in one region", || balanced(together));
+    test("a page that comes and goes again and again", || {
+        balanced(again_and_again)
+    });
     test("a pager's region is changed by its pager only", || {
         balanced(refusals)
     });
@@ -235,6 +238,35 @@ fn together() -> Outcome {
     match Arc::try_unwrap(region) {
         Ok(region) => Plain::end(region),
         Err(_) => that(false, "all threads have ended"),
+    }
+}
+
+/// A thread finds a page there each time that it has waited for the pager, far oftener than a fault is tried again in a row.
+fn again_and_again() -> Outcome {
+    const ROUNDS: u64 = 200;
+    let region = Arc::new(Plain::new(1, PageFlags::READ_WRITE)?);
+    region.store(0, 0);
+    let theirs = region.clone();
+    let reader = thread::spawn("reader", move || {
+        while theirs.load(0) != Some(ROUNDS) {
+            thread::yield_now();
+        }
+    })?;
+    for round in 1..=ROUNDS {
+        region.with(|pager, pages| -> Result<(), Error> {
+            pages.unback(0, PAGE)?;
+            // It touches the page, and waits.
+            thread::yield_now();
+            thread::yield_now();
+            pages.map(0, PAGE, pager.frame, 0, PageFlags::READ_WRITE)
+        })?;
+        region.store(0, round);
+        thread::yield_now();
+    }
+    reader.join()?;
+    match Arc::try_unwrap(region) {
+        Ok(region) => Plain::end(region),
+        Err(_) => that(false, "the reader has ended"),
     }
 }
 
