@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
 const USER_SPACE: &[&str] = &[
     "aos",
     "aos-macros",
+    "aos-pagers",
     "arena",
     "bootimage",
     "capgraph",
@@ -89,6 +90,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // User space.
     ("aos-macros", &[]),
     ("aos", USER_SPACE),
+    ("aos-pagers", &["aos", "pagers"]),
     (
         "monitor",
         &["aos", "capops", "caps", "errors", "flounder", "kpi", "ump"],

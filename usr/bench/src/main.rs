@@ -2,7 +2,8 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`threads`] what threads of one domain do,
+//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`protect`] what
+//! pages permit, [`spawn`] programs, [`threads`] what threads of one domain do,
 //! [`scheduler`] how long the kernel takes to choose.
 #![no_std]
 #![no_main]
@@ -14,7 +15,9 @@ mod crowd;
 mod interrupt;
 mod mem;
 mod meter;
+mod protect;
 mod scheduler;
+mod spawn;
 mod threads;
 
 use aos::testproto::{Kind, Writer};

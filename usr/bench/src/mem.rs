@@ -1,6 +1,7 @@
 //! Memory: pages that come into being, mapping and protecting through the library's books, RAM by request.
 
 use crate::meter::{Meter, each, one};
+use crate::{protect, spawn};
 use aos::cap::CapRef;
 use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::{BASE_PAGE_SIZE as PAGE, LARGE_PAGE_SIZE as BLOCK};
@@ -33,7 +34,9 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
     for count in [1, 16] {
         mappings(meter, count, BLOCK)?;
     }
-    heap(meter)
+    protect::run(meter)?;
+    heap(meter)?;
+    spawn::run(meter)
 }
 
 fn objects(meter: &mut Meter) -> Result<(), Error> {
@@ -145,13 +148,13 @@ fn mappings(meter: &mut Meter, count: u64, size: u64) -> Result<(), Error> {
             true => unmapped.wrapping_sub(mapped),
         })
     };
-    meter.measure_few(each(map, count, 0), || sample(false))?;
-    meter.measure_few(each(unmap, count, 0), || sample(true))?;
+    meter.measure_by(each(map, count, 0), || sample(false))?;
+    meter.measure_by(each(unmap, count, 0), || sample(true))?;
     mm_free(frame)
 }
 
 /// The names of rows: they outlive the run.
-fn alloc_name(what: &str, count: u64, kind: &str) -> &'static str {
+pub fn alloc_name(what: &str, count: u64, kind: &str) -> &'static str {
     let plural = if count == 1 { "" } else { ", each" };
     alloc::boxed::Box::leak(alloc::format!("aos {what} {count} x {kind}{plural}").into_boxed_str())
 }

@@ -2,54 +2,16 @@
 
 use super::{plus, read, write};
 use crate::harness::{Outcome, equal, that};
-use aos::Error;
-use aos::cap::CapRef;
 use aos::kpi::layout::BASE_PAGE_SIZE as PAGE;
 use aos::kpi::rights::PageFlags;
-use aos::paging::pager::{Access, Answer, Fault, Pager, Pages, paging_map_pager};
+use aos::paging::pager::{Answer, Fault, Pager, Pages, paging_map_pager};
 use aos::ram::{frame_alloc, mm_free};
+use aos_pagers::{Count, Counted};
 use core::sync::atomic::{AtomicU32, Ordering};
-use pagers::count::{Count, Counter};
-
-/// The pager.
-struct Counted {
-    counter: Counter,
-    frame: CapRef,
-}
-
-// ANCHOR: count
-impl Pager for Counted {
-    fn fault(&mut self, pages: &mut Pages, fault: &Fault) -> Answer {
-        let is_write = fault.access == Access::Write;
-        let page = (fault.page / PAGE) as usize;
-        let Some(decision) = self.counter.fault(page, is_write) else {
-            return Answer::Refuse;
-        };
-        if let Some(closed) = decision.close
-            && pages.unback(closed as u64 * PAGE, PAGE).is_err()
-        {
-            return Answer::Refuse;
-        }
-        Answer::Page {
-            frame: self.frame,
-            offset: fault.page,
-            flags: match decision.write {
-                true => PageFlags::READ_WRITE,
-                false => PageFlags::READ,
-            },
-        }
-    }
-}
-// ANCHOR_END: count
 
 pub(super) fn test() -> Outcome {
     const PAGES: u64 = 16;
-    let frame = frame_alloc(PAGES * PAGE)?;
-    let pager = Counted {
-        counter: Counter::new(PAGES as usize, 1),
-        frame,
-    };
-    let region = paging_map_pager(pager, PAGES * PAGE)?;
+    let region = paging_map_pager(Counted::new(PAGES as usize, 1)?, PAGES * PAGE)?;
     let mut random = crate::threads::Random(0xacce55);
     let mut expected = [Count::default(); PAGES as usize];
     let mut last = (PAGES, false);
@@ -70,26 +32,20 @@ pub(super) fn test() -> Outcome {
         }
     }
     that(
-        region.with(|pager, _| pager.counter.counts() == expected),
+        region.with(|pager, _| pager.counts() == expected),
         "what was done",
     )?;
     // Closed, all are counted again.
-    region.with(|pager, pages| {
-        for page in pager.counter.close_all() {
-            pages.unback(page as u64 * PAGE, PAGE)?;
-        }
-        Ok::<_, Error>(())
-    })?;
+    region.with(Counted::close_all)?;
     read(plus(region.address(), last.0 * PAGE));
     let counted = |pager: &mut Counted, _: &mut Pages| {
-        let count = pager.counter.counts().get(last.0 as usize);
+        let count = pager.counts().get(last.0 as usize);
         count.map(|count| count.reads)
     };
     let before = expected.get(last.0 as usize).map(|count| count.reads + 1);
     equal(region.with(counted), before)?;
     // SAFETY: no references.
-    unsafe { region.unmap() }?;
-    mm_free(frame)?;
+    unsafe { region.unmap() }?.free()?;
     Ok(())
 }
 
