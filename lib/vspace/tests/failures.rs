@@ -11,8 +11,8 @@ mod support;
 
 use kpi::addr::VirtAddr;
 use kpi::rights::PageFlags;
+use random::Random;
 use support::kernel::{Faults, ROOT, Refusal};
-use support::random::Random;
 use support::small::{HUGE, LARGE, PAGE, RW, WITHIN, World, span};
 use support::{Memory, Space};
 use vspace::{Cause, Choice, Counts, Item, PageSize, Place, Span, Why};
@@ -98,7 +98,7 @@ fn what_cannot_be_undone_is_told() {
     kernel.faults = Some(Faults {
         after: 2,
         then: 1,
-        random: Random(1),
+        random: Random::new(1),
     });
     let error = space.unmap(kernel, hole).unwrap_err();
     let stopped = error.stopped.unwrap();

@@ -50,7 +50,7 @@ pub(super) fn test() -> Outcome {
         frame,
     };
     let region = paging_map_pager(pager, PAGES * PAGE)?;
-    let mut random = crate::threads::Random(0xacce55);
+    let mut random = random::Random::new(0xacce55);
     let mut expected = [Count::default(); PAGES as usize];
     let mut last = (PAGES, false);
     for _ in 0..500 {
