@@ -66,7 +66,7 @@ mod table;
 pub use back::{Backing, Choice};
 pub use env::{Entries, Tables};
 pub use error::{Cause, Error, Stopped, Why};
-pub use item::{Item, Items, Role, WORDS};
+pub use item::{Item, Items, Role, RunItem, TableItem, WORDS};
 pub use level::{PageSize, entry_bytes, entry_of};
 pub use node::Node;
 pub use piece::UNCACHED_ENTRIES;
