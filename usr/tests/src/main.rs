@@ -23,6 +23,7 @@ mod dispatchers;
 mod harness;
 mod heavy;
 mod lazy;
+mod longest;
 mod messages;
 mod own_space;
 mod owned;

@@ -247,6 +247,7 @@ fn owner_and_lock() -> Outcome {
     let slot = slot_alloc()?;
     refused(cap_retype(slot, frame, 0, ObjType::Frame, PAGE, 1), locked)?;
     // Given away, it would be in both places.
+    // refuses Syscall.Send: CAP_LOCKED
     let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
     endpoint.arm(slot);
     let given = lmp::send(endpoint.cap(), &[], Some(copy), SendFlags::GIVEAWAY);
@@ -532,10 +533,8 @@ fn foreign_table() -> Outcome {
     let table = vnode_create(0)?;
     let invalid = ErrorCode::SysDispVspaceInvalid;
     let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
         vspace: table.addr(),
-        frame: CapRef::task(task::DISPFRAME).addr(),
-        run: false,
+        ..Setup::own(CapRef::task(task::DISPFRAME))
     };
     monitor::set_owner(table, OTHER)?;
     let dispatcher = dispatcher_create()?;
