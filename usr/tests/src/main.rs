@@ -16,6 +16,7 @@ extern crate alloc;
 mod asking;
 mod attack;
 mod busy;
+mod calls;
 mod caps;
 mod checks;
 mod crowd;
@@ -86,6 +87,7 @@ fn main(args: Args) -> Status {
     lazy::run(&mut harness, &world);
     tables::run(&mut harness, &world);
     dispatchers::run(&mut harness, &world);
+    calls::run(&mut harness);
     messages::run(&mut harness);
     owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
