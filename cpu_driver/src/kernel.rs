@@ -2,6 +2,8 @@
 //!
 //! Each entry handles one exception on an empty stack and returns the save area to continue with. No entry loops over
 //! anything unbounded: calls that have more to do return [`Reply::Again`], and the user's `svc` is executed once more.
+//!
+//! Longer than most files, because the ways in and the ways out share the state that is kept between them.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;

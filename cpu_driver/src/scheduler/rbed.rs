@@ -7,7 +7,10 @@
 use core::ops::Deref;
 
 use errors::ErrorCode;
-use intrusive_collections::{KeyAdapter, RBTree, UnsafeRef, intrusive_adapter};
+use intrusive_collections::rbtree::RBTreeOps;
+use intrusive_collections::{
+    Adapter, DefaultPointerOps, KeyAdapter, RBTree, UnsafeRef, intrusive_adapter,
+};
 use kpi::invocation::{TaskType, WEIGHT_MAX};
 use sched::{Class, Decision, Promise, Queue, Rbed, Refused, Task};
 
@@ -46,10 +49,16 @@ impl Deref for Run {
     }
 }
 
-/// A queue of promises.
-struct Times(RBTree<TimeAdapter>);
+/// A queue: of promises by their times, or of best effort by its shares.
+struct Tree<A: Adapter>(RBTree<A>)
+where
+    A::LinkOps: RBTreeOps;
 
-impl Queue<Run> for Times {
+impl<A> Queue<Run> for Tree<A>
+where
+    A: Adapter<PointerOps = DefaultPointerOps<UnsafeRef<Dcb>>> + for<'a> KeyAdapter<'a, Key = u64>,
+    A::LinkOps: RBTreeOps,
+{
     #[inline(never)]
     fn insert(&mut self, task: Run) {
         self.0.insert(queue_ref(task.0));
@@ -57,27 +66,7 @@ impl Queue<Run> for Times {
 
     #[inline(never)]
     fn remove(&mut self, task: Run) {
-        // SAFETY: it is linked, and in this tree: the scheduler removes only what it inserted.
-        let _ = unsafe { self.0.cursor_mut_from_ptr(task.0.as_non_null().as_ptr()) }.remove();
-    }
-
-    fn first(&self) -> Option<Run> {
-        self.0.front().get().map(|dcb| Run(pointer(dcb)))
-    }
-}
-
-/// The queue of best effort.
-struct Shares(RBTree<ShareAdapter>);
-
-impl Queue<Run> for Shares {
-    #[inline(never)]
-    fn insert(&mut self, task: Run) {
-        self.0.insert(queue_ref(task.0));
-    }
-
-    #[inline(never)]
-    fn remove(&mut self, task: Run) {
-        // SAFETY: it is linked, and only ever in this tree.
+        // SAFETY: it is linked, and in this tree: the scheduler removes only what it inserted, and only from the queue of its class.
         let _ = unsafe { self.0.cursor_mut_from_ptr(task.0.as_non_null().as_ptr()) }.remove();
     }
 
@@ -88,7 +77,7 @@ impl Queue<Run> for Shares {
 
 /// The run queues.
 pub struct Runs {
-    core: Rbed<Run, Times, Shares>,
+    core: Rbed<Run, Tree<TimeAdapter>, Tree<ShareAdapter>>,
     /// Made, and not carried out yet.
     decided: Option<Decision<Run>>,
     /// The end of what was carried out last.
@@ -98,8 +87,8 @@ pub struct Runs {
 impl Runs {
     /// Nobody runs.
     pub fn new(slice_ticks: u64) -> Self {
-        let times = || Times(RBTree::new(TimeAdapter::new()));
-        let shares = Shares(RBTree::new(ShareAdapter::new()));
+        let times = || Tree(RBTree::new(TimeAdapter::new()));
+        let shares = Tree(RBTree::new(ShareAdapter::new()));
         Self {
             core: Rbed::new(times(), times(), shares, slice_ticks),
             decided: None,

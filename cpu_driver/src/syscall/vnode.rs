@@ -25,6 +25,58 @@ const fn command(command: VNodeCommand) -> u64 {
     CallWord::invoke(command as u8, 0, command.argc()).0 & COMMAND_AND_ARGC
 }
 
+/// The arguments of Map.
+struct MapCall {
+    source_root: u64,
+    source: u64,
+    flags: u64,
+    offset: u64,
+    count: u64,
+    mapping_root: u64,
+    mapping_cnode: u64,
+    word: MapWord,
+}
+
+impl MapCall {
+    #[inline(always)]
+    fn of(args: &[u64; 10]) -> Self {
+        let [
+            source_root,
+            source,
+            flags,
+            offset,
+            count,
+            mapping_root,
+            mapping_cnode,
+            word,
+            ..,
+        ] = *args;
+        Self {
+            source_root,
+            source,
+            flags,
+            offset,
+            count,
+            mapping_root,
+            mapping_cnode,
+            word: MapWord(word),
+        }
+    }
+
+    /// What the database is to do, when both are found.
+    #[inline(always)]
+    fn request(&self, source: CteRef, dest: DestSlot) -> MapArgs {
+        MapArgs {
+            source,
+            flags: self.flags,
+            offset: self.offset,
+            count: self.count,
+            entry: self.word.entry(),
+            dest,
+        }
+    }
+}
+
 /// Entries of a page table, of memory, that a call makes or changes.
 struct Entries {
     /// The first one.
@@ -70,45 +122,25 @@ impl Kernel {
     /// What programs map most: one page of a frame ([`caps::Database::map_page`]). `None`: something else, or an error.
     #[inline(always)]
     fn map_page(&mut self, invocation: &Invocation<'_>) -> Option<()> {
-        let [
-            source_root,
-            source,
-            flags,
-            offset,
-            count,
-            mapping_root,
-            mapping_cnode,
-            word,
-            ..,
-        ] = *invocation.args;
-        let word = MapWord(word);
+        let call = MapCall::of(invocation.args);
         const LEVELS: u64 = MapWord::new(CapLevel::L2 as u8, CapLevel::L1 as u8, 0, 0).levels();
-        if source_root != OWN_CSPACE || mapping_root != OWN_CSPACE {
+        if call.source_root != OWN_CSPACE || call.mapping_root != OWN_CSPACE {
             return None;
         }
         // The frame lies in an L2CNode, and the Mapping is to.
-        if word.levels() != LEVELS {
+        if call.word.levels() != LEVELS {
             return None;
         }
         // The table was found through the root: it is one, readable, and usable.
         let (root, level) = (invocation.caller.cspace(), CapLevel::L2 as u64);
-        let source = slot_below(&self.env, root, source, level, CapRights::READ)?;
+        let source = slot_below(&self.env, root, call.source, level, CapRights::READ)?;
         if !self.env.cte(root).cap().rights().contains(CapRights::WRITE) {
             return None;
         }
         let (rights, level) = (CapRights::WRITE, CapLevel::L1 as u64);
-        let cnode = slot_below(&self.env, root, mapping_cnode, level, rights)?;
-        let request = MapArgs {
-            source,
-            flags,
-            offset,
-            count,
-            entry: word.entry(),
-            dest: DestSlot {
-                cnode,
-                index: word.mapping_slot(),
-            },
-        };
+        let cnode = slot_below(&self.env, root, call.mapping_cnode, level, rights)?;
+        let index = call.word.mapping_slot();
+        let request = call.request(source, DestSlot { cnode, index });
         self.db.map_page(&mut self.env, invocation.slot, &request)?;
         hal::mmu::publish_new_entries();
         Some(())
@@ -160,58 +192,45 @@ impl Kernel {
     }
 
     fn map(&mut self, invocation: &Invocation<'_>) -> Handled {
-        let [
-            source_root,
-            source,
-            flags,
-            offset,
-            count,
-            mapping_root,
-            mapping_cnode,
-            word,
-            ..,
-        ] = *invocation.args;
+        let call = MapCall::of(invocation.args);
         if !invocation.cap.rights().contains(CapRights::WRITE) {
             return Err(ErrorCode::SysDestCapRights.into());
         }
         let caller = invocation.caller;
-        let word = MapWord(word);
         let source_root = self
-            .find_root_of_map(caller, source_root)
+            .find_root_of_map(caller, call.source_root)
             .map_err(|error| error.push(ErrorCode::SysSourceRootcnLookup))?;
         if self.env.cte(source_root).cap().objtype() != ObjType::L1CNode {
             return Err(ErrorCode::SysCnodeNotRoot.into());
         }
         let source = self
-            .find(source_root, source, word.source_level(), CapRights::READ)
+            .find(
+                source_root,
+                call.source,
+                call.word.source_level(),
+                CapRights::READ,
+            )
             .map_err(|error| error.push(ErrorCode::SysSourceCapLookup))?;
         let mapping_root = self
-            .find_root_of_map(caller, mapping_root)
+            .find_root_of_map(caller, call.mapping_root)
             .map_err(|error| error.push(ErrorCode::SysDestRootcnLookup))?;
         let dest = self.find_destination(
             mapping_root,
-            mapping_cnode,
-            word.mapping_level(),
-            u64::from(word.mapping_slot()),
+            call.mapping_cnode,
+            call.word.mapping_level(),
+            u64::from(call.word.mapping_slot()),
         )?;
-        let request = MapArgs {
-            source,
-            flags,
-            offset,
-            count,
-            entry: word.entry(),
-            dest,
-        };
+        let request = call.request(source, dest);
         let source = self.env.cte(source).cap().objtype();
         let entries = Entries {
             at: entry(&invocation.cap, request.entry),
-            count,
+            count: call.count,
             bytes: bytes_of_entry(invocation.cap.objtype()),
             flags: if matches!(
                 source,
                 ObjType::Frame | ObjType::EndPointUmp | ObjType::DevFrame
             ) {
-                flags
+                call.flags
             } else {
                 0
             },

@@ -1,8 +1,10 @@
-//! The commands of `lib/kpi/src/invocation.rs`: their tables, and whether each error is real and expected by some test.
+//! The commands of `lib/kpi/src/invocation.rs` and the system calls of `lib/kpi/src/syscall.rs`: their tables, and whether each error is
+//! real and expected by some test.
 //!
-//! The documentation of a command may end with `Errors:` and codes in backticks, without the prefix `SYS_ERR_`, in the order
+//! The documentation of a command or call may end with `Errors:` and codes in backticks, without the prefix `SYS_ERR_`, in the order
 //! of the tests, with explanations between them. A test that expects an error says so in a comment on a line of its own:
-//! `// refuses TYPE.COMMAND: CODE, CODE`, and names the codes in the same function. What holds for every command (lookups, unknown commands, wrong numbers of words) is not
+//! `// refuses TYPE.COMMAND: CODE, CODE`, or `// refuses Syscall.CALL: CODE`, and names the codes in the same function. A message is the call
+//! `Send`, which shares its number with invocations. What holds for every command (lookups, unknown commands, wrong numbers of words) is not
 //! listed with each.
 
 use crate::assert_none;
@@ -13,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const SOURCE: &str = "lib/kpi/src/invocation.rs";
+const CALLS: &str = "lib/kpi/src/syscall.rs";
+/// The type of a call, in markers.
+const CALL: &str = "Syscall";
 /// Where tests of commands are.
 const TESTS: &[&str] = &[
     "lib/caps/tests",
@@ -22,16 +27,28 @@ const TESTS: &[&str] = &[
 ];
 const MARKER: &str = "// refuses ";
 
-/// A command as its documentation tells.
+/// A command or call as its documentation tells.
 struct Command {
     name: String,
     number: String,
+    /// Of calls `meaning` says it.
     argc: String,
     meaning: String,
     errors: String,
 }
 
 impl Command {
+    fn new(name: &str, number: &str, argc: &str, doc: &str) -> Self {
+        let (meaning, errors) = doc.split_once(" Errors: ").unwrap_or((doc, "-"));
+        Self {
+            name: name.into(),
+            number: number.into(),
+            argc: argc.into(),
+            meaning: meaning.into(),
+            errors: errors.into(),
+        }
+    }
+
     /// The codes, with prefix. One may stand there twice, for two reasons.
     fn codes(&self) -> BTreeSet<String> {
         let parts = self.errors.split('`').skip(1).step_by(2);
@@ -53,16 +70,42 @@ fn commands(objtype: &str) -> Vec<Command> {
     let parse = |item: crate::source::Item| {
         let (name, rest) = item.declaration.split_once(" = ").unwrap();
         let (number, argc) = rest.trim_end_matches(';').split_once(", argc ").unwrap();
-        let (meaning, errors) = item.doc.split_once(" Errors: ").unwrap_or((&item.doc, "-"));
-        Command {
-            name: name.into(),
-            number: number.into(),
-            argc: argc.into(),
-            meaning: meaning.into(),
-            errors: errors.into(),
-        }
+        Command::new(name, number, argc, &item.doc)
     };
     items(SOURCE, &opening).into_iter().map(parse).collect()
+}
+
+/// The system calls, and sending, which has the number of an invocation.
+fn calls() -> Vec<Command> {
+    let parse = |item: crate::source::Item| {
+        let (name, number) = item.declaration.split_once(" = ").unwrap();
+        Command::new(name, number.trim_end_matches(','), "", &item.doc)
+    };
+    let mut calls: Vec<Command> = items(CALLS, "pub enum Syscall")
+        .into_iter()
+        .map(parse)
+        .collect();
+    let words = items(CALLS, "impl CallWord");
+    let mut words = words.iter();
+    let is_send = |item: &&crate::source::Item| item.declaration.starts_with("pub const fn send(");
+    let send = words.find(is_send).unwrap();
+    calls.insert(1, Command::new("Send", "0", "", &send.doc));
+    calls
+}
+
+/// Every command and call, by the name that markers give it.
+fn all() -> Vec<(String, Command)> {
+    let named = |objtype: &str, commands: Vec<Command>| -> Vec<(String, Command)> {
+        let name = |command: Command| (format!("{objtype}.{}", command.name), command);
+        commands.into_iter().map(name).collect()
+    };
+    let types = types();
+    let mut all: Vec<_> = types
+        .iter()
+        .flat_map(|objtype| named(objtype, commands(objtype)))
+        .collect();
+    all.extend(named(CALL, calls()));
+    all
 }
 
 /// The types that have commands.
@@ -88,6 +131,22 @@ pub fn table(objtype: &str) -> String {
             errors,
         } = command;
         out += &format!("| {number} | {name} | {argc} | {meaning} | {errors} |\n");
+    }
+    out
+}
+
+/// Rows of the system calls.
+pub fn calls_table() -> String {
+    let mut out = String::from("| Number | Call | Meaning | Errors |\n|---|---|---|---|\n");
+    for call in calls() {
+        let Command {
+            name,
+            number,
+            meaning,
+            errors,
+            ..
+        } = call;
+        out += &format!("| {number} | {name} | {meaning} | {errors} |\n");
     }
     out
 }
@@ -174,26 +233,23 @@ fn each_error_of_each_command_is_real_and_tested() {
     let mut expected = expected();
     let mut complaints = Vec::new();
     let mut seen = 0;
-    for objtype in types() {
-        for command in commands(&objtype) {
-            let name = format!("{objtype}.{}", command.name);
-            let mut tested = expected.remove(&name).unwrap_or_default();
-            for code in command.codes() {
-                seen += 1;
-                if ErrorCode::from_name(&code).is_none() {
-                    complaints.push(format!("{name}: {code} is no error code"));
-                }
-                if !tested.remove(&code) {
-                    complaints.push(format!("{name}: no test says `{MARKER}{name}: {code}`"));
-                }
+    for (name, command) in all() {
+        let mut tested = expected.remove(&name).unwrap_or_default();
+        for code in command.codes() {
+            seen += 1;
+            if ErrorCode::from_name(&code).is_none() {
+                complaints.push(format!("{name}: {code} is no error code"));
             }
-            // "As Copy": more than is listed.
-            let refers = command.errors.contains("as ");
-            for code in tested.into_iter().filter(|_| !refers) {
-                complaints.push(format!(
-                    "{name}: a test expects {code}, which {SOURCE} does not list"
-                ));
+            if !tested.remove(&code) {
+                complaints.push(format!("{name}: no test says `{MARKER}{name}: {code}`"));
             }
+        }
+        // "As Copy": more than is listed.
+        let refers = command.errors.contains("as ");
+        for code in tested.into_iter().filter(|_| !refers) {
+            complaints.push(format!(
+                "{name}: a test expects {code}, which lib/kpi does not list"
+            ));
         }
     }
     for name in expected.keys() {

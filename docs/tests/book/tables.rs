@@ -46,7 +46,7 @@ fn generated_tables_say_what_the_source_says() {
 fn table(name: &str) -> String {
     match name {
         "capability-types" => capability_types(),
-        "system-calls" => numbered("lib/kpi/src/syscall.rs", "pub enum Syscall", "Call"),
+        "system-calls" => commands::calls_table(),
         "send-flags" => constants("lib/kpi/src/syscall.rs", "impl SendFlags", "Flag"),
         "rights" => constants("lib/kpi/src/rights.rs", "impl CapRights", "Right"),
         "page-flags" => constants("lib/kpi/src/rights.rs", "impl PageFlags", "Flag"),

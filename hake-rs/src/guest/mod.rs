@@ -21,6 +21,7 @@ use crate::failure::{Exit, Failure};
 use crate::symbolise::Symboliser;
 use crate::ui::Ui;
 use anyhow::{Context as _, Result};
+use random::Random;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::Write as _;
@@ -301,13 +302,8 @@ pub fn exit_of(status: ExitStatus) -> Exit {
 /// The system has no random numbers.
 pub fn new_nonce(seed: Option<u64>) -> Result<Nonce> {
     let bits = match seed {
-        // One step of splitmix64, so that near seeds have unlike nonces.
-        Some(seed) => {
-            let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        }
+        // Near seeds have unlike nonces.
+        Some(seed) => Random::new(seed).next(),
         None => {
             let mut bytes = [0; 8];
             let mut file = File::open("/dev/urandom").context("no random numbers")?;

@@ -1,7 +1,8 @@
 //! System calls below capabilities, and the raw call for programs that test the kernel.
 
-use crate::arch::call;
+use crate::arch::{call, dispatcher};
 use crate::error::{self, Error};
+use kpi::dispatcher::DispatcherShared;
 use kpi::syscall::{CallWord, PRINT_MAX, Syscall};
 
 pub use call::Results;
@@ -59,4 +60,10 @@ pub fn nop() -> Result<(), Error> {
 pub unsafe fn raw(words: [u64; 12]) -> Results {
     let [first, second, rest @ ..] = words;
     call::call([first, second], &rest)
+}
+
+/// The structure that this domain shares with the kernel: for programs that test the kernel. It is mapped as long as the domain lives; the
+/// library uses it at any moment.
+pub fn dispatcher() -> *mut DispatcherShared {
+    dispatcher::base()
 }

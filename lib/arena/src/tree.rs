@@ -1,5 +1,7 @@
 //! Balanced trees: AA trees (Andersson), whose two repairs, [`skew`](Tree) and [`split`](Tree), keep them at most twice as deep as a
 //! perfect one. A sum over each subtree is kept up to date on the way back from every change.
+//!
+//! Longer than most files, because every search, change and repair works on links that nothing else may see.
 
 use crate::store::{Arena, Id, Store};
 use arrayvec::ArrayVec;

@@ -18,7 +18,8 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use support::program::{Op, Tally, interleaved, op, program, steps};
+use support::program::ops::{Op, op, steps};
+use support::program::{Tally, interleaved, program};
 
 /// Operations of a program.
 const LENGTH: std::ops::Range<usize> = 80..121;

@@ -181,20 +181,14 @@ fn a_file_without_the_note_is_named() {
 #[test]
 fn mutated_and_cut_files_are_refused_or_sound() {
     let original = good();
-    let mut seed = 0x2545_f491_4f6c_dd1du64;
-    let mut random = move || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed
-    };
+    let mut random = random::Random::new(1);
     for _ in 0..20_000 {
         let mut elf = original.clone();
-        for _ in 0..random() % 8 + 1 {
-            let at = random() as usize % 400;
-            elf[at] = random() as u8;
+        for _ in 0..random.next() % 8 + 1 {
+            let at = random.next() as usize % 400;
+            elf[at] = random.next() as u8;
         }
-        elf.truncate(random() as usize % 9000);
+        elf.truncate(random.next() as usize % 9000);
         if let Ok(plan) = plan(&elf) {
             for (index, segment) in plan.segments.iter().enumerate() {
                 assert!(segment.file.end <= elf.len());

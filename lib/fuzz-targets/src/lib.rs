@@ -23,7 +23,8 @@ mod support;
 
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use support::program::{Op, Tally, interleaved, op, program, steps};
+use support::program::ops::{Op, op, steps};
+use support::program::{Tally, interleaved, program};
 
 /// Takes an input; panics if it finds a bug.
 pub type Target = fn(&[u8]);

@@ -378,11 +378,9 @@ mod tests {
 
     #[test]
     fn random_words_are_harmless() {
-        let mut seed = 1u64;
+        let mut random = random::Random::new(1);
         for _ in 0..100_000 {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
+            let seed = random.next();
             let words = [seed & 0x1_ffff, seed >> 3, seed, seed, seed, 0, 0, 0, 0];
             let _ = Message::decode(&words[..(seed >> 40) as usize % 10]);
         }

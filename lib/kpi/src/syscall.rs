@@ -21,12 +21,13 @@
 pub enum Syscall {
     /// Invoke a capability; the kernel's only door to objects. See [`crate::invocation`].
     Invoke = 0,
-    /// Give the core away. `argc` 2; x1 = endpoint or dispatcher to run, or 0. Only from a disabled dispatcher.
+    /// Give the core away. `argc` 2; x1 = endpoint or dispatcher to run, or 0. Only from a disabled dispatcher. Errors:
+    /// `CALLER_ENABLED`, `INVALID_YIELD_TARGET` (x1 names something else, or who cannot run).
     Yield = 1,
     /// Nothing: the cost of entering and leaving. `argc` 1.
     Nop = 5,
     /// Print a user buffer on the console. `argc` 3; x1 = address, x2 = bytes. Result: bytes printed, at most
-    /// [`PRINT_MAX`] a call.
+    /// [`PRINT_MAX`] a call. Errors: `INVALID_USER_BUFFER` (some of it is not mapped readable, or no RAM): nothing is printed.
     Print = 6,
     /// Read a byte from the bootstrap console. `argc` 1. Results: the byte, or [`GETCHAR_NONE`]; 1 if what was printed last is the end of
     /// a line and another dispatcher printed it.
@@ -100,7 +101,12 @@ impl CallWord {
         )
     }
 
-    /// A message to an endpoint at `level`: `words` of payload, and the capability at x2 (unless 0) found at `send_level`.
+    /// Send a message to an EndPointLMP at `level`: x2 = a capability to go along, found at `send_level`, or 0; then `words` of payload, at
+    /// most [`LMP_WORDS`](crate::lmp::LMP_WORDS). Errors: `LMP_NO_TARGET` (no buffer, or its dispatcher has no frame),
+    /// `LMP_EP_STATE_INVALID` (the receiver wrote nonsense to its buffer), `LMP_BUF_OVERFLOW` (it is full). With a capability also
+    /// `LMP_CAPTRANSFER_DST_CNODE_INVALID` (the receiver armed no slot), `LMP_CAPTRANSFER_SRC_LOOKUP` over a lookup's error, over
+    /// `CAP_RIGHTS` (no GRANT), or, to give away, over `CAP_LOOKUP_DEPTH` (the own root), `CNODE_RIGHTS` (it cannot be taken out) or
+    /// `CAP_LOCKED`; `LMP_CAPTRANSFER_DST_SLOT_OCCUPIED`, `CNODE_RIGHTS` (the receiver's CNode is not writable).
     #[inline]
     pub const fn send(level: u8, send_level: u8, flags: SendFlags, words: u8) -> Self {
         Self(

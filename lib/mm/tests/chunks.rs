@@ -13,7 +13,7 @@ use mm::chunks::{CHUNK, Chunks, Found, NODES_TO_CUT};
 use mm::ram::{Grant, NODES_TO_CHANGE, Node, PAGE};
 use mm::{MmError, Span};
 use std::collections::BTreeMap;
-use support::{Random, steps};
+use support::{new_random, size, steps};
 
 const MIB: u64 = 1 << 20;
 
@@ -145,14 +145,14 @@ impl World {
 
 #[test]
 fn the_kernel_never_refuses() {
-    let mut random = Random::new();
+    let mut random = new_random();
     let mut world = World::new();
     let mut held: Vec<Span> = Vec::new();
     let mut refused = 0;
     for step in 0..steps() {
         let full = step / 500 % 2 == 0;
         if held.is_empty() || random.below(5) < if full { 3 } else { 2 } {
-            let bytes = random.size(15) * PAGE;
+            let bytes = size(&mut random, 15) * PAGE;
             let alignment = [PAGE, PAGE, 4 * PAGE, 512 * PAGE][random.below(4) as usize];
             let within = match random.below(6) {
                 0 => Span::new(0x4000_0000 + random.below(300) * MIB, 80 * MIB).unwrap(),

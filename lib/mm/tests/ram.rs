@@ -13,7 +13,7 @@ mod support;
 use mm::ram::{FITS, LOOKS, NODES_TO_ADD, NODES_TO_CHANGE, PAGE};
 use mm::{MmError, Span};
 use proptest::prelude::*;
-use support::{Model, Page, Random, books, steps};
+use support::{Model, Page, books, new_random, size, steps};
 
 /// Pages of the small world.
 const PAGES: u64 = 96;
@@ -172,7 +172,7 @@ proptest! {
 #[test]
 fn a_long_random_life_keeps_the_books() {
     const REGIONS: [(u64, u64); 4] = [(3, 800), (803, 1500), (2400, 9), (3000, 3000)];
-    let mut random = Random::new();
+    let mut random = new_random();
     let (mut ram, mut model) = (books(3000), Model::new(6100));
     for (root, (at, count)) in REGIONS.into_iter().enumerate() {
         let span = Span::new(at * PAGE, count * PAGE).unwrap();
@@ -185,7 +185,7 @@ fn a_long_random_life_keeps_the_books() {
         // Phases in which memory gets full, and empty.
         let full = step / 2000 % 2 == 0;
         if held.is_empty() || random.below(5) < if full { 3 } else { 2 } {
-            let bytes = random.size(7) * PAGE;
+            let bytes = size(&mut random, 7) * PAGE;
             let alignment = PAGE << random.below(10).saturating_sub(4);
             match ram.alloc(bytes, alignment) {
                 Ok(grant) => {

@@ -11,8 +11,8 @@ mod support;
 use arena::{Slot, Store};
 use mm::Span;
 use mm::ram::{Node, PAGE, Ram};
+use random::Random;
 use std::cell::Cell;
-use support::Random;
 
 /// Nodes that count how often they are asked for one.
 struct Counting {
@@ -33,7 +33,7 @@ impl Store<Node<u32>> for Counting {
 
 /// The most looks of an operation of each kind in memory with so many holes: from 1 to 8 pages each, between granted pages.
 fn most_looks(holes: u64) -> [u64; 5] {
-    let mut random = Random::seeded(1);
+    let mut random = Random::new(1);
     let mut ram = Ram::new(Counting {
         slots: vec![Slot::default(); 2 * holes as usize + 10],
         looks: Cell::new(0),

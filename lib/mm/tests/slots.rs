@@ -12,7 +12,7 @@ use arena::Slot;
 use mm::MmError;
 use mm::slots::{Node, SLOTS, Slots};
 use std::collections::{BTreeMap, BTreeSet};
-use support::{Random, steps};
+use support::{new_random, size, steps};
 
 type Books = Slots<Vec<Slot<Node>>>;
 
@@ -116,7 +116,7 @@ fn the_root_is_resized_in_time() {
 
 #[test]
 fn a_long_random_life_keeps_the_books() {
-    let mut random = Random::new();
+    let mut random = new_random();
     let mut slots = books(400);
     slots.add_root(256, 20).unwrap();
     let mut used: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
@@ -126,7 +126,7 @@ fn a_long_random_life_keeps_the_books() {
         let full = step / 3000 % 2 == 0;
         if held.is_empty() || random.below(7) < if full { 4 } else { 2 } {
             let bits = if random.below(20) == 0 { 8 } else { 2 };
-            let count = random.size(bits) as u32;
+            let count = size(&mut random, bits) as u32;
             let fits = |used: &BTreeSet<u32>| {
                 (0..=SLOTS - count)
                     .find(|first| used.range(first..&(first + count)).next().is_none())

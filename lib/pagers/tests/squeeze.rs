@@ -88,12 +88,9 @@ proptest! {
                 // Does not get smaller.
                 Step::Noise(page, seed) => {
                     let slot = touch(&mut squeezer, &mut memory, page);
-                    let mut state = seed | 1;
+                    let mut noise = random::Random::new(seed);
                     for byte in &mut model[page] {
-                        state ^= state << 13;
-                        state ^= state >> 7;
-                        state ^= state << 17;
-                        *byte = state as u8;
+                        *byte = noise.next() as u8;
                     }
                     memory.slots[slot] = model[page];
                     page

@@ -4,8 +4,9 @@
 
 mod machine;
 
-use machine::{HZ, Load, Machine, Random, SLICE, places};
+use machine::{HZ, Load, Machine, SLICE, places};
 use proptest::prelude::*;
+use random::Random;
 use sched::{BETA, Class, MAX_WEIGHT, Promise, RELEASES, Refused, SPECTRUM};
 
 /// Fills the core with promises, up to what is admitted; answers the conforming tasks.
@@ -266,7 +267,7 @@ fn work_is_bounded() {
     let most = |count: usize| {
         let places = places(count);
         let mut machine = Machine::new(&places, 7);
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         for index in 0..count {
             match random.below(3) {
                 0 => machine.best_effort(index, 1, Load::Spin),

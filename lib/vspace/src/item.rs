@@ -30,33 +30,41 @@ pub enum Item<C> {
     /// A region, or a part of one.
     Region(Region),
     /// A table below the root.
-    Table {
-        /// 1 to 3.
-        level: u8,
-        /// First address it covers.
-        base: u64,
-        /// The table.
-        table: C,
-        /// What it hangs by.
-        mapping: C,
-    },
+    Table(TableItem<C>),
     /// Mapped memory.
-    Run {
-        /// First address.
-        start: u64,
-        /// Level of the table.
-        level: u8,
-        /// Entries.
-        count: u16,
-        /// As for [`Space::back`].
-        limit: PageFlags,
-        /// The frame.
-        frame: C,
-        /// From which byte on.
-        offset: u64,
-        /// The Mapping.
-        mapping: C,
-    },
+    Run(RunItem<C>),
+}
+
+/// A table below the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableItem<C> {
+    /// 1 to 3.
+    pub level: u8,
+    /// First address it covers.
+    pub base: u64,
+    /// The table.
+    pub table: C,
+    /// What it hangs by.
+    pub mapping: C,
+}
+
+/// Mapped memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunItem<C> {
+    /// First address.
+    pub start: u64,
+    /// Level of the table.
+    pub level: u8,
+    /// Entries.
+    pub count: u16,
+    /// As for [`Space::back`].
+    pub limit: PageFlags,
+    /// The frame.
+    pub frame: C,
+    /// From which byte on.
+    pub offset: u64,
+    /// The Mapping.
+    pub mapping: C,
 }
 
 const KIND_SHIFT: u32 = 0;
@@ -83,34 +91,21 @@ impl<C: Copy> Item<C> {
     ) -> Result<Item<D>, E> {
         Ok(match self {
             Self::Region(region) => Item::Region(region),
-            Self::Table {
-                level,
-                base,
-                table,
-                mapping,
-            } => Item::Table {
-                level,
-                base,
-                table: rename(Role::Table, table)?,
-                mapping: rename(Role::Mapping, mapping)?,
-            },
-            Self::Run {
-                start,
-                level,
-                count,
-                limit,
-                frame,
-                offset,
-                mapping,
-            } => Item::Run {
-                start,
-                level,
-                count,
-                limit,
-                frame: rename(Role::Frame, frame)?,
-                offset,
-                mapping: rename(Role::Mapping, mapping)?,
-            },
+            Self::Table(item) => Item::Table(TableItem {
+                level: item.level,
+                base: item.base,
+                table: rename(Role::Table, item.table)?,
+                mapping: rename(Role::Mapping, item.mapping)?,
+            }),
+            Self::Run(item) => Item::Run(RunItem {
+                start: item.start,
+                level: item.level,
+                count: item.count,
+                limit: item.limit,
+                frame: rename(Role::Frame, item.frame)?,
+                offset: item.offset,
+                mapping: rename(Role::Mapping, item.mapping)?,
+            }),
         })
     }
 }
@@ -141,24 +136,15 @@ impl Item<u32> {
                     u64::from(attributes.tag),
                 ]
             }
-            Self::Table {
-                level,
-                base,
-                table,
-                mapping,
-            } => [head(1, level, PageFlags(0), base), pair(table, mapping), 0],
-            Self::Run {
-                start,
-                level,
-                count,
-                limit,
-                frame,
-                offset,
-                mapping,
-            } => [
-                head(2, level, limit, start) | u64::from(count) << COUNT_SHIFT,
-                pair(frame, mapping),
-                offset,
+            Self::Table(item) => [
+                head(1, item.level, PageFlags(0), item.base),
+                pair(item.table, item.mapping),
+                0,
+            ],
+            Self::Run(item) => [
+                head(2, item.level, item.limit, item.start) | u64::from(item.count) << COUNT_SHIFT,
+                pair(item.frame, item.mapping),
+                item.offset,
             ],
         }
     }
@@ -181,13 +167,13 @@ impl Item<u32> {
                 },
                 begins: head & BEGINS != 0,
             })),
-            1 => Some(Self::Table {
+            1 => Some(Self::Table(TableItem {
                 level,
                 base: address,
                 table: low,
                 mapping: high,
-            }),
-            2 => Some(Self::Run {
+            })),
+            2 => Some(Self::Run(RunItem {
                 start: address,
                 level,
                 count: (head >> COUNT_SHIFT) as u16,
@@ -195,7 +181,7 @@ impl Item<u32> {
                 frame: low,
                 offset: third,
                 mapping: high,
-            }),
+            })),
             _ => None,
         }
     }
@@ -233,12 +219,12 @@ impl<C: Copy + Default, S: Store<Node<C>>> Iterator for Items<'_, C, S> {
             let id = space.tables.at_least(arena, &from);
             if let Some(table) = id.and_then(|id| space.table(id)) {
                 self.phase = Phase::Tables((table.level, table.base + 1));
-                return Some(Item::Table {
+                return Some(Item::Table(TableItem {
                     level: table.level,
                     base: table.base,
                     table: table.cap,
                     mapping: table.mapping,
-                });
+                }));
             }
             self.phase = Phase::Runs(0);
         }
@@ -247,7 +233,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Iterator for Items<'_, C, S> {
         };
         let run = space.run(space.runs.at_least(arena, &from)?)?;
         self.phase = Phase::Runs(run.end());
-        Some(Item::Run {
+        Some(Item::Run(RunItem {
             start: run.start,
             level: run.level,
             count: run.count,
@@ -255,7 +241,7 @@ impl<C: Copy + Default, S: Store<Node<C>>> Iterator for Items<'_, C, S> {
             frame: run.frame,
             offset: run.offset,
             mapping: run.mapping,
-        })
+        }))
     }
 }
 
@@ -287,85 +273,78 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
                 }
                 self.add_part(region.part())
             }
-            Item::Table {
-                level,
-                base,
-                table,
-                mapping,
-            } => {
-                if !(1..=3).contains(&level) || table_base(level, base) != base {
-                    return Err(Why::Range);
-                }
-                let above = level - 1;
-                let parent = match above {
-                    0 => Id::NONE,
-                    above => self.find_table(above, base).ok_or(Why::PageSize)?,
-                };
-                if self.find_table(level, base).is_some() {
-                    return Err(Why::NotFree);
-                }
-                let covered = Span {
-                    start: base,
-                    end: base + entry_bytes(above),
-                };
-                let last = self.last_run(covered);
-                if last.is_some_and(|run| run.level < level) {
-                    return Err(Why::Backed);
-                }
-                self.add_table(Table {
-                    base,
-                    cap: table,
-                    mapping,
-                    parent,
-                    used: 0,
-                    level,
-                })?;
-                // So that it goes if nothing comes into it.
-                self.has_empty = true;
-                Ok(())
-            }
-            Item::Run {
-                start,
-                level,
-                count,
-                limit,
-                frame,
-                offset,
-                mapping,
-            } => {
-                if !(1..=3).contains(&level) {
-                    return Err(Why::Range);
-                }
-                let bytes = entry_bytes(level);
-                let span = Span::new(VirtAddr(start), u64::from(count) * bytes)?;
-                self.inside(span)?;
-                let last = u64::from(entry_of(level, start)) + u64::from(count);
-                let aligned = start.is_multiple_of(bytes) && offset.is_multiple_of(BASE_PAGE_SIZE);
-                if !aligned || last > PTABLE_ENTRIES || offset.checked_add(span.bytes()).is_none() {
-                    return Err(Why::Range);
-                }
-                self.reserved(span, false)?;
-                if self.last_run(span).is_some() {
-                    return Err(Why::Backed);
-                }
-                let table = self.find_table(level, start).ok_or(Why::PageSize)?;
-                let limit = (limit.0 & PageFlags::MASK.0) as u8;
-                if level < 3 && (self.has_table(level + 1, span) || self.is_uncached(span, limit)) {
-                    return Err(Why::PageSize);
-                }
-                self.add_run(Run {
-                    start,
-                    offset,
-                    frame,
-                    mapping,
-                    table,
-                    count,
-                    level,
-                    limit,
-                })
-                .map(|_| ())
-            }
+            Item::Table(item) => self.add_table_item(item),
+            Item::Run(item) => self.add_run_item(item),
         }
+    }
+
+    fn add_table_item(&mut self, item: TableItem<C>) -> Result<(), Why> {
+        let TableItem { level, base, .. } = item;
+        if !(1..=3).contains(&level) || table_base(level, base) != base {
+            return Err(Why::Range);
+        }
+        let above = level - 1;
+        let parent = match above {
+            0 => Id::NONE,
+            above => self.find_table(above, base).ok_or(Why::PageSize)?,
+        };
+        if self.find_table(level, base).is_some() {
+            return Err(Why::NotFree);
+        }
+        let covered = Span {
+            start: base,
+            end: base + entry_bytes(above),
+        };
+        let last = self.last_run(covered);
+        if last.is_some_and(|run| run.level < level) {
+            return Err(Why::Backed);
+        }
+        self.add_table(Table {
+            base,
+            cap: item.table,
+            mapping: item.mapping,
+            parent,
+            used: 0,
+            level,
+        })?;
+        // So that it goes if nothing comes into it.
+        self.has_empty = true;
+        Ok(())
+    }
+
+    fn add_run_item(&mut self, item: RunItem<C>) -> Result<(), Why> {
+        let (start, level, offset) = (item.start, item.level, item.offset);
+        if !(1..=3).contains(&level) {
+            return Err(Why::Range);
+        }
+        let bytes = entry_bytes(level);
+        let span = Span::new(VirtAddr(start), u64::from(item.count) * bytes)?;
+        self.inside(span)?;
+        let last = u64::from(entry_of(level, start)) + u64::from(item.count);
+        let aligned = start.is_multiple_of(bytes) && offset.is_multiple_of(BASE_PAGE_SIZE);
+        if !aligned || last > PTABLE_ENTRIES || offset.checked_add(span.bytes()).is_none() {
+            return Err(Why::Range);
+        }
+        self.reserved(span, false)?;
+        if self.last_run(span).is_some() {
+            return Err(Why::Backed);
+        }
+        let table = self.find_table(level, start).ok_or(Why::PageSize)?;
+        let limit = (item.limit.0 & PageFlags::MASK.0) as u8;
+        if level < 3 && (self.has_table(level + 1, span) || self.is_uncached(span, limit)) {
+            return Err(Why::PageSize);
+        }
+        self.add_run(Run {
+            start,
+            offset,
+            frame: item.frame,
+            mapping: item.mapping,
+            table,
+            count: item.count,
+            level,
+            limit,
+        })
+        .map(|_| ())
     }
 
     /// Whether a table of that level begins in the span.

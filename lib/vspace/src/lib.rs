@@ -69,7 +69,7 @@ pub use back::{Backing, Choice};
 pub use env::{Entries, Tables};
 pub use error::{Cause, Error, Stopped, Why};
 pub use hole::Hole;
-pub use item::{Item, Items, Role, WORDS};
+pub use item::{Item, Items, Role, RunItem, TableItem, WORDS};
 pub use level::{PageSize, entry_bytes, entry_of};
 pub use node::Node;
 pub use piece::UNCACHED_ENTRIES;

@@ -11,11 +11,11 @@ mod support;
 
 use kpi::addr::VirtAddr;
 use kpi::rights::PageFlags;
+use random::Random;
 use support::kernel::{Faults, ROOT, Refusal};
-use support::random::Random;
 use support::small::{HUGE, LARGE, PAGE, RW, WITHIN, World, span};
 use support::{Memory, Space};
-use vspace::{Cause, Choice, Counts, Item, PageSize, Place, Span, Why};
+use vspace::{Cause, Choice, Counts, Item, PageSize, Place, RunItem, Span, TableItem, Why};
 
 #[test]
 fn a_map_that_fails_leaves_nothing() {
@@ -98,7 +98,7 @@ fn what_cannot_be_undone_is_told() {
     kernel.faults = Some(Faults {
         after: 2,
         then: 1,
-        random: Random(1),
+        random: Random::new(1),
     });
     let error = space.unmap(kernel, hole).unwrap_err();
     let stopped = error.stopped.unwrap();
@@ -117,20 +117,24 @@ fn what_cannot_be_undone_is_told() {
 #[test]
 fn what_cannot_be_is_not_added() {
     let mut space = Space::new(ROOT, WITHIN, Memory::with(100));
-    let run = |start, level, count| Item::Run {
-        start,
-        level,
-        count,
-        limit: PageFlags::MASK,
-        frame: 1,
-        offset: 0,
-        mapping: 2,
+    let run = |start, level, count| {
+        Item::Run(RunItem {
+            start,
+            level,
+            count,
+            limit: PageFlags::MASK,
+            frame: 1,
+            offset: 0,
+            mapping: 2,
+        })
     };
-    let table = |level, base| Item::Table {
-        level,
-        base,
-        table: 3,
-        mapping: 4,
+    let table = |level, base| {
+        Item::Table(TableItem {
+            level,
+            base,
+            table: 3,
+            mapping: 4,
+        })
     };
     let region = |start, bytes| {
         let mut space = Space::new(ROOT, WITHIN, Memory::with(1));

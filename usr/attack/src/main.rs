@@ -66,12 +66,7 @@ fn read_only_frame() -> Result<bool, Error> {
     let read_only = slot::slot_alloc()?;
     cap_mint(read_only, frame, u64::from(CapRights::READ.0), 0)?;
     let dispatcher = ram::object_alloc(ObjType::Dispatcher, 0)?;
-    let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
-        vspace: VROOT,
-        frame: read_only.addr(),
-        run: false,
-    };
+    let setup = Setup::own(read_only);
     Ok(match dispatcher_setup(dispatcher, &setup) {
         Ok(()) => false,
         Err(error) => error.contains(ErrorCode::SysDispFrameInvalid),
@@ -98,10 +93,8 @@ fn read_only_space() -> Result<bool, Error> {
         CapRef::task(task::DISPATCHER),
     );
     let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
         vspace: table.addr(),
-        frame: ram::frame_alloc(DISPATCHER_FRAME_BYTES)?.addr(),
-        run: false,
+        ..Setup::own(ram::frame_alloc(DISPATCHER_FRAME_BYTES)?)
     };
     let dispatcher = ram::object_alloc(ObjType::Dispatcher, 0)?;
     // refuses Dispatcher.Setup: DISP_VSPACE_INVALID

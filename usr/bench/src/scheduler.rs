@@ -7,7 +7,6 @@ use aos::cap::dispatcher::{
 };
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::DISPATCHER_FRAME_BYTES;
-use aos::kpi::slots::VROOT;
 use aos::{Error, event, ram};
 use core::time::Duration;
 
@@ -59,12 +58,7 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
 /// A dispatcher that waits for its period; none where there are no periods.
 fn wait(frame: CapRef) -> Result<Option<CapRef>, Error> {
     let dispatcher = ram::object_alloc(ObjType::Dispatcher, 0)?;
-    let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
-        vspace: VROOT,
-        frame: frame.addr(),
-        run: false,
-    };
+    let setup = Setup::own(frame);
     dispatcher_setup(dispatcher, &setup)?;
     let promise = Properties::Hard(RealTime {
         release: LATER,

@@ -134,10 +134,7 @@ fn system() {
 
 /// The dispatcher structure: `disabled` is its first word, the entry points are words 4 to 8 of 64 bits.
 fn dispatcher() -> u64 {
-    let address;
-    // SAFETY: reads a register.
-    unsafe { asm!("mrs {}, tpidrro_el0", out(reg) address, options(nostack, nomem)) };
-    address
+    aos::syscall::dispatcher().expose_provenance() as u64
 }
 
 #[inline(never)]

@@ -1,6 +1,5 @@
 //! Calls: some that look right, some that are noise.
 
-use crate::random::Random;
 use aos::kpi::cap::ObjType;
 use aos::kpi::invocation::{
     CNodeCommand, DispatcherCommand, KernelCommand, MapWord, MappingCommand, RetypeWord,
@@ -8,6 +7,7 @@ use aos::kpi::invocation::{
 };
 use aos::kpi::slots::{ROOTCN, root, task};
 use aos::kpi::syscall::{CallWord, SendFlags, Syscall};
+use random::Random;
 
 /// Makes calls.
 pub struct Generator {
@@ -202,9 +202,8 @@ impl Generator {
     }
 
     fn pick<T: Copy>(&mut self, all: &'static [T]) -> T {
-        let index = self.random.below(all.len() as u64) as usize;
-        match all.get(index).or(all.first()) {
-            Some(item) => *item,
+        match self.random.one_of(all) {
+            Some(item) => item,
             // No list of commands is empty.
             None => self.pick(all),
         }
@@ -246,10 +245,7 @@ impl Generator {
             0 => self.random.next(),
             1 => self.random.below(512),
             2 => self.cap_like(),
-            _ => {
-                let index = self.random.below(EDGES.len() as u64) as usize;
-                EDGES.get(index).copied().unwrap_or(0)
-            }
+            _ => self.random.one_of(&EDGES).unwrap_or(0),
         }
     }
 

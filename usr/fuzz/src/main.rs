@@ -11,7 +11,6 @@
 
 mod generate;
 mod playground;
-mod random;
 mod sanitize;
 
 use aos::{Args, Error, println};

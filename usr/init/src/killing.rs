@@ -13,27 +13,10 @@ use alloc::vec::Vec;
 use aos::spawn::SpawnError;
 use aos::{Error, println, time};
 use core::time::Duration;
+use random::Random;
 
 /// Most programs that are started for each that is to be killed.
 const STARTS_FOR_A_KILL: u32 = 4;
-
-/// Marsaglia's xorshift64.
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `limit`, which must not be 0.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next().checked_rem(limit).unwrap_or(0)
-    }
-}
 
 /// What `killtest` was asked for.
 struct Wanted {
@@ -81,7 +64,7 @@ fn parse(words: &[String]) -> Option<Wanted> {
 }
 
 fn kill_many(context: &mut Context<'_>, wanted: &Wanted) -> Result<(u32, u32), SpawnError> {
-    let mut random = Random(wanted.seed | 1 << 63);
+    let mut random = Random::new(wanted.seed);
     let (mut killed, mut ended) = (0, 0);
     let name = wanted.words.first().map_or("", String::as_str);
     with_elf(context, name, |context, elf| {

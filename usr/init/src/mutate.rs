@@ -3,13 +3,13 @@
 
 use crate::children::{Limit, Start};
 use crate::commands::{Context, STATUS_USAGE};
-use crate::killing::Random;
 use crate::outcome::Outcome;
 use alloc::string::String;
 use aos::kpi::rights::PageFlags;
 use aos::paging::MappedFrame;
 use aos::{Error, println, ram, time};
 use core::time::Duration;
+use random::Random;
 
 /// How long a copy may run.
 const DEADLINE: Duration = Duration::from_millis(250);
@@ -63,8 +63,7 @@ fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Resul
     let original = module.map()?;
     let frame = ram::frame_alloc(module.file_bytes())?;
     let mut copy = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
-    // Xorshift stays at 0 for ever.
-    let mut random = Random(seed | 1 << 63);
+    let mut random = Random::new(seed);
     let mut counts = Counts::default();
     for round in 0..count {
         let original = original.view().bytes().get(..bytes).unwrap_or_default();

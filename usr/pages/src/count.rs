@@ -1,10 +1,10 @@
 //! Which pages a binary search comes to.
 
-use crate::random::Random;
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::paging::pager::paging_map_pager;
 use aos::prelude::*;
 use aos_pagers::Counted;
+use random::Random;
 
 const PAGES: usize = 16;
 const WORDS: usize = PAGES * (BASE_PAGE_SIZE as usize) / 8;
@@ -22,10 +22,10 @@ pub fn show() -> Result<(), Error> {
     for word in 0..WORDS {
         region.store(word * 8, 3 * word as u64);
     }
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let mut found = 0;
     for _ in 0..SEARCHES {
-        let wanted = 3 * random.below(WORDS) as u64;
+        let wanted = 3 * random.below(WORDS as u64);
         let (mut low, mut high) = (0, WORDS);
         while low < high {
             let middle = low.midpoint(high);

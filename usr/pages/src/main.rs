@@ -6,7 +6,6 @@
 #![no_main]
 
 mod count;
-mod random;
 mod squeeze;
 
 use aos::prelude::*;

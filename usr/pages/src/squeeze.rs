@@ -1,10 +1,10 @@
 //! More pages than there is memory for.
 
-use crate::random::Random;
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::paging::pager::{Paged, paging_map_pager};
 use aos::prelude::*;
 use aos_pagers::Squeeze;
+use random::Random;
 
 /// Pages of the region.
 pub const PAGES: usize = 1000;
@@ -28,7 +28,7 @@ pub fn show(pages: usize, room: usize) -> Result<(), Error> {
     let region = paging_map_pager(Squeeze::new(pages, room)?, (pages * PAGE) as u64)?;
     println!("{pages} pages with room for {room}");
     println!("               ACCESSES FAULTS COMPRESSED RESTORED  KEPT AS BYTES");
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut wrong = 0;
     report(&region, "all written", || {
         for page in 0..pages {
@@ -40,7 +40,7 @@ pub fn show(pages: usize, room: usize) -> Result<(), Error> {
     });
     report(&region, "read anywhere", || {
         for _ in 0..pages {
-            let (page, word) = (random.below(pages), random.below(WORDS));
+            let (page, word) = (index(&mut random, pages), index(&mut random, WORDS));
             let found = region.load(page * PAGE + word * 8);
             wrong += usize::from(found != Some(content(page, word)));
         }
@@ -49,7 +49,7 @@ pub fn show(pages: usize, room: usize) -> Result<(), Error> {
     let few = (room * 4 / 5).max(1);
     report(&region, "a few of them", || {
         for _ in 0..100 * few {
-            let (page, word) = (random.below(few), random.below(WORDS));
+            let (page, word) = (index(&mut random, few), index(&mut random, WORDS));
             let found = region.load(page * PAGE + word * 8);
             wrong += usize::from(found != Some(content(page, word)));
         }
@@ -58,6 +58,10 @@ pub fn show(pages: usize, room: usize) -> Result<(), Error> {
     println!("words that were not what was written: {wrong}");
     // SAFETY: nothing refers to it.
     unsafe { region.unmap() }?.free()
+}
+
+fn index(random: &mut Random, end: usize) -> usize {
+    random.below(end as u64) as usize
 }
 
 /// Does some work, and says what came of it. Nothing is printed meanwhile.

@@ -16,29 +16,12 @@ use aos::paging::MappedFrame;
 use aos::spawn::{Program, spawn_load_with_caps};
 use aos::{Error, Status, event, lmp, ram, slot, time};
 use core::hint::black_box;
+use random::Random;
 
 /// Memory to play with.
 const PLAY_BYTES: u64 = 256 << 10;
 /// Instructions of a wait at most, in rounds of the loop.
 const MOST_ROUNDS: u64 = 400_000;
-
-/// Marsaglia's xorshift64.
-pub struct Random(u64);
-
-impl Random {
-    /// Begins with any seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16).checked_rem(limit).unwrap_or(0)
-    }
-}
 
 fn spin(rounds: u64) {
     for round in 0..rounds {

@@ -5,7 +5,7 @@ use aos::cap::dispatcher::{Setup, dispatcher_setup};
 use aos::cap::{CNodeRef, CapRef, cap_copy, cap_delete, cap_retype, cap_revoke};
 use aos::kpi::cap::ObjType;
 use aos::kpi::layout::DISPATCHER_FRAME_BYTES;
-use aos::kpi::slots::{VROOT, task};
+use aos::kpi::slots::task;
 use aos::{Error, ram};
 
 /// Bytes of a dispatcher.
@@ -24,12 +24,7 @@ impl Crowd {
         let memory = ram::mm_alloc((count * DISPATCHER_BYTES).next_multiple_of(4096))?;
         cap_retype(cnode.slot(1), memory, 0, ObjType::Dispatcher, 0, count)?;
         let frame = ram::frame_alloc(DISPATCHER_FRAME_BYTES)?;
-        let setup = Setup {
-            cspace: CapRef::OWN_ROOT,
-            vspace: VROOT,
-            frame: frame.addr(),
-            run: false,
-        };
+        let setup = Setup::own(frame);
         for index in (1u32..).take(count as usize) {
             dispatcher_setup(cnode.slot(index), &setup)?;
         }

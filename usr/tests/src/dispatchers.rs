@@ -9,12 +9,13 @@ use aos::cap::dispatcher::{
     dispatcher_set_weight, dispatcher_setup, dispatcher_stop,
 };
 use aos::cap::vnode::{Entries, vnode_map};
-use aos::cap::{CNodeRef, CapRef, cap_destroy, cap_direct_identify, cap_mint, invoke};
+use aos::cap::{CNodeRef, CapRef, cap_destroy, cap_direct_identify, cap_mint, cap_retype, invoke};
 use aos::error::ErrorCode;
 use aos::kpi::addr::CapLevel;
 use aos::kpi::cap::{Capability, ObjType};
 use aos::kpi::invocation::{CNodeCommand, CapPosition, DispatcherCommand};
-use aos::kpi::layout::{BASE_PAGE_SIZE, PTABLE_ENTRIES};
+use aos::kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES, PTABLE_ENTRIES};
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::{VROOT, task};
 use aos::paging::MappedFrame;
@@ -40,6 +41,22 @@ pub fn run(harness: &mut Harness, world: &World) {
 }
 
 const OWN: CapRef = CapRef::task(task::DISPATCHER);
+
+/// Makes a dispatcher of a page of memory, which does not run, and an endpoint of it: first without a buffer, then with one behind those that
+/// this program uses, because the frame is its own.
+pub fn make_receiver(
+    memory: CapRef,
+    dispatcher: CapRef,
+    whole: CapRef,
+    endpoint: CapRef,
+) -> Result<(), Error> {
+    cap_retype(dispatcher, memory, 0, ObjType::Dispatcher, 1024, 1)?;
+    let setup = Setup::own(CapRef::task(task::DISPFRAME));
+    dispatcher_setup(dispatcher, &setup)?;
+    cap_retype(whole, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
+    let words = LMP_DEFAULT_BUFFER_WORDS as u64;
+    cap_mint(endpoint, whole, DISPATCHER_FRAME_BYTES - 4096, words)
+}
 
 fn list_mappings() -> Outcome {
     let cap = frame_alloc(3 * BASE_PAGE_SIZE)?;
@@ -344,12 +361,7 @@ fn rights(dispatcher: CapRef) -> Outcome {
 
 fn setup_refusals() -> Outcome {
     let empty = object_alloc(ObjType::Dispatcher, 0)?;
-    let good = Setup {
-        cspace: CapRef::OWN_ROOT,
-        vspace: VROOT,
-        frame: CapRef::task(task::DISPFRAME).addr(),
-        run: false,
-    };
+    let good = Setup::own(CapRef::task(task::DISPFRAME));
     let small = frame_alloc(BASE_PAGE_SIZE)?;
     let slot = slot_alloc()?;
     let read_only = slot_alloc()?;

@@ -3,34 +3,30 @@
 //!
 //! `module /sbin/tests kernel heavy` in the boot menu, on a machine with 3 GiB, of which init is to give 2304 MiB (`trusted=2304`).
 
-use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
+use crate::dispatchers::make_receiver;
+use crate::harness::{Outcome, equal, refused, that};
+use crate::longest::{self, space};
 use crate::tables::{hang, own_root};
-use aos::cap::dispatcher::{Setup, dispatcher_setup};
 use aos::cap::irq::{Trigger, irq_connect, irq_dest_alloc};
-use aos::cap::kernel::{check_invariants, statistics};
+use aos::cap::kernel::statistics;
 use aos::cap::vnode::{Entries, vnode_map};
 use aos::cap::{
-    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint, cap_retype,
+    CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_retype,
     cap_revoke, root_cnode_resize,
 };
 use aos::error::ErrorCode;
 use aos::kpi::cap::ObjType;
-use aos::kpi::layout::{
-    BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES, HUGE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES,
-};
-use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
+use aos::kpi::layout::{BASE_PAGE_SIZE, HUGE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES};
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::{VROOT, root, task};
+use aos::kpi::slots::{root, task};
 use aos::ram::{
     cnode_create_foreign_l2, mm_alloc, mm_alloc_aligned, mm_free, mm_usage, object_alloc,
     vnode_create,
 };
 use aos::slot::{slot_alloc, slot_free};
-use aos::{Error, Status, ram};
+use aos::{Error, Status};
 
 const SUITE: &str = "heavy";
-/// Most instructions of a kernel entry.
-const LIMIT: u64 = 20_000;
 /// Children of the revoke.
 const CHILDREN: u64 = 100_000;
 /// Slots of an L2CNode.
@@ -47,33 +43,18 @@ const AREA: usize = (ENTRY as usize) << 39;
 
 /// Runs the suite.
 pub fn run() -> Status {
-    let mut harness = Harness::new();
-    if let Err(error) = ram::add_system_memory() {
-        aos::println!("tests: start them with `module /sbin/tests kernel heavy`: {error}");
-        return Status(1);
-    }
-    let mut test = |name, test: fn() -> Outcome| {
-        harness.test(SUITE, name, || test().and_then(|()| bounded()));
-    };
-    test("a frame of 1 GiB, and mapping it by one block", gigabyte);
-    test("100,000 children are revoked", revoke);
-    test("a space full of everything is deleted", full);
-    test("a space full of everything is revoked", full_revoked);
-    test("256 names of domains, among many", names);
-    test("a root of 65,536 slots becomes larger", resize);
-    test("the driver of every interrupt is deleted", driver);
-    harness.end()
-}
-
-/// No kernel entry took longer so far; and the database is in order.
-fn bounded() -> Outcome {
-    let longest = statistics()?.longest_entry;
-    aos::println!("heavy: longest kernel entry so far: {longest}");
-    that(longest > 0, "a kernel that measures its entries")?;
-    if longest > LIMIT {
-        return Err(Failure::new(LIMIT, longest));
-    }
-    equal(check_invariants()?, 0)
+    longest::run(
+        SUITE,
+        &[
+            ("a frame of 1 GiB, and mapping it by one block", gigabyte),
+            ("100,000 children are revoked", revoke),
+            ("a space full of everything is deleted", full),
+            ("a space full of everything is revoked", full_revoked),
+            ("256 names of domains, among many", names),
+            ("a root of 65,536 slots becomes larger", resize),
+            ("the driver of every interrupt is deleted", driver),
+        ],
+    )
 }
 
 /// Memory in use, and live capabilities.
@@ -148,14 +129,9 @@ fn gigabyte() -> Outcome {
     Ok(())
 }
 
-/// A root CNode for things to lie in, which nobody runs in.
-fn space() -> Result<CapRef, Error> {
-    object_alloc(ObjType::L1CNode, ROOT_SLOTS * SLOT_BYTES)
-}
-
 /// As many children as fill 391 CNodes, all of one capability.
 fn revoke() -> Outcome {
-    let root = space()?;
+    let root = space(ROOT_SLOTS)?;
     let memory = mm_alloc(CHILDREN * BASE_PAGE_SIZE)?;
     let cnodes = mm_alloc_aligned(CHILDREN.div_ceil(SLOTS) * L2CNODE_BYTES, L2CNODE_BYTES)?;
     let before = statistics()?.capabilities;
@@ -292,7 +268,7 @@ fn full_revoked() -> Outcome {
 /// What has no address is compared by its fields, which takes longer.
 fn names() -> Outcome {
     const CNODES: u32 = 20;
-    let root = space()?;
+    let root = space(ROOT_SLOTS)?;
     let manager = CapRef::task(task::PROC_MNG);
     let before = statistics()?.capabilities;
     for l1 in 0..CNODES {
@@ -350,17 +326,7 @@ fn driver() -> Outcome {
     let [dispatcher, whole, endpoint, dest] =
         [slot_alloc()?, slot_alloc()?, slot_alloc()?, slot_alloc()?];
     let before = statistics()?.capabilities;
-    cap_retype(dispatcher, memory, 0, ObjType::Dispatcher, 1024, 1)?;
-    let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
-        vspace: VROOT,
-        frame: CapRef::task(task::DISPFRAME).addr(),
-        run: false,
-    };
-    dispatcher_setup(dispatcher, &setup)?;
-    cap_retype(whole, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
-    let words = LMP_DEFAULT_BUFFER_WORDS as u64;
-    cap_mint(endpoint, whole, DISPATCHER_FRAME_BYTES - 4096, words)?;
+    make_receiver(memory, dispatcher, whole, endpoint)?;
     let mut vector = FIRST_SHARED;
     while irq_dest_alloc(dest, vector).is_ok() {
         irq_connect(dest, endpoint, Trigger::Edge)?;

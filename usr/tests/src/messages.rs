@@ -1,20 +1,19 @@
 //! LMP: this domain sends to itself.
 
 use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
-use aos::Error;
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_direct_identify, cap_mint,
 };
 use aos::error::{ErrorCode, is_transient};
-use aos::event;
 use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::lmp::EndpointBuffer;
 use aos::kpi::rights::CapRights;
 use aos::kpi::slots::task;
 use aos::kpi::syscall::{CallWord, SendFlags, Syscall};
 use aos::lmp::{self, Endpoint, endpoint_create};
 use aos::ram::{cnode_create_l2, frame_alloc, mm_free};
 use aos::slot::{slot_alloc, slot_free};
-use aos::time;
+use aos::{Error, event, syscall, time};
 use core::time::Duration;
 
 const SUITE: &str = "lmp";
@@ -34,7 +33,17 @@ pub fn run(harness: &mut Harness) {
         give_away_needs_a_writable_cnode,
     );
     harness.test(SUITE, "a capability needs a receive slot", unarmed);
+    harness.test(
+        SUITE,
+        "a receive slot lies in a writable CNode",
+        receive_needs_a_writable_cnode,
+    );
     harness.test(SUITE, "sending is refused where it must be", refusals);
+    harness.test(
+        SUITE,
+        "a receiver may write nonsense to its buffer",
+        nonsense,
+    );
     harness.test(SUITE, "a wait ends at its deadline", deadline);
     harness.test(
         SUITE,
@@ -112,6 +121,7 @@ fn lengths() -> Outcome {
 fn full() -> Outcome {
     let endpoint = endpoint_create(21)?;
     let words = [7; 9];
+    // refuses Syscall.Send: LMP_BUF_OVERFLOW
     lmp::send(endpoint.cap(), &words, None, NONE)?;
     lmp::send(endpoint.cap(), &words, None, NONE)?;
     match lmp::send(endpoint.cap(), &[], None, NONE) {
@@ -139,6 +149,7 @@ fn capability() -> Outcome {
     that(received(&endpoint)?.has_cap(), "a capability")?;
     equal(cap_direct_identify(slot)?, cap_direct_identify(frame)?)?;
     // The slot is used now.
+    // refuses Syscall.Send: LMP_CAPTRANSFER_DST_SLOT_OCCUPIED
     refused(
         lmp::send(endpoint.cap(), &[5], Some(frame), NONE),
         ErrorCode::SysLmpCaptransferDstSlotOccupied,
@@ -162,26 +173,51 @@ fn give_away() -> Outcome {
     Ok(())
 }
 
+/// A CNode that may only be read, where it is invoked through the root slot [`ReadOnly::SLOT`].
+struct ReadOnly {
+    /// The same CNode with all rights.
+    whole: CNodeRef,
+}
+
+impl ReadOnly {
+    /// Free root slot.
+    const SLOT: u32 = 250;
+
+    fn new() -> Result<Self, Error> {
+        let whole = cnode_create_l2()?;
+        let there = CNodeRef::ROOT.slot(whole.cnode.l1());
+        let readable = CNodeRef::ROOT.slot(Self::SLOT);
+        cap_mint(readable, there, CapRights::READ.0.into(), 0)?;
+        Ok(Self { whole })
+    }
+
+    /// A slot, through the weak capability.
+    fn slot(&self, slot: u32) -> CapRef {
+        CNodeRef::own(Self::SLOT).slot(slot)
+    }
+
+    /// Gives up the weak capability.
+    fn free(self) -> Result<(), Error> {
+        cap_delete(CNodeRef::ROOT.slot(Self::SLOT))
+    }
+}
+
 /// Giving away empties the slot, as delete does: out of a CNode that may only be read, nothing.
 fn give_away_needs_a_writable_cnode() -> Outcome {
-    /// Free root slot.
-    const READABLE: u32 = 250;
     let endpoint = endpoint_create(21)?;
     endpoint.arm(slot_alloc()?);
-    let cnode = cnode_create_l2()?;
-    let whole = CNodeRef::ROOT.slot(cnode.cnode.l1());
-    let readable = CNodeRef::ROOT.slot(READABLE);
-    cap_mint(readable, whole, CapRights::READ.0.into(), 0)?;
+    let weak = ReadOnly::new()?;
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
-    cap_copy(cnode.slot(0), frame)?;
-    let there = CNodeRef::own(READABLE).slot(0);
+    cap_copy(weak.whole.slot(0), frame)?;
+    let there = weak.slot(0);
     let sent = lmp::send(endpoint.cap(), &[], Some(there), SendFlags::GIVEAWAY);
+    // refuses Syscall.Send: LMP_CAPTRANSFER_SRC_LOOKUP, CNODE_RIGHTS
     refused(sent, ErrorCode::SysCnodeRights)?;
     refused(sent, ErrorCode::SysLmpCaptransferSrcLookup)?;
     that(endpoint.receive().is_none(), "no message")?;
     that(cap_direct_identify(there).is_ok(), "still there")?;
-    cap_delete(cnode.slot(0))?;
-    cap_delete(readable)?;
+    cap_delete(weak.whole.slot(0))?;
+    weak.free()?;
     mm_free(frame)?;
     Ok(())
 }
@@ -195,6 +231,7 @@ fn send_needs_grant() -> Outcome {
     let weak = slot_alloc()?;
     let rights = CapRights(CapRights::ALL.0 & !CapRights::GRANT.0);
     cap_mint(weak, frame, u64::from(rights.0), 0)?;
+    // refuses Syscall.Send: LMP_CAPTRANSFER_SRC_LOOKUP, CAP_RIGHTS
     for flags in [NONE, SendFlags::GIVEAWAY] {
         let sent = lmp::send(endpoint.cap(), &[], Some(weak), flags);
         refused(sent, ErrorCode::SysCapRights)?;
@@ -217,6 +254,7 @@ fn give_root_away() -> Outcome {
         let send = CallWord::send(level, 0, flags, 0);
         differences([send.0, u64::from(address.0), 1])
     };
+    // refuses Syscall.Send: LMP_CAPTRANSFER_SRC_LOOKUP, CAP_LOOKUP_DEPTH
     let depth = Error::new(ErrorCode::SysCapLookupDepth);
     let expected = depth.push(ErrorCode::SysLmpCaptransferSrcLookup).raw();
     equal(root(SendFlags::GIVEAWAY), (expected, 0))?;
@@ -235,6 +273,7 @@ fn give_root_away() -> Outcome {
 fn unarmed() -> Outcome {
     let endpoint = endpoint_create(21)?;
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    // refuses Syscall.Send: LMP_CAPTRANSFER_DST_CNODE_INVALID
     refused(
         lmp::send(endpoint.cap(), &[], Some(frame), NONE),
         ErrorCode::SysLmpCaptransferDstCnodeInvalid,
@@ -258,6 +297,7 @@ fn unarmed() -> Outcome {
 
 fn refusals() -> Outcome {
     // No buffer behind it.
+    // refuses Syscall.Send: LMP_NO_TARGET
     refused(
         lmp::send(CapRef::task(task::SELFEP), &[1], None, NONE),
         ErrorCode::SysLmpNoTarget,
@@ -267,6 +307,51 @@ fn refusals() -> Outcome {
         ErrorCode::SysCapNotFound,
     )?;
     refused(endpoint_create(3), ErrorCode::LibLmpBuflenInvalid)
+}
+
+/// Nobody is harmed by positions behind the end of the buffer.
+fn nonsense() -> Outcome {
+    let endpoint = endpoint_create(21)?;
+    let cap = cap_direct_identify(endpoint.cap())?.as_end_point_lmp();
+    let offset = cap.map_or(0, |cap| cap.epoffset as usize);
+    that(offset != 0, "an endpoint with a buffer")?;
+    let buffer = syscall::dispatcher()
+        .wrapping_byte_add(offset)
+        .cast::<EndpointBuffer>();
+    // SAFETY: the kernel says that the buffer is there, in the own frame, which is mapped for good; only this thread uses it.
+    let places = unsafe { [&raw mut (*buffer).delivered, &raw mut (*buffer).consumed] };
+    for place in places {
+        for position in [21, u32::MAX] {
+            // SAFETY: as above.
+            let before = unsafe { place.read_volatile() };
+            // SAFETY: as above.
+            unsafe { place.write_volatile(position) };
+            let sent = lmp::send(endpoint.cap(), &[1], None, NONE);
+            // SAFETY: as above.
+            unsafe { place.write_volatile(before) };
+            // refuses Syscall.Send: LMP_EP_STATE_INVALID
+            refused(sent, ErrorCode::SysLmpEpStateInvalid)?;
+        }
+    }
+    lmp::send(endpoint.cap(), &[1], None, NONE)?;
+    equal(received(&endpoint)?.words(), &[1][..])
+}
+
+/// A message fills the slot, as copying does: in a CNode that may only be read, none.
+fn receive_needs_a_writable_cnode() -> Outcome {
+    let endpoint = endpoint_create(21)?;
+    let weak = ReadOnly::new()?;
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    endpoint.arm(weak.slot(0));
+    // refuses Syscall.Send: CNODE_RIGHTS
+    refused(
+        lmp::send(endpoint.cap(), &[], Some(frame), NONE),
+        ErrorCode::SysCnodeRights,
+    )?;
+    that(endpoint.receive().is_none(), "no message")?;
+    weak.free()?;
+    mm_free(frame)?;
+    Ok(())
 }
 
 fn deadline() -> Outcome {

@@ -44,7 +44,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         part if part.starts_with("thread-") => crate::threads::play(part),
         part if part.starts_with("tight-") => crate::tight::play(part),
         "locker" => locker(),
-        "write-view" => crate::tables::write_view_part(),
+        "write-view" => crate::tables::views::write_view_part(),
         _ => return Status(64),
     };
     end(part, result.map(|()| Status(DONE)))

@@ -18,6 +18,7 @@ use aos::ram::{frame_alloc, mm_free, mm_usage};
 use aos::slot::{slot_alloc, slot_free, slot_usage};
 use aos::{Args, Error, ErrorCode, println};
 use core::time::Duration;
+use random::Random;
 
 const SUITE: &str = "processes";
 /// Long enough for a domain that runs to be seen to do something.
@@ -318,21 +319,15 @@ fn parents() -> Outcome {
 
 /// Programs that have init do all kinds of things, at any moment of which they are suspended, go on, or are killed.
 fn random_moments() -> Outcome {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |limit: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) % limit
-    };
+    let mut random = Random::new(1);
     let mut killed = 0;
     for seed in 1..=40_u64 {
         let child = proc::spawn(&alloc::format!("tests --child busy {seed}"))?;
-        for _ in 0..below(4) {
-            sleep(Duration::from_micros(below(400)));
+        for _ in 0..random.below(4) {
+            sleep(Duration::from_micros(random.below(400)));
             // It may have come to its own end.
             let suspended = child.suspend();
-            sleep(Duration::from_micros(below(300)));
+            sleep(Duration::from_micros(random.below(300)));
             match (suspended, child.resume()) {
                 (Ok(()), Ok(())) => {}
                 (_, resumed) => {
@@ -341,7 +336,7 @@ fn random_moments() -> Outcome {
                 }
             }
         }
-        if below(2) == 0 {
+        if random.below(2) == 0 {
             // In the middle of nothing.
             let _ = child.suspend();
         }

@@ -1,14 +1,14 @@
 //! Properties under the scheduler RBED: shares by weight, deadlines, what is refused. For a kernel built with it, and a clock that counts
 //! instructions: `module /sbin/tests kernel rbed`.
 
-use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
+use crate::harness::{Failure, Harness, Outcome, refused, that};
+use crate::longest::bounded;
 use crate::parts::periodic;
 use crate::world::{Child, World, sleep};
 use alloc::vec::Vec;
 use aos::cap::dispatcher::{
     Properties, RealTime, dispatcher_set_properties, dispatcher_set_weight,
 };
-use aos::cap::kernel::{check_invariants, statistics};
 use aos::cap::{CapRef, invoke};
 use aos::error::ErrorCode;
 use aos::kpi::cap::ObjType;
@@ -32,7 +32,7 @@ pub fn run(harness: &mut Harness, world: &World) {
     harness.test(SUITE, "a hard promise is a limit", || limit(world));
     harness.test(SUITE, "a soft promise is no limit", || soft(world));
     harness.test(SUITE, "refused where it must be", || refusals(world));
-    harness.test(SUITE, "no kernel entry was too long", bounded);
+    harness.test(SUITE, "no kernel entry was too long", || bounded(SUITE));
 }
 
 /// A child that works, and where it counts.
@@ -230,16 +230,6 @@ fn soft(world: &World) -> Outcome {
         return Ok(());
     }
     Err(Failure::new("about half", share))
-}
-
-fn bounded() -> Outcome {
-    let longest = statistics()?.longest_entry;
-    aos::println!("rbed: longest kernel entry: {longest}");
-    that(
-        (1..=20_000).contains(&longest),
-        "at most 20,000 instructions",
-    )?;
-    equal(check_invariants()?, 0)
 }
 
 fn refusals(world: &World) -> Outcome {

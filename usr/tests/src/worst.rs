@@ -4,9 +4,9 @@
 //!
 //! `module /sbin/tests kernel worst` in the boot menu: that authority is only for looking.
 
-use crate::harness::{Failure, Harness, Outcome, equal, that};
+use crate::harness::Outcome;
+use crate::longest::{self, bounded};
 use alloc::vec::Vec;
-use aos::cap::kernel::{check_invariants, statistics};
 use aos::cap::vnode::{Entries, vnode_map, vnode_modify_flags};
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_destroy, cap_retype, cap_revoke, invoke,
@@ -15,13 +15,11 @@ use aos::kpi::cap::ObjType;
 use aos::kpi::invocation::CNodeCommand;
 use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, PTABLE_ENTRIES, SLOT_BYTES};
 use aos::kpi::rights::PageFlags;
-use aos::ram::{frame_alloc, mm_alloc_aligned, mm_free, object_alloc, vnode_create};
+use aos::ram::{frame_alloc, mm_alloc_aligned, mm_free, vnode_create};
 use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, Status, ram};
 
 const SUITE: &str = "worst";
-/// Most instructions of a kernel entry.
-const LIMIT: u64 = 20_000;
 /// Slots of an L2CNode.
 const SLOTS: u32 = (L2CNODE_BYTES / SLOT_BYTES) as u32;
 /// Tables that are filled with mappings of one page.
@@ -31,34 +29,23 @@ const CNODES: u32 = TABLES * PTABLE_ENTRIES as u32 / SLOTS;
 
 /// Runs the suite.
 pub fn run() -> Status {
-    let mut harness = Harness::new();
-    if let Err(error) = ram::add_system_memory() {
-        aos::println!("tests: start them with `module /sbin/tests kernel worst`: {error}");
-        return Status(1);
-    }
-    harness.test(SUITE, "so far", bounded);
-    let mut test = |name, test: fn() -> Outcome| {
-        harness.test(SUITE, name, || test().and_then(|()| bounded()));
-    };
-    test("a table's memory becomes cached again", cached);
-    test("a CNode that holds itself 255 times", held_by_itself);
-    test("8,192 mappings of a page go with it", page);
-    test("8,192 mappings of a part are passed over", part);
-    test("8,192 mappings of a page are revoked with a CNode", revoked);
-    test("copies of one name among 8,192", names);
-    harness.end()
+    longest::run(
+        SUITE,
+        &[
+            ("so far", || Ok(())),
+            ("a table's memory becomes cached again", cached),
+            ("a CNode that holds itself 255 times", held_by_itself),
+            ("8,192 mappings of a page go with it", page),
+            ("8,192 mappings of a part are passed over", part),
+            ("8,192 mappings of a page are revoked with a CNode", revoked),
+            ("copies of one name among 8,192", names),
+        ],
+    )
 }
 
-/// No kernel entry took longer so far; and the database is in order.
-fn bounded() -> Outcome {
-    let longest = statistics()?.longest_entry;
-    aos::println!("worst: longest kernel entry so far: {longest}");
-    that(longest > 0, "a kernel that measures its entries")?;
-    equal(check_invariants()?, 0)?;
-    if longest > LIMIT {
-        return Err(Failure::new(LIMIT, longest));
-    }
-    Ok(())
+/// A root that nobody runs in, as small as can be.
+fn space() -> Result<CapRef, Error> {
+    longest::space(u64::from(SLOTS))
 }
 
 /// Mapped uncached a piece at a time, a table of pages is made cached by one call: every entry has to be broken first.
@@ -90,11 +77,6 @@ fn cached() -> Outcome {
         slot_free(mapping)?;
     }
     Ok(())
-}
-
-/// A root that nobody runs in.
-fn space() -> Result<CapRef, Error> {
-    object_alloc(ObjType::L1CNode, L2CNODE_BYTES)
 }
 
 /// An L2CNode at a root slot of a space.
@@ -175,7 +157,7 @@ fn part() -> Outcome {
     let fan = Fan::new(part)?;
     // Its own mappings, of which there are none, are looked for among those of the part.
     cap_delete(frame)?;
-    bounded()?;
+    bounded(SUITE)?;
     cap_destroy(part)?;
     slot_free(frame)?;
     fan.free()?;
@@ -227,7 +209,7 @@ fn names() -> Outcome {
         last = copy;
     }
     cap_delete(CNodeRef::root_of(space.addr()).slot(CNODES))?;
-    bounded()?;
+    bounded(SUITE)?;
     mm_free(space)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::failure::Exit;
 use crate::guest::{Event, Guest};
 use crate::session::{LAST_WORDS, Prompt, Tally};
 use anyhow::Result;
+use random::Random;
 use std::collections::VecDeque;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -91,7 +92,7 @@ struct Watch<'p> {
     missing: Vec<&'p str>,
     /// Commands that had ended when the current step began.
     statuses_before: usize,
-    random: u64,
+    random: Random,
     failures: Vec<String>,
     reported: Vec<Case>,
     running: Option<String>,
@@ -116,7 +117,7 @@ impl<'p> Watch<'p> {
             tail: VecDeque::new(),
             missing: plan.expect.iter().map(String::as_str).collect(),
             statuses_before: 0,
-            random: plan.wishes.seed.unwrap_or(1),
+            random: Random::new(plan.wishes.seed.unwrap_or(1)),
             failures: Vec::new(),
             reported: Vec::new(),
             running: None,
@@ -178,14 +179,9 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// Up to 100 random bytes; xorshift is random enough.
+    /// Up to 100 random bytes.
     fn random_line(&mut self) -> Vec<u8> {
-        let mut next = || {
-            self.random ^= self.random << 13;
-            self.random ^= self.random >> 7;
-            self.random ^= self.random << 17;
-            (self.random >> 24) as u8
-        };
+        let mut next = || self.random.next() as u8;
         let len = next() % 100;
         let mut line: Vec<u8> = (0..len)
             .map(|_| next())

@@ -8,6 +8,7 @@ use kpi::addr::{CapAddr, PhysAddr, VirtAddr};
 use kpi::cap::Capability;
 use kpi::invocation::{CapPosition, DispatcherCommand, PageRunWord, TaskType};
 use kpi::layout::USER_ADDRESS_BITS;
+use kpi::slots::VROOT;
 use kpi::syscall::CallWord;
 
 /// What a dispatcher runs with.
@@ -21,6 +22,18 @@ pub struct Setup {
     pub frame: CapAddr,
     /// Whether it becomes runnable at once.
     pub run: bool,
+}
+
+impl Setup {
+    /// In the caller's own CSpace and VSpace, with this frame; it does not run yet.
+    pub const fn own(frame: CapRef) -> Self {
+        Self {
+            cspace: CapRef::OWN_ROOT,
+            vspace: VROOT,
+            frame: frame.addr(),
+            run: false,
+        }
+    }
 }
 
 /// Gives a dispatcher its CSpace, VSpace and frame; it gets a new domain id.

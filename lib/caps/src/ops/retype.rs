@@ -9,6 +9,8 @@
 //! A repeated call recognises what it has made by type, range and flag. It does not have to be the same caller: who finishes
 //! a half-made result has a source from which it could have made it. The first result remembers, once it is complete, how far the others
 //! are. If results or the source vanish in between, the call fails cleanly, and what is left half made can be deleted.
+//!
+//! Longer than most files, because a retype at once and one in steps must refuse and make the same: they share one plan.
 
 use errors::ErrorCode;
 use kpi::addr::PhysAddr;

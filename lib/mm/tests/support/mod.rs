@@ -3,6 +3,7 @@
 
 use mm::ram::{Grant, Node, PAGE, Ram};
 use mm::{MmError, Span};
+use random::Random;
 use std::time::SystemTime;
 
 /// A [`Ram`] whose roots are numbers.
@@ -21,44 +22,22 @@ pub fn steps() -> usize {
     }
 }
 
-/// Random numbers (xorshift), from `BARRELEYE_SEED` or a new seed each time. The line about it is shown when the test fails.
-pub struct Random(u64);
+/// Random numbers from `BARRELEYE_SEED`, or a new seed each time. The line about it is shown when the test fails.
+pub fn new_random() -> Random {
+    let seed: u64 = match std::env::var("BARRELEYE_SEED") {
+        Ok(text) => text.parse().expect("BARRELEYE_SEED is a number"),
+        Err(_) => SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(1, |since| since.as_micros() as u64),
+    };
+    println!("BARRELEYE_SEED={seed}");
+    Random::new(seed)
+}
 
-impl Random {
-    pub fn new() -> Self {
-        let seed: u64 = match std::env::var("BARRELEYE_SEED") {
-            Ok(text) => text.parse().expect("BARRELEYE_SEED is a number"),
-            Err(_) => SystemTime::UNIX_EPOCH
-                .elapsed()
-                .map_or(1, |since| since.as_micros() as u64),
-        };
-        println!("BARRELEYE_SEED={seed}");
-        Self::seeded(seed)
-    }
-
-    pub const fn seeded(seed: u64) -> Self {
-        match seed ^ 0x9e37_79b9_7f4a_7c15 {
-            0 => Self(1),
-            state => Self(state),
-        }
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 16) % limit
-    }
-
-    /// Small mostly.
-    pub fn size(&mut self, bits: u64) -> u64 {
-        let bits = self.below(bits + 1);
-        1 + self.below(1 << bits)
-    }
+/// From 1 to `1 << bits`, small mostly.
+pub fn size(random: &mut Random, bits: u64) -> u64 {
+    let bits = random.below(bits + 1);
+    1 + random.below(1 << bits)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

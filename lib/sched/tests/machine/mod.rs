@@ -1,6 +1,7 @@
 //! A machine of one core for the scheduler: sorted sets as queues, loads that work and sleep, a clock that jumps from event to
 //! event. A tick is a microsecond.
 
+use random::Random;
 use sched::{Class, Promise, Queue, Rbed, Refused, Task};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -123,19 +124,6 @@ pub fn places(count: usize) -> Vec<Place> {
     (0..count).map(place).collect()
 }
 
-/// Small random numbers.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (self.0 >> 33) % end.max(1)
-    }
-}
-
 pub struct Machine<'a> {
     pub scheduler: Scheduler<'a>,
     places: &'a [Place],
@@ -173,7 +161,7 @@ impl<'a> Machine<'a> {
             lives: lives.collect(),
             now: 0,
             latency: 0,
-            random: Random(seed),
+            random: Random::new(seed),
             lost: 0,
             idle: 0,
             most_operations: 0,

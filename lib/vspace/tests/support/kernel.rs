@@ -2,7 +2,7 @@
 //! on demand.
 
 use super::Cap;
-use super::random::Random;
+use random::Random;
 use std::collections::HashMap;
 use vspace::{Entries, Tables, UNCACHED_ENTRIES, entry_bytes};
 
@@ -166,7 +166,7 @@ impl Kernel {
                 self.faults = None;
                 Err(Refusal::Injected)
             }
-            of if faults.random.one_in(of) => Err(Refusal::Injected),
+            of if faults.random.once_in(of) => Err(Refusal::Injected),
             _ => Ok(()),
         }
     }

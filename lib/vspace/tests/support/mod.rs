@@ -3,7 +3,6 @@
 
 pub mod kernel;
 pub mod model;
-pub mod random;
 pub mod small;
 pub mod steps;
 pub mod world;

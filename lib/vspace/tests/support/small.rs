@@ -1,10 +1,10 @@
 //! A space with one large frame, for tests of single cases.
 
 use super::kernel::{Faults, Kernel, ROOT};
-use super::random::Random;
 use super::{Cap, Memory, Space};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::rights::{CapRights, PageFlags};
+use random::Random;
 use vspace::{Attributes, Backing, Choice, Span};
 
 pub const PAGE: u64 = 4096;
@@ -67,7 +67,7 @@ impl World {
         self.kernel.faults = Some(Faults {
             after,
             then,
-            random: Random(1),
+            random: Random::new(1),
         });
     }
 }

@@ -16,9 +16,9 @@ impl World {
     pub fn reserve(&mut self) {
         let attributes = self.some_attributes();
         let bytes = self.some_bytes();
-        let place = match self.random.one_in(2) {
+        let place = match self.random.once_in(2) {
             true => Place::At(VirtAddr(self.some_place())),
-            false => Place::Anywhere(self.random.of(&PageSize::ALL)),
+            false => Place::Anywhere(self.random.one_of(&PageSize::ALL).unwrap()),
         };
         let bad = !attributes.is_guard && !valid(attributes.flags);
         let span = match place {
@@ -51,7 +51,7 @@ impl World {
         attributes.is_guard = false;
         let bytes = self.some_bytes();
         let choice = self.some_choice();
-        let at = self.random.one_in(2).then(|| self.some_place());
+        let at = self.random.once_in(2).then(|| self.some_place());
         let backing = self.some_backing(at.unwrap_or(0), bytes);
         let physical = backing.address.0 + backing.offset;
         let start = at.unwrap_or_else(|| {
@@ -111,7 +111,8 @@ impl World {
         let choice = self.some_choice();
         let limit = self
             .random
-            .of(&[PageFlags::MASK, PageFlags::MASK, PageFlags::READ]);
+            .one_of(&[PageFlags::MASK, PageFlags::MASK, PageFlags::READ])
+            .unwrap();
         let regions = self.model.taken.within(span);
         let flags = regions
             .iter()

@@ -3,10 +3,10 @@
 
 use super::kernel::{Faults, Kernel, ROOT, Refusal};
 use super::model::{Backed, Model};
-use super::random::Random;
 use super::{Cap, Memory, Space};
 use kpi::addr::{PhysAddr, VirtAddr};
 use kpi::rights::{CapRights, PageFlags};
+use random::Random;
 use std::collections::HashMap;
 use vspace::{Attributes, Backing, Cause, Choice, Error, Item, PageSize, Span, Stopped, Why};
 
@@ -73,7 +73,7 @@ impl World {
             space: Space::new(ROOT, WITHIN, Memory::default()),
             kernel,
             model: Model::new(WITHIN),
-            random: Random(seed),
+            random: Random::new(seed),
             frames,
             in_use: HashMap::new(),
             tally: Tally::default(),
@@ -88,9 +88,9 @@ impl World {
     ) -> Outcome<T> {
         self.kernel.prepared = None;
         self.kernel.faults = None;
-        self.kernel.hostile = self.random.one_in(2);
-        if self.random.one_in(4) {
-            let then = self.random.of(&[0, 1, 1, 2, 4]);
+        self.kernel.hostile = self.random.once_in(2);
+        if self.random.once_in(4) {
+            let then = self.random.one_of(&[0, 1, 1, 2, 4]).unwrap();
             self.kernel.faults = Some(Faults {
                 after: self.random.below(6),
                 then,
@@ -188,7 +188,7 @@ impl World {
     }
 
     pub fn some_place(&mut self) -> u64 {
-        let area = self.random.of(&AREAS);
+        let area = self.random.one_of(&AREAS).unwrap();
         match self.random.below(4) {
             0 => area + self.random.below(8) * HUGE / 4,
             1 => area + self.random.below(8) * LARGE,
@@ -203,7 +203,7 @@ impl World {
             .space
             .next_region(VirtAddr(near))
             .map(|region| region.span);
-        let (Some(region), false) = (region, self.random.one_in(12)) else {
+        let (Some(region), false) = (region, self.random.once_in(12)) else {
             let bytes = self.some_bytes();
             return Span {
                 start: near,
@@ -229,7 +229,7 @@ impl World {
                 Span { start, end }
             }
         };
-        if span.end > region.end && !self.random.one_in(8) {
+        if span.end > region.end && !self.random.once_in(8) {
             span.end = region.end.max(span.start + PAGE);
         }
         span.end = span.end.min(WITHIN.end);
@@ -247,14 +247,14 @@ impl World {
             0 => PageFlags(7),
             1 => PageFlags::WRITE,
             2..8 => uncached,
-            _ => self.random.of(&all),
+            _ => self.random.one_of(&all).unwrap(),
         }
     }
 
     pub fn some_attributes(&mut self) -> Attributes {
         Attributes {
             flags: self.some_flags(),
-            is_guard: self.random.one_in(10),
+            is_guard: self.random.once_in(10),
             tag: self.random.below(3) as u32,
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | here | the table of children: start, tend, wait, kill, take apart |
 //! | [`child`] | one child and its messages |
+//! | [`notes`] | what the kernel says of them |
 //! | [`service`] | what children ask for: capabilities, memory |
 //! | [`orders`] | and processes: their children are init's, too |
 //! | [`theirs`] | reading memory of theirs |
@@ -17,21 +18,21 @@
 //! blocking.
 
 mod child;
+mod notes;
 mod orders;
 mod service;
 mod theirs;
 mod trust;
 
 use crate::input::{Input, POLL_INTERVAL};
-use crate::outcome::{self, Outcome};
+use crate::outcome::Outcome;
 use crate::records;
 use alloc::vec::Vec;
 use aos::account::Account;
 use aos::boot::Boot;
-use aos::cap::{CapRef, cap_direct_identify, kernel};
+use aos::cap::{CapRef, kernel};
 use aos::error::ResultExt;
 use aos::exit::DomainName;
-use aos::kpi::lmp::KernelNote;
 use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
@@ -463,60 +464,6 @@ impl Children {
             None => self.ended.push(ended),
         }
     }
-
-    /// Takes the kernel's notes: memory that is free; answers who stopped, and how.
-    fn read_notes(&mut self) -> Vec<(u64, Outcome)> {
-        let mut stopped = Vec::new();
-        while let Some(note) = self.notes.receive() {
-            match decode_note(note.words()) {
-                Some(Note::Free { base, bytes }) => {
-                    for child in self.table.values_mut() {
-                        child.memory_free(base, bytes);
-                    }
-                }
-                Some(Note::Stopped(id, outcome)) => {
-                    let [stopped_count, gone_count] = &mut self.told;
-                    match outcome {
-                        Outcome::Died => *gone_count += 1,
-                        _ => *stopped_count += 1,
-                    }
-                    stopped.push((id, outcome));
-                }
-                Some(Note::Gone(count)) => {
-                    let [_, gone_count] = &mut self.told;
-                    *gone_count += count;
-                    self.look_who_is_gone();
-                }
-                None => println!("init: the kernel sent a note that is not known here"),
-            }
-        }
-        stopped
-    }
-
-    /// So many dispatchers have gone that the kernel names none: the children whose dispatcher init has no more have ended. (One that took
-    /// its dispatcher away from init and has it still ends, too: nobody could say of it that it does.)
-    fn look_who_is_gone(&mut self) {
-        for child in self.table.values_mut() {
-            let found = cap_direct_identify(child.domain.dispatcher());
-            if found.is_err_and(|error| error.contains(ErrorCode::SysCapNotFound)) {
-                child.outcome.get_or_insert(Outcome::Died);
-            }
-        }
-    }
-
-    /// Notes about a child that is gone already are nothing new.
-    fn end_stopped(&mut self, stopped: Vec<(u64, Outcome)>) {
-        for (id, outcome) in stopped {
-            let pid = u32::try_from(id ^ ID_BASE);
-            match pid.ok().and_then(|pid| self.table.get_mut(pid)) {
-                Some(child) => {
-                    child.outcome.get_or_insert(outcome);
-                }
-                None if id & ID_BASE == 0 => outcome.tell_stranger(id),
-                None => {}
-            }
-        }
-    }
 }
 
 fn table_error(error: TableError) -> Error {
@@ -538,37 +485,6 @@ pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
         _ => poll,
     };
     event::wait_until(snapshot, Some(until));
-}
-
-/// What the kernel tells.
-enum Note {
-    /// The dispatcher of this domain does not run any more.
-    Stopped(u64, Outcome),
-    /// So many dispatchers are gone.
-    Gone(u64),
-    /// Something went that lay in this memory.
-    Free { base: u64, bytes: u64 },
-}
-
-fn decode_note(words: &[u64]) -> Option<Note> {
-    let (kind, rest) = words.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    if *kind == KernelNote::Death as u64 {
-        match rest.first() {
-            Some(1) => Some(Note::Stopped(*first, Outcome::Died)),
-            count => Some(Note::Gone(*count?)),
-        }
-    } else if *kind == KernelNote::Fault as u64 {
-        Some(Note::Stopped(*first, outcome::from_note(rest)))
-    } else if *kind == KernelNote::Free as u64 {
-        let bytes = *rest.first()?;
-        Some(Note::Free {
-            base: *first,
-            bytes,
-        })
-    } else {
-        None
-    }
 }
 
 /// Reports that a program ran to its end: to the user, and as the command's status.

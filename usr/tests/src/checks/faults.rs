@@ -2,7 +2,6 @@
 //! the heap.
 
 use super::{RW, read, unmap, write};
-use crate::busy::Random;
 use crate::harness::{Outcome, equal, that};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -11,6 +10,7 @@ use aos::kpi::layout::BASE_PAGE_SIZE as PAGE;
 use aos::paging::paging_alloc_lazy;
 use aos::sync::Barrier;
 use aos::{Error, thread};
+use random::Random;
 
 const THREADS: u64 = 100;
 /// Pages that all of them touch, each its own word.

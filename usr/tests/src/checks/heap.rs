@@ -1,10 +1,10 @@
 //! The heap: small pieces that fill 64 MiB, again and again, and a million random steps.
 
 use super::free;
-use crate::busy::Random;
 use crate::harness::{Outcome, equal, that};
 use alloc::vec;
 use alloc::vec::Vec;
+use random::Random;
 
 /// Bytes in small pieces at once.
 const BYTES: usize = 64 << 20;

@@ -7,7 +7,6 @@ mod programs;
 
 pub use programs::play;
 
-use crate::busy::Random;
 use crate::harness::{Failure, Harness, Outcome, equal, that};
 use alloc::vec::Vec;
 use aos::cap::CapRef;
@@ -20,6 +19,7 @@ use aos::paging::{
 use aos::ram::{frame_alloc, mm_free, mm_usage};
 use aos::slot::slot_usage;
 use aos::{Error, heap as own_heap};
+use random::Random;
 
 const SUITE: &str = "checks";
 const RW: PageFlags = PageFlags::READ_WRITE;

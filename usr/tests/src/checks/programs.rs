@@ -2,7 +2,7 @@
 //! looks for what is lost: `tests --child checks-programs`, then `balance`.
 
 use super::free;
-use crate::busy::{self, Random};
+use crate::busy;
 use crate::harness::{Outcome, equal, that};
 use crate::processes::{Test, all};
 use crate::world::sleep;
@@ -15,6 +15,7 @@ use aos::ram::{frame_alloc, mm_free};
 use aos::sync::Mutex;
 use aos::{Error, ErrorCode, thread};
 use core::time::Duration;
+use random::Random;
 
 const TESTS: [Test; 2] = [
     ("1,000 programs", cycles),

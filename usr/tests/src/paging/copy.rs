@@ -149,7 +149,7 @@ fn readers() -> Outcome {
     let reading: Result<alloc::vec::Vec<_>, Error> = (0..3u64)
         .map(|number| {
             thread::spawn("reader", move || {
-                let mut random = crate::threads::Random(0x1234 + number);
+                let mut random = random::Random::new(0x1234 + number);
                 (0..1500).all(|round| {
                     if round % 16 == 0 {
                         thread::yield_now();

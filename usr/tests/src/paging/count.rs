@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 pub(super) fn test() -> Outcome {
     const PAGES: u64 = 16;
     let region = paging_map_pager(Counted::new(PAGES as usize, 1)?, PAGES * PAGE)?;
-    let mut random = crate::threads::Random(0xacce55);
+    let mut random = random::Random::new(0xacce55);
     let mut expected = [Count::default(); PAGES as usize];
     let mut last = (PAGES, false);
     for _ in 0..500 {

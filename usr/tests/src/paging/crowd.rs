@@ -2,7 +2,6 @@
 
 use super::{SUITE, balanced, plus, read, write};
 use crate::harness::{Harness, Outcome, equal, that};
-use crate::threads::Random;
 use alloc::vec::Vec;
 use aos::kpi::addr::VirtAddr;
 use aos::kpi::layout::{BASE_PAGE_SIZE as PAGE, LARGE_PAGE_SIZE as LARGE};
@@ -13,6 +12,7 @@ use aos::paging::{
 };
 use aos::ram::{frame_alloc, mm_free};
 use aos::{Error, thread};
+use random::Random;
 
 const RW: PageFlags = PageFlags::READ_WRITE;
 /// Pages of what they share.
@@ -39,7 +39,7 @@ struct All {
 
 /// Rounds of one thread. Answers whether all was as it should be.
 fn rounds(number: u64, all: All) -> Result<bool, Error> {
-    let mut random = Random(0x8_7001 + 977 * number);
+    let mut random = Random::new(0x8_7001 + 977 * number);
     let mut counts = [[0u64; SHARED as usize]; 2];
     for _ in 0..120 {
         let page = random.below(SHARED);

@@ -45,7 +45,7 @@ fn heap_away() -> Outcome {
     for number in 0..6u64 {
         let (shared, semaphore, endpoint) = (shared.clone(), semaphore.clone(), endpoint.clone());
         threads.push(thread::spawn("at work", move || {
-            let mut random = crate::threads::Random(0xd15ab1ed + number);
+            let mut random = random::Random::new(0xd15ab1ed + number);
             while !shared.ends.load(Ordering::Relaxed) {
                 shared.rounds.fetch_add(1, Ordering::Relaxed);
                 match random.below(8) {

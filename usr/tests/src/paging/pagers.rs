@@ -206,7 +206,7 @@ fn together() -> Outcome {
         .map(|number| {
             let region = region.clone();
             thread::spawn("faulting", move || {
-                let mut random = crate::threads::Random(77 + number);
+                let mut random = random::Random::new(77 + number);
                 for round in 0..200u64 {
                     let page = random.below(64);
                     let word = (page * PAGE + 8 * number) as usize;

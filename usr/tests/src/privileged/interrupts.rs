@@ -1,6 +1,7 @@
 //! Interrupts of a real device, as messages.
 
 use super::devices::{Clock, VECTOR};
+use crate::dispatchers::make_receiver;
 use crate::harness::{Harness, Outcome, equal, refused, that};
 use aos::cap::dispatcher::{Setup, dispatcher_setup, dispatcher_stop};
 use aos::cap::irq::{Trigger, irq_ack, irq_connect, irq_core, irq_dest_alloc, irq_vector};
@@ -13,7 +14,7 @@ use aos::kpi::cap::{Capability, IrqDest, ObjType};
 use aos::kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_FRAME_BYTES};
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::rights::{CapRights, PageFlags};
-use aos::kpi::slots::{VROOT, task};
+use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::paging::MappedFrame;
 use aos::ram::{frame_alloc, mm_alloc, mm_free, object_alloc};
@@ -135,17 +136,7 @@ fn receiver_deleted() -> Outcome {
     let [dispatcher, whole, endpoint] = [slot_alloc()?, slot_alloc()?, slot_alloc()?];
     let irq = dest(QUIET)?;
     for _ in 0..2 {
-        cap_retype(dispatcher, memory, 0, ObjType::Dispatcher, 1024, 1)?;
-        let setup = Setup {
-            cspace: CapRef::OWN_ROOT,
-            vspace: VROOT,
-            frame: CapRef::task(task::DISPFRAME).addr(),
-            run: false,
-        };
-        dispatcher_setup(dispatcher, &setup)?;
-        cap_retype(whole, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;
-        let words = LMP_DEFAULT_BUFFER_WORDS as u64;
-        cap_mint(endpoint, whole, DISPATCHER_FRAME_BYTES - 4096, words)?;
+        make_receiver(memory, dispatcher, whole, endpoint)?;
         irq_connect(irq, endpoint, Trigger::Edge)?;
         irq_ack(irq)?;
         for cap in [endpoint, whole, dispatcher] {
@@ -170,12 +161,7 @@ fn stopped(clock: &Clock) -> Outcome {
     let irq = dest(VECTOR)?;
     let dispatcher = object_alloc(ObjType::Dispatcher, 0)?;
     let frame = frame_alloc(DISPATCHER_FRAME_BYTES)?;
-    let setup = Setup {
-        cspace: CapRef::OWN_ROOT,
-        vspace: VROOT,
-        frame: frame.addr(),
-        run: false,
-    };
+    let setup = Setup::own(frame);
     dispatcher_setup(dispatcher, &setup)?;
     let (unminted, endpoint) = (slot_alloc()?, slot_alloc()?);
     cap_retype(unminted, dispatcher, 0, ObjType::EndPointLmp, 0, 1)?;

@@ -1,7 +1,7 @@
 //! As many threads as there can be, and 200 that do all kinds of things.
 
 use super::exceptions::{GOOD, load, mend, undefined};
-use super::{Random, yields};
+use super::yields;
 use crate::harness::{Outcome, equal, refused, that};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,6 +17,7 @@ use aos::{Error, heap, ram, slot, time};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use random::Random;
 
 aos::thread_local! {
     static NUMBER: Cell<u32> = Cell::new(0);
@@ -73,7 +74,7 @@ fn touch(shared: &Shared, number: u64, page: usize, count: &mut u64) -> bool {
 }
 
 fn one_of_crowd(number: u64, shared: &Shared, tickets: &Semaphore) -> u64 {
-    let mut random = Random(number * 0x9e37_79b9_7f4a_7c15 + 1);
+    let mut random = Random::new(number);
     set_handler(Some(mend));
     NUMBER.with(|own| own.set(number as u32));
     let (mut faults, mut counts) = (0, [0; PAGES]);

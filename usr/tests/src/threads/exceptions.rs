@@ -1,6 +1,6 @@
 //! Exceptions that threads handle, and locks in a page that comes and goes.
 
-use super::{Random, yields};
+use super::yields;
 use crate::harness::{Outcome, equal, that};
 use alloc::vec::Vec;
 use aos::cap::CapRef;
@@ -14,6 +14,7 @@ use aos::thread::exception::{Exception, Kind, Outcome as Handled, set_handler};
 use aos::{Error, ram, time};
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use random::Random;
 
 /// Runs an undefined instruction: 1 if it was skipped.
 pub(super) fn undefined() -> u64 {
@@ -153,7 +154,7 @@ fn use_paged(number: u64) {
     let address: *const Paged = core::ptr::with_exposed_provenance(PAGED.0 as usize);
     // SAFETY: written before the threads began, and brought back whenever it is not there.
     let paged = unsafe { &*address };
-    let mut random = Random(number + 77);
+    let mut random = Random::new(number + 77);
     for _ in 0..60 {
         paged.tickets.wait();
         let mut count = paged.count.lock();
@@ -191,7 +192,7 @@ pub(super) fn faulting_locks() -> Outcome {
         })
         .collect();
     let threads = threads?;
-    let mut random = Random(5);
+    let mut random = Random::new(5);
     while DONE.load(Ordering::Relaxed) < THREADS {
         page_out()?;
         match random.below(8) {

@@ -464,15 +464,3 @@ fn messages() -> Outcome {
     }
     equal(receiver.join()?, 190 + 20)
 }
-
-/// Numbers that look random.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
