@@ -376,7 +376,34 @@ pub(crate) fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
     }
 }
 
-/// The address space of a domain that is being made here.
+/// Makes the books of the own address space, with those of RAM and slots: [`mm_init`](crate::ram::mm_init). Addresses are taken from
+/// [`OWN_START`] on; what lies below is the program's as it was loaded.
+///
+/// # Errors
+/// As [`mm_init`](crate::ram::mm_init).
+pub fn paging_init_state() -> Result<(), Error> {
+    crate::ram::mm_init()
+}
+
+/// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
+/// holds a page CNode (slot 0 the L0 table) and a CNode for mappings. Tables are made in the domain's account.
+///
+/// # Errors
+/// `LIB_ERR_VREGION_BAD_ALIGNMENT`, never in fact.
+pub fn paging_init_state_foreign(
+    root: CapRef,
+    croot: CapAddr,
+    account: Account,
+) -> Result<PagingState, Error> {
+    let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
+    Ok(PagingState {
+        space: Space::new(Name::of(root), within, Nodes::new()),
+        home: Foreign::new(croot, account),
+        spare: Spare::default(),
+    })
+}
+
+/// The address space of a domain that is being made here: [`paging_init_state_foreign`].
 #[derive(Debug)]
 pub struct PagingState {
     space: Space<Name, Nodes<Node<Name>>>,
@@ -385,20 +412,6 @@ pub struct PagingState {
 }
 
 impl PagingState {
-    /// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
-    /// holds a page CNode (slot 0 the L0 table) and a CNode for mappings. Tables are made in the domain's account.
-    ///
-    /// # Errors
-    /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, never in fact.
-    pub fn foreign(root: CapRef, croot: CapAddr, account: Account) -> Result<Self, Error> {
-        let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
-        Ok(Self {
-            space: Space::new(Name::of(root), within, Nodes::new()),
-            home: Foreign::new(croot, account),
-            spare: Spare::default(),
-        })
-    }
-
     /// What is in the books, for the domain that is being made: with the names that the capabilities have there. `frames` are the frames that are
     /// mapped, and where the domain finds them.
     ///

@@ -31,6 +31,14 @@ const REFILL_BYTES: u64 = 256 << 10;
 /// A bit for each of these slots that is in use. Several threads may be asking at once.
 static REFILLS: AtomicU64 = AtomicU64::new(0);
 
+/// Makes the domain's books of RAM, slots and its own address space, which the first operation that needs them does otherwise.
+///
+/// # Errors
+/// `LIB_ERR_VSPACE_CURRENT_INIT`, the kernel's: this domain was not given what it starts with.
+pub fn mm_init() -> Result<(), Error> {
+    look(|_| ())
+}
+
 /// Adds the region of a RAM capability, which stays where it is and is not used otherwise from now on.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 //!
 //! The frames belong to the region: each is mapped at one place, and goes when it is unmapped there.
 //!
-//! What is touched at random comes a page at a time. What is touched in order comes [ahead](super::fault): as many pages again as the Mapping
-//! that ends at the address, up to 64 KiB; so at most as much comes too early as was touched. A *large* lazy region takes 2 MiB at a time, if it
+//! What is touched at random comes a page at a time. What is touched in order comes [ahead](super::fault): twice as many pages
+//! as the Mapping has that ends at the address, up to 64 KiB, of which up to 60 KiB may never be touched. A *large* lazy region takes 2 MiB at a time, if it
 //! has not yet touched any of them and so much memory is to be had in a row. When part of such a frame is unmapped, its memory stays
 //! until all of it is.
 

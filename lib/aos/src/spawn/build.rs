@@ -9,7 +9,7 @@ use crate::cap::{CapRef, cap_copy, cap_retype};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
 use crate::lmp::ANSWERS;
-use crate::paging::PagingState;
+use crate::paging::{PagingState, paging_init_state_foreign};
 use alloc::vec::Vec;
 use elfload::{Plan, Segment};
 use kpi::addr::CapAddr;
@@ -47,7 +47,7 @@ fn build(program: &Program<'_>, plan: &Plan, account: &Account) -> Result<Domain
         .object(table_type(0), BASE_PAGE_SIZE)
         .push_err(ErrorCode::SpawnCreateVnode)?;
     let name = DomainName::new(program.name);
-    let mut paging = PagingState::foreign(table, cspace.root.addr(), account.clone())?;
+    let mut paging = paging_init_state_foreign(table, cspace.root.addr(), account.clone())?;
     let vroot = cspace.slot(VROOT.l1(), VROOT.l2());
     cap_copy(vroot, table).push_err(ErrorCode::SpawnCopyVnode)?;
     let mut frames = Frames::new();
