@@ -50,6 +50,7 @@ pub use vspace::{Choice, PageSize};
 
 use crate::account::Account;
 use crate::cap::CapRef;
+use crate::cap::vnode::mapping_modify;
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::memory::{self, Core, look, step};
 use crate::nodes::{self, Nodes};
@@ -248,10 +249,31 @@ pub(crate) unsafe fn paging_try_unmap(address: VirtAddr) -> Result<(), Error> {
 /// (addresses only), `LIB_ERR_PMAP_OTHER_KIND`, `LIB_ERR_PMAP_MODIFY_FLAGS` on top of the kernel's error.
 pub fn paging_protect(address: VirtAddr, bytes: u64, flags: PageFlags) -> Result<(), Error> {
     let span = span(address, bytes)?;
+    if look(|core| protect_alone(core, span, flags, Kind::is_programs))?.is_some() {
+        return Ok(());
+    }
     step(|core| {
         check_programs(&core.space, span)?;
         protect(core, span, flags)
     })
+}
+
+/// Gives pages of one Mapping other flags by a call for that, if nothing else has to change. That takes nothing and gives nothing, so it
+/// needs no step. `None`: it was not done, and a step will do it or tell why not.
+fn protect_alone(
+    core: &mut Core,
+    span: Span,
+    flags: PageFlags,
+    may: impl FnOnce(Kind) -> bool,
+) -> Option<()> {
+    let changed = core.space.protect_alone(span, flags, |_, alone| {
+        let mapping = alone.mapping.cap;
+        match may(Kind::of(alone.tag)) && mapping.is_own() {
+            true => mapping_modify(mapping, alone.first, alone.count, alone.flags).map_err(drop),
+            false => Err(()),
+        }
+    });
+    changed?.ok()
 }
 
 /// Gives pages other flags, whatever they are for.

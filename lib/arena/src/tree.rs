@@ -254,8 +254,16 @@ impl<O: Order> Tree<O> {
 
     /// The node with that key.
     pub fn find<S: Store<O::Node>>(&self, arena: &Arena<O::Node, S>, key: &O::Key) -> Option<Id> {
-        let found = self.at_most(arena, key)?;
-        (O::key(arena.get(found)?) == *key).then_some(found)
+        let mut at = self.root;
+        while let Some(node) = arena.get(at) {
+            let link = O::link(node);
+            at = match O::key(node).cmp(key) {
+                Ordering::Equal => return Some(at),
+                Ordering::Less => link.right,
+                Ordering::Greater => link.left,
+            };
+        }
+        None
     }
 
     /// The node with the greatest key that is at most `key`.

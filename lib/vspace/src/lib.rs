@@ -73,6 +73,7 @@ pub use item::{Item, Items, Role, RunItem, TableItem, WORDS};
 pub use level::{PageSize, entry_bytes, entry_of};
 pub use node::Node;
 pub use piece::UNCACHED_ENTRIES;
+pub use protect::Alone;
 pub use region::{Attributes, Place, Region};
 pub use space::{Counts, Found, Page, Space, Span};
 

@@ -20,6 +20,23 @@ struct Group {
     flags: PageFlags,
 }
 
+/// Pages, or blocks, that are all of a part and lie in one run of cached ones: [`Space::protect_alone`].
+#[derive(Debug)]
+pub struct Alone<'a, C> {
+    /// The region's tag.
+    pub tag: u32,
+    /// Their Mapping.
+    pub mapping: &'a C,
+    /// The first of them in it.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// What they are to permit.
+    pub flags: PageFlags,
+    table: Id,
+    level: u8,
+}
+
 /// Bytes that one call can give those flags, starting anywhere.
 const fn most_bytes(flags: PageFlags) -> u64 {
     if flags.contains(PageFlags::NOCACHE) {
@@ -45,18 +62,17 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
     ) -> Result<(), Error<T::Error>> {
         self.inside(span)?;
         permitted(flags)?;
-        if let Some((part, run)) = self.alone(span, flags) {
+        let changed = self.protect_alone(span, flags, |space, alone| {
             let group = Group {
-                table: run.table,
+                table: alone.table,
                 span,
-                level: run.level,
-                flags: limited(flags.0 as u8, run.limit),
+                level: alone.level,
+                flags: alone.flags,
             };
-            self.change_entries(env, &group)?;
-            if let Some(part) = self.arena.get_mut(part).and_then(Node::part_mut) {
-                part.flags = (flags.0 & PageFlags::MASK.0) as u8;
-            }
-            return Ok(());
+            space.change_entries(env, &group)
+        });
+        if let Some(changed) = changed {
+            return changed.map_err(Error::from);
         }
         self.reserved(span, false)?;
         if flags.contains(PageFlags::NOCACHE) && self.has_block(span) {
@@ -103,17 +119,48 @@ impl<C: Copy + Default, S: Store<Node<C>>> Space<C, S> {
         changed
     }
 
-    /// The part and the run of a span that is all of a part and lies in a run of cached pages: no books have to change but the flags. This is
-    /// the way of who protects the same pages again and again.
-    fn alone(&self, span: Span, flags: PageFlags) -> Option<(Id, &Run<C>)> {
+    /// Has `change` give pages other flags if they are all of a part and lie in one run of cached ones, and no block only in part: then no books
+    /// have to change but the flags. This is the way of who protects the same pages again and again. `None`: they are not like that, or those
+    /// flags no page can have.
+    ///
+    /// # Errors
+    /// That of `change`, which then has changed nothing.
+    #[inline]
+    pub fn protect_alone<E>(
+        &mut self,
+        span: Span,
+        flags: PageFlags,
+        change: impl FnOnce(&Self, &Alone<'_, C>) -> Result<(), E>,
+    ) -> Option<Result<(), E>> {
+        permitted(flags).ok()?;
         let id = self.parts.find(&self.arena, &span.start)?;
         let part = self.part(id)?;
         let is_cached = (flags.0 | u64::from(part.flags)) & PageFlags::NOCACHE.0 == 0;
         let may = is_cached && !part.is_guard && self.counts.parts <= self.apart;
-        let run = self
-            .run_at(span.start)
-            .filter(|_| may && part.span == span)?;
-        (run.level == 3 && span.end <= run.end()).then_some((id, run))
+        if !may || part.span != span {
+            return None;
+        }
+        let run = self.run_at(span.start)?;
+        let bytes = entry_bytes(run.level);
+        if !(span.start | span.end).is_multiple_of(bytes) || span.end > run.end() {
+            return None;
+        }
+        let alone = Alone {
+            tag: part.tag,
+            mapping: &run.mapping,
+            first: (span.start - run.start) / bytes,
+            count: span.bytes() / bytes,
+            flags: limited(flags.0 as u8, run.limit),
+            table: run.table,
+            level: run.level,
+        };
+        if let Err(error) = change(self, &alone) {
+            return Some(Err(error));
+        }
+        if let Some(part) = self.arena.get_mut(id).and_then(Node::part_mut) {
+            part.flags = (flags.0 & PageFlags::MASK.0) as u8;
+        }
+        Some(Ok(()))
     }
 
     fn has_block(&self, span: Span) -> bool {

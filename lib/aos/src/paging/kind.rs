@@ -82,7 +82,7 @@ impl Kind {
     }
 
     /// Whether the program may unmap it, and change its flags.
-    const fn is_programs(self) -> bool {
+    pub(super) const fn is_programs(self) -> bool {
         match self {
             Self::Mapped | Self::Reserved | Self::CopyOnWrite => true,
             kind => kind.is_lazy(),

@@ -22,8 +22,8 @@ use super::fault::Resolution;
 use super::kind::Kind;
 use super::own::back_own;
 use super::{
-    Backing, Choice, Name, PageSize, Place, Span, error_of, fault, join, protect, reserve_error,
-    span, unmap_regions,
+    Backing, Choice, Name, PageSize, Place, Span, error_of, fault, join, protect, protect_alone,
+    reserve_error, span, unmap_regions,
 };
 use crate::arch::context;
 use crate::arch::memory::Mapped;
@@ -177,6 +177,9 @@ impl Pages {
     /// `LIB_ERR_VREGION_BAD_ALIGNMENT`, `LIB_ERR_PMAP_MODIFY_FLAGS` on top of the kernel's error or of flags that no page can have.
     pub fn protect(&mut self, at: u64, bytes: u64, flags: PageFlags) -> Result<(), Error> {
         let span = self.part(at, bytes)?;
+        if look(|core| protect_alone(core, span, flags, |_| true))?.is_some() {
+            return Ok(());
+        }
         step(|core| protect(core, span, flags))
     }
 }
