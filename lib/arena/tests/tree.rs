@@ -1,9 +1,5 @@
 //! Trees against `BTreeMap`, and their shape.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use arena::{Arena, Id, Link, MAX_DEPTH, Order, Slot, Tree};
 use proptest::prelude::*;

@@ -1,8 +1,7 @@
 //! The graph against the obvious: every pair of capabilities compared, every way walked.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may stop at the first surprise"
 )]
 

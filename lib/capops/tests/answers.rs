@@ -1,10 +1,5 @@
 //! An operation under whatever the kernel may answer: its calls come in the right order, errors reach the caller, it ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use capops::{Call, Next, Operation};
 use errors::ErrorCode as E;

@@ -1,6 +1,6 @@
 //! Whoever works is killed behind entry k of the kernel, for every k of a delete and of a revoke. Nothing is lost: the database is in
 //! order, somebody else can do the same again or get all memory back, and that ends.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

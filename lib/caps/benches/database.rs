@@ -3,11 +3,9 @@
 //! Prints lines `shape,operation,capabilities,nanoseconds`; `--example plot` draws them:
 //! `cargo bench -p caps | cargo run -p caps --example plot > docs/src/img/caps-bench.svg`. A figure is the least of several batches' averages:
 //! other work on the machine only adds. It is for looking at, never judged; the bar that tests hold is counted in entries visited.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
-    missing_docs,
     reason = "a measurement may stop at the first surprise"
 )]
 

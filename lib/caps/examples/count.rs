@@ -2,9 +2,8 @@
 //!
 //! `valgrind --tool=callgrind target/release/examples/count OPERATION ROUNDS CAPABILITIES`; the difference of two runs with
 //! different ROUNDS, divided by the difference of rounds, is the cost of one round.
-#![allow(
+#![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a measurement may stop at the first surprise"
 )]

@@ -1,9 +1,4 @@
 //! Draws what `cargo bench -p caps` prints, as SVG for the book: one panel an operation, one line a shape.
-#![allow(
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a tool for developers may stop at the first surprise"
-)]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

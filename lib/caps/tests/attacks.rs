@@ -1,5 +1,5 @@
 //! Attempts to keep or regain memory that somebody else uses.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

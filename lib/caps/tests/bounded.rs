@@ -1,5 +1,5 @@
 //! No call does much, however much there is to do.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

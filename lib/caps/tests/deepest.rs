@@ -2,7 +2,7 @@
 //!
 //! How deep the tree may be, and so what a piece is charged, says the rank of its root, which removals do not lower. It is at most 58
 //! after 2^40 insertions, which no test makes; here the root is given that rank before every call. Lower ones are tried too.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

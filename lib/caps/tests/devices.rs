@@ -1,5 +1,5 @@
 //! Device memory does not become memory of the kernel.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,5 @@
 //! Taking away what other cores have a part in.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,5 @@
 //! What a monitor does with capabilities of other cores: make them here, ask and note who else has what, take them away.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -3,7 +3,7 @@
 //! How many: `BARRELEYE_LONG` gives 10^6 operations for 20,000 (`./hake.sh test --long`). Random numbers come from a seed that is
 //! printed when a program fails, with the program made as short as possible; `BARRELEYE_SEED=N` (or `--seed N`) begins with
 //! that one.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

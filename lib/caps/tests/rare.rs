@@ -1,5 +1,5 @@
 //! Ways that few calls go: much of what otherwise is little, and what is half made where nobody expects it.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

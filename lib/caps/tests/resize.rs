@@ -1,5 +1,5 @@
 //! Resize of a root CNode: whoever looks sees the old CSpace or the new one, whatever happens between two calls.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,5 @@
 //! Who retains RAM is told when what was made from it goes, and only then.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

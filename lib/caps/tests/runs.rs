@@ -1,5 +1,5 @@
 //! Revokes that take out many neighbours at once: after each call every largest end in the tree is exact.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

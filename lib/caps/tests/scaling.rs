@@ -1,5 +1,5 @@
 //! Cost does not grow faster than the logarithm of the number of capabilities.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

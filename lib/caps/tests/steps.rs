@@ -1,5 +1,5 @@
 //! Operations that take several calls, and what others may do in between.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

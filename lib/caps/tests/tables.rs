@@ -1,5 +1,5 @@
 //! Blocks, views of kernel objects, what is invalidated when, and the lists.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,5 @@
 //! Entries by their address: found when they are live, whatever else is alleged is refused without a look at the memory.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

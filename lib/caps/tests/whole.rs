@@ -1,5 +1,5 @@
 //! The end of CNodes and Dispatchers with all that lies in them.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,5 @@
 //! The page in a browser: it works with a real system's capabilities, and with 10,000.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
 //! The page, as text: whole, self-contained, and safe against what a guest may call its domains.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test may stop at the first surprise"

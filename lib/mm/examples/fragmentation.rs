@@ -9,9 +9,8 @@
 //!
 //! Both policies get the least memory with which one of them can still play the whole trace. The table on the error stream says
 //! how much that is for each, and the greatest number of holes.
-#![allow(
+#![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "a tool for developers may stop at the first surprise"
 )]
 

@@ -1,5 +1,5 @@
 //! Chunks, with a kernel that refuses what the real one refuses.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,7 +1,7 @@
 //! Regions and holes against a model with one entry a page.
 //!
 //! A long random life has 30,000 steps, 10^6 with `BARRELEYE_LONG` (`./hake.sh test --long`); `BARRELEYE_SEED=N` repeats one.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -3,8 +3,7 @@
 //! The world is what the header of `mm::reserve` speaks of. All that may happen is a choice: whether RAM has a chunk with room or one must be
 //! cut, whether a frame needs a new table, whether the place for a CNode is there. The search goes through all states
 //! that can be reached.
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::indexing_slicing,
     reason = "a test may stop at the first surprise"
 )]

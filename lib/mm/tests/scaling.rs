@@ -1,5 +1,5 @@
 //! How the work of an operation grows with the number of holes: counted as looks at nodes, so that it is the same on every machine.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

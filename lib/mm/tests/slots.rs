@@ -1,5 +1,5 @@
 //! Slots against sets.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

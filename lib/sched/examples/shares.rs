@@ -2,10 +2,9 @@
 //!
 //! A line of the log is `shares: MICROSECONDS COUNT COUNT COUNT COUNT`: how far the four programs have counted. What one counts in a
 //! step, divided by what one alone would, is its share of the core.
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     clippy::expect_used,
-    missing_docs,
     reason = "a tool for developers may stop at the first surprise"
 )]
 

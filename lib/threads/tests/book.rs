@@ -1,9 +1,8 @@
 //! Random programs of calls, each compared to a model that keeps queues as plain lists.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test stops at what it does not expect"
 )]
 

@@ -1,7 +1,7 @@
 //! The locks under a scheduler that picks who goes on at every access to a word and at every call of the book. A lost wake-up is a
 //! deadlock, which it reports.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test stops at what it does not expect"

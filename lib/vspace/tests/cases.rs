@@ -1,5 +1,5 @@
 //! What a user of a space counts on: which pages it chooses, what things cost.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

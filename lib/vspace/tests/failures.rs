@@ -1,5 +1,5 @@
 //! What is said, and what is left, when something fails.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -3,7 +3,7 @@
 //!
 //! How many: 30,000 steps, 10^6 with `BARRELEYE_LONG` (`./hake.sh test --long`). A failure tells its seed; `BARRELEYE_SEED=N` begins with
 //! that one.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

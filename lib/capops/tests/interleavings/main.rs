@@ -11,7 +11,7 @@
 //! operation ends within a bounded number of entries; when a revocation has ended, nobody else has access.
 //!
 //! `./hake.sh test` checks the small sets, `--long` (`BARRELEYE_LONG`) all up to four capabilities.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

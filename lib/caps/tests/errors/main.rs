@@ -1,5 +1,5 @@
 //! Every error of every operation, once.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
