@@ -267,7 +267,7 @@ fn protect_alone(
     may: impl FnOnce(Kind) -> bool,
 ) -> Option<()> {
     let changed = core.space.protect_alone(span, flags, |_, alone| {
-        let mapping = alone.mapping.cap;
+        let mapping = alone.mapping.cap();
         match may(Kind::of(alone.tag)) && mapping.is_own() {
             true => mapping_modify(mapping, alone.first, alone.count, alone.flags).map_err(drop),
             false => Err(()),
