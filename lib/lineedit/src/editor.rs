@@ -86,11 +86,14 @@ impl Editor {
     /// Takes one byte; writes to `out` what the terminal must show. Errors of `out` are ignored: the line is what counts.
     pub fn feed(&mut self, byte: u8, out: &mut impl Write) -> Outcome {
         let after_cr = core::mem::take(&mut self.after_cr);
-        if self.escape != Escape::None {
+        let is_control = byte < 0x20 || byte == 0x7f;
+        // No sequence known to us holds a control byte. So one ends it and does what it always does: no Enter is swallowed.
+        if self.escape != Escape::None && !is_control {
             self.escaped(byte, out);
             return Outcome::Editing;
         }
-        if byte < 0x20 || byte == 0x7f {
+        self.escape = Escape::None;
+        if is_control {
             if self.utf8.is_pending() {
                 self.utf8.reset();
                 self.insert(char::REPLACEMENT_CHARACTER, out);
@@ -146,8 +149,7 @@ impl Editor {
         Outcome::Editing
     }
 
-    /// A byte of an escape sequence. A control byte ends the sequence, so that none can swallow an Enter unseen for long:
-    /// the sequences known to us hold no control bytes.
+    /// A byte of an escape sequence, no control byte.
     fn escaped(&mut self, byte: u8, out: &mut impl Write) {
         let escape = core::mem::take(&mut self.escape);
         match (escape, byte) {
@@ -346,6 +348,23 @@ mod tests {
         assert_eq!(run(b"a\r\n").2, Outcome::Editing);
         assert_eq!(run(b"a\r\r").2, Outcome::Line(String::new()));
         assert_eq!(run(b"a\n\n").2, Outcome::Line(String::new()));
+    }
+
+    #[test]
+    fn nothing_swallows_an_enter() {
+        for keys in [
+            &b"a\x1b"[..],
+            b"a\x1b[",
+            b"a\x1b[1;",
+            b"a\x1bO",
+            b"a\xf0\x9f",
+        ] {
+            let mut keys = keys.to_vec();
+            keys.push(b'\r');
+            assert!(matches!(run(&keys).2, Outcome::Line(_)), "{keys:?}");
+        }
+        assert_eq!(run(b"abc\x1b\x03").2, Outcome::Abandoned);
+        assert_eq!(line(b"abc\x1b\x7fd\r"), "abd");
     }
 
     #[test]
