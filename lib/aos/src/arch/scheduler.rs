@@ -152,8 +152,8 @@ unsafe extern "C" {
 }
 
 /// The main thread runs, on that stack.
-pub(super) fn start(stack: core::ops::Range<u64>) {
-    let context = context::start(stack);
+pub(super) fn start(stack: core::ops::Range<u64>, exception_stack: core::ops::Range<u64>) {
+    let context = context::start(stack, exception_stack);
     // SAFETY: the dispatcher is disabled, as at its first instruction.
     let book = unsafe { &mut *BOOK.0.get() };
     book.threads.start();
