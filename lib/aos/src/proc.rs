@@ -196,10 +196,7 @@ fn elf_frame(elf: &[u8]) -> Result<(CapRef, u32), Error> {
     let bytes = u32::try_from(elf.len()).map_err(|_| Error::new(ErrorCode::LibFrameAlloc))?;
     let frame = frame_alloc(u64::from(bytes.max(1)))?;
     let filled = MappedFrame::new(frame, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        let memory = mapped.view_mut().bytes_mut();
-        if let Some(memory) = memory.get_mut(..elf.len()) {
-            memory.copy_from_slice(elf);
-        }
+        mapped.view_mut().write(0, elf);
         mapped.unmap()
     });
     match filled {
