@@ -196,10 +196,7 @@ fn elf_frame(elf: &[u8]) -> Result<(CapRef, u32), Error> {
     let bytes = u32::try_from(elf.len()).map_err(|_| Error::new(ErrorCode::LibFrameAlloc))?;
     let frame = frame_alloc(u64::from(bytes.max(1)))?;
     let filled = MappedFrame::new(frame, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        let memory = mapped.view_mut().bytes_mut();
-        if let Some(memory) = memory.get_mut(..elf.len()) {
-            memory.copy_from_slice(elf);
-        }
+        mapped.view_mut().write(0, elf);
         mapped.unmap()
     });
     match filled {
@@ -267,7 +264,8 @@ impl Child {
         resume(self.pid)
     }
 
-    /// Lets go of it: it outlives this program, and its end is told at the prompt.
+    /// Lets go of it: it outlives this program, and its end is told at the prompt. A thread that [waits](wait) for it is told that this program
+    /// has no such child.
     ///
     /// # Errors
     /// As [`kill`].
@@ -275,6 +273,7 @@ impl Child {
         manage(Wish::Detach { pid: self.pid })?;
         let is_another = |other: &Pid| *other != self.pid;
         CHILDREN.lock().awaited.retain(is_another);
+        event::announce();
         Ok(())
     }
 }
@@ -353,7 +352,7 @@ pub fn list() -> Result<Vec<Process>, Error> {
 /// Waits for the end of a child. Each end is told once.
 ///
 /// # Errors
-/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child, or was told of its end.
+/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child, or was told of its end, or has let go of it, be it meanwhile.
 pub fn wait(pid: Pid) -> Result<End, Error> {
     loop {
         let snapshot = event::snapshot();

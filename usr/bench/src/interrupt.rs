@@ -131,8 +131,7 @@ impl Driver {
 
 fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
     let module = Boot::of_trusted()?.module("bench")?;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+    let file = module.open()?;
     let account = Account::new();
     let memory = account.object(ObjType::Ram, CHILD_BYTES)?;
     let places = [
@@ -142,7 +141,7 @@ fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
     ];
     let made = spawn_load_with_caps(&Program {
         name: "bench",
-        elf: elf.unwrap_or_default(),
+        elf: &file,
         args: &["bench", DRIVER],
         env: &[],
         pid: 100,
@@ -151,6 +150,6 @@ fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
         grants: &places.map(|(cap, place)| Grant { cap, place }),
         account: &account,
     });
-    mapped.unmap()?;
+    file.close()?;
     made
 }
