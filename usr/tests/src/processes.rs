@@ -27,10 +27,11 @@ const WHILE: Duration = Duration::from_millis(300);
 /// A test's name, and the test.
 pub type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 15] = [
+const TESTS: [Test; 16] = [
     ("a program ends with its status", status),
     ("quotes, arguments and environment", words),
     ("the environment is handed down", environment),
+    ("words that are none are refused", no_words),
     ("capabilities are passed", passed),
     ("a fault is told", fault),
     ("a killed program is told of, once", killed),
@@ -156,6 +157,20 @@ fn words() -> Outcome {
     equal(child.wait()?, End::Exited(DONE))?;
     let bare = Command::of_line("tests --child proc-words")?.env_clear();
     equal(bare.spawn()?.wait()?, End::Exited(1))
+}
+
+fn no_words() -> Outcome {
+    let wrong = [
+        Command::new("hello").env("", "value"),
+        Command::new("hello").env("A=B", "c"),
+        Command::new("hello").env("1A", "c"),
+        Command::new("hello").env("A", "c\0"),
+        Command::new("hello").arg("a\0b"),
+    ];
+    for command in wrong {
+        refused(command.spawn(), ErrorCode::SpawnGetCmdlineArgs)?;
+    }
+    Ok(())
 }
 
 fn environment() -> Outcome {
