@@ -35,6 +35,7 @@ fn main(args: Args) -> Result<(), Error> {
     scheduler::run(&mut meter)?;
     caps::run(&mut meter)?;
     mem::run(&mut meter)?;
+    caps::in_turn(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);
     send(end.int("skipped", 0))
