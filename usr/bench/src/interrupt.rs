@@ -90,7 +90,7 @@ impl Driver {
         let shared = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
         let irq = slot_alloc()?;
         irq_dest_alloc(irq, VECTOR as u64)?;
-        let domain = make(frame, irq)?;
+        let domain = make(DRIVER, frame, irq)?;
         domain.start()?;
         Ok(Some(Self {
             distributor,
@@ -129,20 +129,24 @@ impl Driver {
     }
 }
 
-fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
+/// This program as a child, with an argument and two capabilities.
+///
+/// # Errors
+/// Those of making a domain.
+pub fn make(argument: &str, shared: CapRef, other: CapRef) -> Result<Domain, SpawnError> {
     let module = Boot::of_trusted()?.module("bench")?;
     let file = module.open()?;
     let account = Account::new();
     let memory = account.object(ObjType::Ram, CHILD_BYTES)?;
     let places = [
         (shared, Place::Argument(0)),
-        (irq, Place::Argument(1)),
+        (other, Place::Argument(1)),
         (memory, Place::Task(task::SYSMEM)),
     ];
     let made = spawn_load_with_caps(&Program {
         name: "bench",
         elf: &file,
-        args: &["bench", DRIVER],
+        args: &["bench", argument],
         env: &[],
         pid: 100,
         report_to: None,
