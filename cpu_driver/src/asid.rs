@@ -67,6 +67,7 @@ impl Asids {
     }
 
     /// The number that `tag` stands for now, if any translation may still carry it.
+    #[inline]
     pub fn live_number(&self, tag: AsidTag) -> Option<u16> {
         (tag.generation == self.generation).then_some(tag.number)
     }

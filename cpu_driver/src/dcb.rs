@@ -58,6 +58,8 @@ pub struct Dcb {
     /// Time slices that it gets at a time besides the first.
     #[cfg(not(feature = "rbed"))]
     pub more_slices: Cell<u8>,
+    /// The endpoint buffer that it waits for a message to by ReplyWait: an offset in its frame, 1 = any, 0 = it does not wait so.
+    pub accepts: Cell<u64>,
     /// Faults taken while disabled since it was last seen enabled.
     pub faults_taken: Cell<u32>,
     /// Identity that notes carry.
@@ -115,6 +117,17 @@ impl DcbPtr {
             return None;
         }
         NonNull::new(base.0.wrapping_add(KERNEL_OFFSET) as *mut Dcb).map(Self)
+    }
+
+    /// The dispatcher that an endpoint names.
+    ///
+    /// # Safety
+    /// As for [`Self::from_phys`], from an endpoint capability: the database makes none without a dispatcher.
+    #[inline(always)]
+    pub unsafe fn of_listener(base: PhysAddr) -> Self {
+        let address = crate::arch::context::in_window(base.0);
+        // SAFETY: an address in the window is not 0.
+        Self(unsafe { NonNull::new_unchecked(address as *mut Dcb) })
     }
 
     /// Its physical address.
@@ -181,11 +194,9 @@ impl DcbPtr {
     #[inline]
     pub fn shared(self) -> Option<NonNull<DispatcherShared>> {
         let base = self.frame_base.get();
-        if base == 0 {
-            None
-        } else {
-            NonNull::new(base.wrapping_add(KERNEL_OFFSET) as *mut DispatcherShared)
-        }
+        let address = crate::arch::context::in_window(base) as *mut DispatcherShared;
+        // SAFETY: an address in the window is not 0.
+        (base != 0).then(|| unsafe { NonNull::new_unchecked(address) })
     }
 }
 

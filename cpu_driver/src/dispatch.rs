@@ -20,8 +20,14 @@ impl Env {
             hal::mmu::flush_all();
         }
         dcb.asid.set(assigned.tag);
+        self.enter(dcb, shared, assigned.number);
+    }
+
+    /// The same for one whose address-space identifier is live, and is this number.
+    #[inline(always)]
+    pub fn enter(&mut self, dcb: DcbPtr, shared: NonNull<DispatcherShared>, number: u16) {
         // SAFETY: the base of the L0 table that the DCB holds a capability of; `stop` loads the empty table before it goes.
-        unsafe { hal::mmu::set_user_table(PhysAddr(dcb.table.get()), assigned.number) };
+        unsafe { hal::mmu::set_user_table(PhysAddr(dcb.table.get()), number) };
         let pointer = shared.as_ptr();
         // SAFETY: a live frame in the window; a single word.
         let udisp = unsafe { (&raw const (*pointer).udisp).read_volatile() };

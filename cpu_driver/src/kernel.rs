@@ -13,9 +13,10 @@ use caps::Database;
 use errors::{Error, ErrorCode};
 use kpi::dispatcher::{DispatcherShared, SaveArea};
 use kpi::lmp::FaultKind;
+use kpi::syscall::Syscall;
 
 use crate::arch::context;
-use crate::arch::vectors::CallRegisters;
+use crate::arch::vectors::{CallRegisters, SWAP};
 use crate::dcb::{DcbPtr, MAX_DISABLED_FAULTS};
 use crate::env::Env;
 
@@ -123,8 +124,30 @@ unsafe fn kernel() -> &'static mut Kernel {
 /// A system call: null to go back to the caller, or the save area for its registers if others run now.
 #[unsafe(no_mangle)]
 extern "C" fn syscall_entry(registers: &mut CallRegisters) -> *mut SaveArea {
+    let [first, ..] = registers.words;
+    if first & 0xf == Syscall::ReplyWait as u64 {
+        return reply_wait_entry(registers);
+    }
+    other_entry(registers)
+}
+
+#[inline(never)]
+extern "C" fn other_entry(registers: &mut CallRegisters) -> *mut SaveArea {
     // SAFETY: called by the vectors only.
     unsafe { kernel() }.timed(|kernel| kernel.system_call(registers))
+}
+
+/// The same for a ReplyWait. A function of its own, so that its fast path has a stack frame of its own: none.
+#[inline(never)]
+extern "C" fn reply_wait_entry(registers: &mut CallRegisters) -> *mut SaveArea {
+    // SAFETY: called by the vectors only.
+    unsafe { kernel() }.timed(|kernel| {
+        kernel.note_call(&registers.words);
+        match kernel.reply_wait(registers) {
+            Some(area) => area.map_addr(|address| address | SWAP),
+            None => kernel.reply_wait_slowly(&mut registers.words),
+        }
+    })
 }
 
 /// The end of a system call for which `syscall_entry` returned a save area: the caller's registers are there now.
@@ -273,10 +296,7 @@ impl Kernel {
     #[inline(always)]
     fn system_call(&mut self, registers: &mut CallRegisters) -> *mut SaveArea {
         let words = &mut registers.words;
-        #[cfg(feature = "check")]
-        {
-            self.clock.call = *words;
-        }
+        self.note_call(words);
         let handled = self.dispatch_call(words);
         // Also when `current` is gone.
         if self.env.notes.need_attention() {
@@ -291,9 +311,23 @@ impl Kernel {
         core::ptr::null_mut()
     }
 
+    /// Remembers the call, in case that it takes too long.
+    #[inline(always)]
+    #[cfg_attr(
+        not(feature = "check"),
+        expect(clippy::unused_self, reason = "used with `check`")
+    )]
+    fn note_call(&mut self, words: &[u64; 12]) {
+        #[cfg(feature = "check")]
+        {
+            self.clock.call = *words;
+        }
+        let _ = words;
+    }
+
     /// The end of a system call after which there is more to do: null, or the save area for the caller's registers.
     #[inline(never)]
-    fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
+    pub fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
         if self.env.notes.need_attention() {
             self.deliver_notes();
             self.env.notes.attended();
@@ -430,6 +464,8 @@ impl Kernel {
     fn left(&mut self, disabled: bool) {
         if let Some(current) = self.env.current {
             current.disabled.set(disabled);
+            // By ReplyWait it may have got the core without being on the queue.
+            self.env.scheduler.make_runnable(current);
             if !disabled {
                 current.faults_taken.set(0);
             }

@@ -178,12 +178,7 @@ impl Kernel {
 
 impl Buffer {
     fn check(listener: DcbPtr, endpoint: &EndPointLmp) -> Result<Self, Error> {
-        let length = endpoint.epbuflen;
-        let bytes = ENDPOINT_BUFFER_BYTES as u64 + 8 * u64::from(length);
-        let end = endpoint.epoffset.checked_add(bytes);
-        let inside = end.is_some_and(|end| end <= listener.frame_bytes.get());
-        if endpoint.epoffset == 0 || !endpoint.epoffset.is_multiple_of(8) || length == 0 || !inside
-        {
+        if !is_in_frame(listener, endpoint) {
             return Err(ErrorCode::SysLmpNoTarget.into());
         }
         let base = listener
@@ -195,7 +190,17 @@ impl Buffer {
         Ok(Self {
             head,
             words: (base + ENDPOINT_BUFFER_BYTES as u64) as *mut u64,
-            length,
+            length: endpoint.epbuflen,
         })
     }
+}
+
+/// Whether the endpoint's buffer is a part of its listener's frame.
+#[inline(always)]
+pub fn is_in_frame(listener: DcbPtr, endpoint: &EndPointLmp) -> bool {
+    let (offset, length) = (endpoint.epoffset, endpoint.epbuflen);
+    let bytes = ENDPOINT_BUFFER_BYTES as u64 + 8 * u64::from(length);
+    let end = offset.checked_add(bytes);
+    let is_inside = end.is_some_and(|end| end <= listener.frame_bytes.get());
+    offset != 0 && offset.is_multiple_of(8) && length != 0 && is_inside
 }

@@ -12,6 +12,9 @@
 //! (by now x19 to x28 are the caller's again), and `syscall_leave` says which area to go on with. (Barrelfish:
 //! `kernel/arch/armv8/exceptions.S`, after which the caller's scratch registers are lost.)
 //!
+//! By the fast path of ReplyWait the state of one dispatcher goes into its area, and that of another comes from its own, but x0 to x11
+//! come from the call: `syscall_entry` returns the first area with bit 0 set ([`SWAP`]), and has the second in [`CallRegisters`].
+//!
 //! From EL1: a kernel bug. All registers go to the emergency stack, then `kernel_fault` reports.
 
 use core::arch::global_asm;
@@ -19,6 +22,7 @@ use core::mem::offset_of;
 use kpi::dispatcher::offsets;
 
 use super::entry::STACK_BYTES;
+use kpi::dispatcher::SaveArea;
 
 /// The caller's registers during a system call, at the bottom of the kernel stack.
 #[repr(C, align(16))]
@@ -30,6 +34,28 @@ pub struct CallRegisters {
     /// x29 and x30.
     frame: [u64; 2],
 }
+
+impl CallRegisters {
+    /// Success, and one result. The words from x3 on stay.
+    #[inline(always)]
+    pub fn set_result(&mut self, result: u64) {
+        let [error, first, second, ..] = &mut self.words;
+        [*error, *first, *second] = [0, result, 0];
+    }
+
+    /// Goes on with what that area has, instead of the caller's registers, but for the words.
+    ///
+    /// # Safety
+    /// The area lies in the frame of the dispatcher that runs now.
+    #[inline(always)]
+    pub unsafe fn load_from(&mut self, area: *const SaveArea) {
+        let [first, ..] = &mut self.scratch;
+        *first = area as u64;
+    }
+}
+
+/// Set in the address that `syscall_entry` returns: load another area than that which the registers go to.
+pub const SWAP: usize = 1;
 
 const CALL_BYTES: usize = size_of::<CallRegisters>();
 const CALL_FRAME: usize = offset_of!(CallRegisters, frame);
@@ -157,9 +183,51 @@ global_asm!(
     "   bl fault_entry",
     "   b restore_area",
     //
+    // ReplyWait: x0 = the caller's save area + 1, and the other one where x12 was. A caller that is resumed from its area gets "look".
+    "el0_swap:",
+    "   sub x0, x0, #1",
+    "   stp x18, x19, [x0, #144]",
+    "   stp x20, x21, [x0, #160]",
+    "   stp x22, x23, [x0, #176]",
+    "   stp x24, x25, [x0, #192]",
+    "   stp x26, x27, [x0, #208]",
+    "   stp x28, x2, [x0, #224]",
+    "   mrs x2, sp_el0",
+    "   stp x3, x2, [x0, #240]",
+    "   mrs x2, elr_el1",
+    "   str x2, [x0, #{area_pc}]",
+    "   stp xzr, xzr, [x0]",
+    "   ldr x1, [sp, #96]",
+    "   ldr x2, [x1, #{area_pc}]",
+    "   mov x3, #0x40",
+    "   msr elr_el1, x2",
+    "   msr spsr_el1, x3",
+    "   ldp x30, x2, [x1, #240]",
+    "   msr sp_el0, x2",
+    "   ldp x18, x19, [x1, #144]",
+    "   ldp x20, x21, [x1, #160]",
+    "   ldp x22, x23, [x1, #176]",
+    "   ldp x24, x25, [x1, #192]",
+    "   ldp x26, x27, [x1, #208]",
+    "   ldp x28, x29, [x1, #224]",
+    "   mov x12, xzr",
+    "   mov x13, xzr",
+    "   mov x14, xzr",
+    "   mov x15, xzr",
+    "   mov x16, xzr",
+    "   mov x17, xzr",
+    "   ldp x10, x11, [sp, #80]",
+    "   ldp x8, x9, [sp, #64]",
+    "   ldp x6, x7, [sp, #48]",
+    "   ldp x4, x5, [sp, #32]",
+    "   ldp x2, x3, [sp, #16]",
+    "   ldp x0, x1, [sp], #{call_bytes}",
+    "   eret",
+    //
     // A system call after which others run: x0 = the caller's save area.
     "el0_leave:",
     "   ldp x2, x3, [sp, #{call_frame}]",
+    "   tbnz x0, #0, el0_swap",
     "   stp x18, x19, [x0, #144]",
     "   stp x20, x21, [x0, #160]",
     "   stp x22, x23, [x0, #176]",

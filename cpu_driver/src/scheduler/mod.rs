@@ -64,19 +64,33 @@ impl Scheduler {
     /// Lets a ready dispatcher run when its turn comes.
     #[inline]
     pub fn make_runnable(&mut self, dcb: DcbPtr) {
+        dcb.accepts.set(0);
         if dcb.state.get() == DcbState::Ready {
             self.runs.add(dcb);
         }
     }
 
+    /// Whether the running dispatcher can wait, and another one run on its time instead, with the queues as they are.
+    #[inline(always)]
+    pub fn can_hand_over(&self, from: DcbPtr, to: DcbPtr) -> bool {
+        !to.wakeup_link.is_linked() && self.runs.can_hand_over(from)
+    }
+
+    /// The running dispatcher is going to wait for a message only.
+    pub fn rest(&mut self, dcb: DcbPtr) {
+        self.runs.rest(dcb);
+    }
+
     /// Takes a dispatcher off all queues.
     pub fn remove(&mut self, dcb: DcbPtr) {
+        dcb.accepts.set(0);
         self.runs.remove(dcb);
         self.cancel_wakeup(dcb);
     }
 
     /// As [`Self::remove`], for good: nothing is kept for it any more.
     pub fn forget(&mut self, dcb: DcbPtr) {
+        dcb.accepts.set(0);
         self.runs.forget(dcb);
         self.cancel_wakeup(dcb);
     }

@@ -128,6 +128,17 @@ impl Runs {
         self.heed();
     }
 
+    /// Never: whose time it is has to be known.
+    #[inline(always)]
+    pub fn can_hand_over(&self, _from: DcbPtr) -> bool {
+        false
+    }
+
+    /// The running dispatcher is going to wait for a message only.
+    pub fn rest(&mut self, dcb: DcbPtr) {
+        self.remove(dcb);
+    }
+
     /// A dispatcher goes, and its promise with it.
     pub fn forget(&mut self, dcb: DcbPtr) {
         self.core.forget(Run(dcb), hal::timer::now());

@@ -11,7 +11,14 @@ use crate::dcb::{DcbPtr, DcbState};
 pub struct Runs {
     run: LinkedList<RunAdapter>,
     runnable: u64,
+    /// The only one that may be on the queue though it waits for a message: who waits and is answered keeps its place, at no cost.
+    resting: Option<DcbPtr>,
     slice_ticks: u64,
+}
+
+/// Whether it waits though it is on the queue.
+fn rests(dcb: DcbPtr) -> bool {
+    dcb.run_link.is_linked() && dcb.accepts.get() != 0
 }
 
 impl Runs {
@@ -20,13 +27,15 @@ impl Runs {
         Self {
             run: LinkedList::new(RunAdapter::new()),
             runnable: 0,
+            resting: None,
             slice_ticks,
         }
     }
 
     /// Dispatchers on the queue.
     pub fn count(&self) -> u64 {
-        self.runnable
+        let resting = self.resting.is_some_and(rests);
+        self.runnable - u64::from(resting)
     }
 
     /// Puts a dispatcher at the end of the queue, unless it is on it.
@@ -46,6 +55,25 @@ impl Runs {
             let _ = unsafe { self.run.cursor_mut_from_ptr(dcb.as_non_null().as_ptr()) }.remove();
             self.runnable -= 1;
         }
+        if self.resting == Some(dcb) {
+            self.resting = None;
+        }
+    }
+
+    /// Whether the running dispatcher can wait, and another one run on its time, with the queue as it is: who waits may keep its place if
+    /// it is the one that rests, and who runs need not be on the queue. (When that is to leave the core and wants it back, it is
+    /// [added](Self::add).)
+    #[inline(always)]
+    pub fn can_hand_over(&self, from: DcbPtr) -> bool {
+        !from.run_link.is_linked() || self.resting == Some(from)
+    }
+
+    /// The running dispatcher is going to wait for a message only: it keeps its place on the queue, if that is not another's privilege.
+    pub fn rest(&mut self, dcb: DcbPtr) {
+        match self.resting {
+            Some(other) if other != dcb => self.remove(dcb),
+            _ => self.resting = Some(dcb),
+        }
     }
 
     /// The same for good.
@@ -57,7 +85,15 @@ impl Runs {
     /// The next to run, which goes to the end of the queue.
     #[inline]
     pub fn next(&mut self) -> Option<DcbPtr> {
-        let first = self.run.pop_front()?;
+        let mut first = self.run.pop_front()?;
+        if self
+            .resting
+            .is_some_and(|resting| resting == pointer(&first) && resting.accepts.get() != 0)
+        {
+            self.resting = None;
+            self.runnable -= 1;
+            first = self.run.pop_front()?;
+        }
         let dcb = pointer(&first);
         self.run.push_back(first);
         Some(dcb)

@@ -75,7 +75,8 @@ impl Kernel {
     }
 }
 
-fn runs(dcb: DcbPtr) -> bool {
+/// Whether it may be given the core.
+pub(super) fn runs(dcb: DcbPtr) -> bool {
     dcb.state.get() == DcbState::Ready
 }
 

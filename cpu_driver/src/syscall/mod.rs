@@ -9,6 +9,7 @@ mod irq;
 mod kernel;
 mod monitor;
 mod objects;
+mod reply_wait;
 mod vnode;
 mod yielding;
 

@@ -44,8 +44,11 @@ impl Kernel {
                 self.env.scheduler.wake_at(caller, wakeup);
             }
         }
-        if target.is_none() && !idle {
-            self.env.scheduler.end_turn(caller);
+        if !idle {
+            self.env.scheduler.make_runnable(caller);
+            if target.is_none() {
+                self.env.scheduler.end_turn(caller);
+            }
         }
         Ok(self.leave(target))
     }

@@ -58,21 +58,37 @@ pub struct Endpoint {
 #[derive(Clone, Copy, Debug)]
 pub struct Received {
     words: [u64; LMP_WORDS],
-    count: usize,
-    has_cap: bool,
+    /// As it was in front of a message in the buffer. (A flag beside a count would leave padding, which copies would copy.)
+    header: LmpHeader,
 }
 
 impl Received {
     /// The payload.
     pub fn words(&self) -> &[u64] {
-        self.words.get(..self.count).unwrap_or_default()
+        self.words.get(..self.header.words()).unwrap_or(&self.words)
     }
 
     /// Whether a capability came with it: it is in the slot that was armed. Arm another before the next.
     pub const fn has_cap(&self) -> bool {
-        self.has_cap
+        self.header.has_cap()
     }
 }
+
+/// What a [`reply_wait`] ended with.
+#[derive(Clone, Copy, Debug)]
+pub enum Waited {
+    /// This message came, to that endpoint. It was in no buffer.
+    Message(EndpointId, Received),
+    /// Sent, if something was to be sent; and look at the buffers, and at the time.
+    Look,
+    /// Nothing was done: another thread could run, or there are messages to look at. Use [`send`] and
+    /// [`event::wait_until`].
+    Busy,
+}
+
+/// Tells an own endpoint from the others: [`Endpoint::id`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct EndpointId(u32);
 
 /// Makes an endpoint with a buffer of so many words.
 ///
@@ -123,6 +139,12 @@ impl Endpoint {
     /// The capability to send to it.
     pub const fn cap(&self) -> CapRef {
         self.cap
+    }
+
+    /// Its identity among this domain's endpoints.
+    #[inline]
+    pub const fn id(&self) -> EndpointId {
+        EndpointId(self.buffer.offset)
     }
 
     /// Names the empty slot, of the own CSpace, for the next capability.
@@ -209,11 +231,7 @@ impl Buffer {
         }
         fence(Ordering::Release);
         dispatcher::write_u32(self.consumed_at(), consumed);
-        Some(Received {
-            words,
-            count,
-            has_cap: header.has_cap(),
-        })
+        Some(Received { words, header })
     }
 
     fn take_word(self, index: &mut u32) -> u64 {
@@ -244,6 +262,61 @@ pub fn send(
     }
     let Results { error, .. } = call::call([word.0, endpoint.addr().0.into()], &args);
     error::check(error)
+}
+
+/// Sends a message, if `to` is given, and then waits for the next one, to `at` or to any endpoint: by one call to the kernel, which
+/// hands the core to who waits there by the same call. The message that ends the wait comes in registers.
+///
+/// This is the fast path of messages. It is there only for who is alone: see [`Waited::Busy`].
+///
+/// # Errors
+/// Nothing was sent: those of [`send`] without a capability.
+#[inline(always)]
+pub fn reply_wait<const N: usize>(
+    to: Option<CapRef>,
+    payload: [u64; N],
+    at: Option<EndpointId>,
+) -> Result<Waited, Error> {
+    const { assert!(N <= LMP_WORDS) };
+    let mut words = [0; LMP_WORDS];
+    for (place, word) in words.iter_mut().zip(payload) {
+        *place = word;
+    }
+    exchange(to, words, N, at)
+}
+
+/// Whether [`reply_wait`] is used; else it answers [`Waited::Busy`], and all goes the general way, which means the same. For tests, and
+/// to compare the two. A program begins with what its environment's variable `LMP_FAST_PATH` says: `off`, or anything else.
+pub fn set_fast_path(on: bool) {
+    scheduler::with(|book| book.slow = !on);
+}
+
+/// [`reply_wait`] with the first `count` of these words, which are at most [`LMP_WORDS`]; the other ones reach the receiver too.
+#[inline(always)]
+pub(crate) fn exchange(
+    to: Option<CapRef>,
+    words: [u64; LMP_WORDS],
+    count: usize,
+    at: Option<EndpointId>,
+) -> Result<Waited, Error> {
+    let level = to.map_or(0, |to| to.level() as u8);
+    let endpoint = to.map_or(0, |to| to.addr().0.into());
+    let word = CallWord::reply_wait(level, count as u8);
+    let accepts = at.map_or(0, |id| id.0.into());
+    let Some(swapped) = scheduler::reply_wait(word, endpoint, accepts, words) else {
+        return Ok(Waited::Busy);
+    };
+    error::check(swapped.error)?;
+    Ok(match swapped.result.get() {
+        None => Waited::Look,
+        Some((offset, count)) => Waited::Message(
+            EndpointId(offset as u32),
+            Received {
+                words: swapped.payload,
+                header: LmpHeader::new(count, false),
+            },
+        ),
+    })
 }
 
 /// Sends a message, yielding while the receiver's buffer is full, or while it waits for no capability.

@@ -24,5 +24,9 @@ pub(crate) fn args() -> Args {
 /// Runs the program on the main stack, with the dispatcher enabled.
 pub(crate) fn run(args: usize) -> ! {
     PAGE.store(args, Ordering::Relaxed);
-    exit::exit(__aos_main(self::args()))
+    let args = self::args();
+    if args.var("LMP_FAST_PATH") == Some("off") {
+        crate::lmp::set_fast_path(false);
+    }
+    exit::exit(__aos_main(args))
 }

@@ -24,6 +24,13 @@ pub enum Syscall {
     /// Give the core away. `argc` 2; x1 = endpoint or dispatcher to run, or 0. Only from a disabled dispatcher. Errors:
     /// `CALLER_ENABLED`, `INVALID_YIELD_TARGET` (x1 names something else, or who cannot run).
     Yield = 1,
+    /// Send a message, then wait for the next one, in one call. x1 = the endpoint to send to (level 0 in x0: send nothing), x2 = offset in the
+    /// own dispatcher frame of the endpoint buffer to wait for, or 0 = any; x3.. = payload, as many words as x0 says; no capability. Only
+    /// from a disabled dispatcher. Result: [`ReplyWaitResult`]. It waits only if the frame's `lmp_delivered` equals `lmp_seen`, and not
+    /// behind the time in `wakeup`; else it returns at once, the message sent. With an error nothing was sent and nobody waits.
+    /// What comes to a waiting dispatcher by a general send is in its buffers as always. Errors: `CALLER_ENABLED`, `ILLEGAL_INVOCATION` (x1 is
+    /// no endpoint), `LMP_NO_TARGET`, `LMP_EP_STATE_INVALID`, `LMP_BUF_OVERFLOW` (as a send).
+    ReplyWait = 2,
     /// Nothing: the cost of entering and leaving. `argc` 1.
     Nop = 5,
     /// Print a user buffer on the console. `argc` 3; x1 = address, x2 = bytes. Result: bytes printed, at most
@@ -41,6 +48,7 @@ impl Syscall {
         match word & 0xf {
             0 => Some(Self::Invoke),
             1 => Some(Self::Yield),
+            2 => Some(Self::ReplyWait),
             5 => Some(Self::Nop),
             6 => Some(Self::Print),
             7 => Some(Self::Getchar),
@@ -75,6 +83,32 @@ impl SendFlags {
     #[inline]
     pub const fn contains(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
+    }
+}
+
+/// What a [`Syscall::ReplyWait`] that raised no error ended with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct ReplyWaitResult(pub u64);
+
+impl ReplyWaitResult {
+    /// No message came in registers. One may be in a buffer; or the time in `wakeup` has come.
+    pub const LOOK: Self = Self(0);
+
+    /// A message of `words` words to the endpoint buffer at `offset` came in x3 to x11. The other ones of these registers are what the
+    /// sender had there.
+    #[inline]
+    pub const fn message(offset: u64, words: u64) -> Self {
+        Self(offset << 8 | words)
+    }
+
+    /// The endpoint buffer and the words of the message, if one came.
+    #[inline]
+    pub const fn get(self) -> Option<(u64, usize)> {
+        match self.0 {
+            0 => None,
+            word => Some((word >> 8, (word & 0xff) as usize)),
+        }
     }
 }
 
@@ -114,6 +148,17 @@ impl CallWord {
                 | (send_level as u64) << 8
                 | (level as u64) << 16
                 | ((flags.0 & 7) as u64) << 24
+                | (words as u64) << 28,
+        )
+    }
+
+    /// [`Syscall::ReplyWait`] with so many words of payload to an endpoint at `level`; level 0: only wait.
+    #[inline]
+    pub const fn reply_wait(level: u8, words: u8) -> Self {
+        Self(
+            Syscall::ReplyWait as u64
+                | (words as u64 + 3) << 4
+                | (level as u64) << 16
                 | (words as u64) << 28,
         )
     }

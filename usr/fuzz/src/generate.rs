@@ -115,7 +115,8 @@ impl Generator {
         let call = match self.random.below(64) {
             0 => Syscall::Getchar,
             1..=20 => Syscall::Print,
-            21..=40 => Syscall::Yield,
+            21..=38 => Syscall::Yield,
+            39..=42 => Syscall::ReplyWait,
             _ => Syscall::Nop,
         };
         CallWord::simple(call, self.random.below(4) as u8).0

@@ -33,6 +33,7 @@ mod parts;
 mod privileged;
 mod processes;
 mod rbed;
+mod reply_wait;
 mod root;
 mod shares;
 mod spawning;
@@ -90,6 +91,7 @@ fn main(args: Args) -> Status {
     dispatchers::run(&mut harness, &world);
     calls::run(&mut harness);
     messages::run(&mut harness);
+    reply_wait::run(&mut harness);
     owned::run(&mut harness, &world);
     spawning::run(&mut harness, &world);
     processes::run(&mut harness, &world);

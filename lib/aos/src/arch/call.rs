@@ -3,6 +3,8 @@
 use super::dispatcher;
 use core::arch::asm;
 use core::mem::MaybeUninit;
+use kpi::lmp::LMP_WORDS;
+use kpi::syscall::{CallWord, ReplyWaitResult};
 
 /// What a system call returns.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,69 @@ pub(crate) fn call_long([w0, w1, w2]: [u64; 3]) -> (u64, [u64; 5]) {
         );
     }
     (error, [v1, v2, v3, v4, v5])
+}
+
+/// What [`reply_wait`] ended with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swapped {
+    /// 0, or a stacked error value.
+    pub(crate) error: u64,
+    /// What came.
+    pub(crate) result: ReplyWaitResult,
+    /// The payload, if something came.
+    pub(crate) payload: [u64; LMP_WORDS],
+}
+
+/// Sends a message and waits for the next one: [`Syscall::ReplyWait`](kpi::syscall::Syscall::ReplyWait). Called disabled.
+#[inline(always)]
+pub(crate) fn reply_wait(
+    word: CallWord,
+    endpoint: u64,
+    accepts: u64,
+    payload: [u64; LMP_WORDS],
+) -> Swapped {
+    let [
+        mut w3,
+        mut w4,
+        mut w5,
+        mut w6,
+        mut w7,
+        mut w8,
+        mut w9,
+        mut w10,
+        mut w11,
+    ] = payload;
+    let (error, result);
+    // SAFETY: as `call`; the kernel changes x0 to x17. All other registers of this domain come back as they were.
+    unsafe {
+        asm!(
+            "svc #0",
+            inlateout("x0") word.0 => error,
+            inlateout("x1") endpoint => result,
+            inlateout("x2") accepts => _,
+            inlateout("x3") w3,
+            inlateout("x4") w4,
+            inlateout("x5") w5,
+            inlateout("x6") w6,
+            inlateout("x7") w7,
+            inlateout("x8") w8,
+            inlateout("x9") w9,
+            inlateout("x10") w10,
+            inlateout("x11") w11,
+            lateout("x12") _,
+            lateout("x13") _,
+            lateout("x14") _,
+            lateout("x15") _,
+            lateout("x16") _,
+            lateout("x17") _,
+            options(nostack),
+        );
+    }
+    Swapped {
+        error,
+        result: ReplyWaitResult(result),
+        payload: [w3, w4, w5, w6, w7, w8, w9, w10, w11],
+    }
 }
 
 /// Makes calls one after the other, up to the first that fails; answers its error, or 0. Disabled meanwhile: nothing of this domain runs between

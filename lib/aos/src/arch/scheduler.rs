@@ -17,13 +17,15 @@
 //! from `noticed` at the next upcall or before the core is given away, whichever is first. And a message after *that* comparison makes
 //! the kernel, which compares `lmp_delivered` with `lmp_seen` = `noticed`, keep the dispatcher runnable.
 
+use super::call::{self, Swapped};
 use super::context::{self, AREA, Context, Registers};
+use super::dispatcher;
 use super::entry::{UPCALL_STACK, UPCALL_STACK_BYTES};
-use super::{call, dispatcher};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
-use kpi::syscall::{CallWord, Syscall};
+use kpi::lmp::LMP_WORDS;
+use kpi::syscall::{CallWord, ReplyWaitResult, Syscall};
 use threads::{Committed, Ended, Handle, Join, JoinError, Key, Threads, Wake};
 
 /// Most threads of a domain.
@@ -37,6 +39,8 @@ pub(crate) struct Scheduler {
     pub(crate) unused_count: usize,
     /// `lmp_delivered` when waiting threads were last told.
     noticed: u32,
+    /// [`reply_wait`] is not to be used.
+    pub(crate) slow: bool,
 }
 
 struct Book(UnsafeCell<Scheduler>);
@@ -49,6 +53,7 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     unused: core::ptr::null_mut(),
     unused_count: 0,
     noticed: 0,
+    slow: false,
 }));
 
 global_asm!(
@@ -402,6 +407,35 @@ pub(crate) fn wait_outside(nothing_came: impl FnOnce() -> bool, deadline: Option
         // Why it is woken does not matter; the next to prepare forgets it.
         Committed::Blocked => next(),
     }
+}
+
+/// Sends a message, if an endpoint is given, and waits for the next one in one call to the kernel, if nobody else of this domain could run
+/// or has to be told of something. `None`: that is not so, and nothing was sent.
+#[inline(always)]
+pub(crate) fn reply_wait(
+    word: CallWord,
+    endpoint: u64,
+    accepts: u64,
+    payload: [u64; LMP_WORDS],
+) -> Option<Swapped> {
+    dispatcher::disable();
+    // SAFETY: disabled.
+    let book = unsafe { book() };
+    if book.threads.has_ready() || dispatcher::lmp_delivered() != book.noticed || book.slow {
+        dispatcher::set_disabled(false);
+        return None;
+    }
+    let wakeup = book.threads.next_deadline().map_or(0, |first| first.max(1));
+    dispatcher::set_parking(book.noticed, false, wakeup);
+    let swapped = call::reply_wait(word, endpoint, accepts, payload);
+    if swapped.result == ReplyWaitResult::LOOK {
+        // SAFETY: disabled.
+        let book = unsafe { self::book() };
+        book.notice();
+        book.expire();
+    }
+    dispatcher::set_disabled(false);
+    Some(swapped)
 }
 
 /// Ends who runs. `last` is asked, disabled, before: `true` ends; `false` enables and returns.

@@ -1,0 +1,127 @@
+//! Messages between two domains, and calls made of them.
+//!
+//! The server is this program once more, as a child, which answers each message with one as long.
+
+use crate::interrupt;
+use crate::meter::{Meter, What, one};
+use aos::boot::Boot;
+use aos::cap::{CNodeRef, CapRef};
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
+use aos::kpi::slots::root;
+use aos::kpi::syscall::SendFlags;
+use aos::lmp::{Endpoint, Received, Waited, endpoint_create, reply_wait, send, send_waiting};
+use aos::slot::slot_alloc;
+use aos::{Error, ErrorCode, event, ram};
+
+/// The child's argument.
+pub const SERVER: &str = "--ipc-server";
+
+/// Where the parent receives.
+const ANSWERS: CapRef = CNodeRef::own(root::ARGCN).slot(1);
+
+/// The child.
+///
+/// # Errors
+/// Those of the preparation, and of sending.
+pub fn serve() -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    send_waiting(ANSWERS, &[], Some(endpoint.cap()))?;
+    let mut request = receive(&endpoint)?;
+    loop {
+        let waited = match *request.words() {
+            [] => reply_wait(Some(ANSWERS), [], None),
+            [a, b, c, d] => reply_wait(Some(ANSWERS), [a, b, c, d], None),
+            [a, b, c, d, e, f, g, h] => reply_wait(Some(ANSWERS), [a, b, c, d, e, f, g, h], None),
+            _ => Ok(Waited::Busy),
+        };
+        request = match waited? {
+            Waited::Message(_, message) => message,
+            Waited::Look => receive(&endpoint)?,
+            Waited::Busy => {
+                send(ANSWERS, request.words(), None, SendFlags::SYNC)?;
+                receive(&endpoint)?
+            }
+        };
+    }
+}
+
+fn receive(endpoint: &Endpoint) -> Result<Received, Error> {
+    loop {
+        let snapshot = event::snapshot();
+        if let Some(message) = endpoint.receive() {
+            return Ok(message);
+        }
+        event::wait_until(snapshot, None);
+    }
+}
+
+/// Measures them, where this program may make domains.
+///
+/// # Errors
+/// Those of making a domain, and of messages.
+pub fn run(meter: &mut Meter) -> Result<(), Error> {
+    meter.suite = "ipc";
+    if Boot::of_trusted().is_err() {
+        return Ok(());
+    }
+    let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    let server = slot_alloc()?;
+    endpoint.arm(server);
+    let frame = ram::frame_alloc(BASE_PAGE_SIZE)?;
+    let domain = interrupt::make(SERVER, frame, endpoint.cap())?;
+    domain.start()?;
+    receive(&endpoint)?;
+    let words = [1, 2, 3, 4, 5, 6, 7, 8];
+    let to = Calls {
+        server,
+        answers: &endpoint,
+    };
+    to.measure(meter, one("call and reply, 0 words", 420), [])?;
+    to.measure(meter, one("call and reply, 4 words", 440), [1, 2, 3, 4])?;
+    to.measure(meter, one("call and reply, 8 words", 480), words)?;
+    meter.measure(
+        one("call and reply by buffers, 8 words", 900),
+        || {
+            send(server, &words, None, SendFlags::SYNC)?;
+            receive(&endpoint).map(|_| ())
+        },
+        || Ok(()),
+    )?;
+    domain.destroy()
+}
+
+/// A server, and where its answers come.
+struct Calls<'a> {
+    server: CapRef,
+    answers: &'a Endpoint,
+}
+
+impl Calls<'_> {
+    fn measure<const N: usize>(
+        &self,
+        meter: &mut Meter,
+        what: What<'_>,
+        words: [u64; N],
+    ) -> Result<(), Error> {
+        let mut last = words;
+        meter.measure(
+            what,
+            || {
+                let message = match reply_wait(Some(self.server), words, Some(self.answers.id()))? {
+                    Waited::Message(_, message) => message,
+                    _ => receive(self.answers)?,
+                };
+                let came = message.words().first_chunk();
+                last = *came.ok_or(Error::new(ErrorCode::LibLmpChanRecv))?;
+                Ok(())
+            },
+            || Ok(()),
+        )?;
+        match last == words {
+            true => Ok(()),
+            false => Err(Error::new(ErrorCode::LibLmpChanRecv)),
+        }
+    }
+}
