@@ -10,6 +10,7 @@ use std::process::Command;
 /// Crates without I/O, devices or assembly: formats, parsers, state machines.
 const PURE: &[&str] = &[
     "arena",
+    "binding",
     "bootimage",
     "capgraph",
     "capops",
@@ -40,6 +41,7 @@ const USER_SPACE: &[&str] = &[
     "aos-macros",
     "aos-pagers",
     "arena",
+    "binding",
     "bootimage",
     "capgraph",
     "capops",
