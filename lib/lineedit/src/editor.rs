@@ -57,6 +57,7 @@ pub struct Editor {
     search: Option<Search>,
     after_cut: bool,
     after_tab: bool,
+    asked_width: bool,
 }
 
 impl Editor {
@@ -74,6 +75,7 @@ impl Editor {
             search: None,
             after_cut: false,
             after_tab: false,
+            asked_width: false,
         }
     }
 
@@ -81,6 +83,13 @@ impl Editor {
     /// effect when the line is next drawn.
     pub fn set_width(&mut self, columns: Option<usize>) {
         self.view.set_width(columns);
+    }
+
+    /// Asks the terminal how wide it is, by moving its cursor to the edge and back. When the answer is among the bytes that
+    /// are fed, it is taken as by [`set_width`](Self::set_width); who is no terminal gives none, and nothing changes.
+    pub fn ask_width(&mut self, out: &mut impl Write) {
+        let _ = out.write_str("\x1b7\x1b[999C\x1b[6n\x1b8");
+        self.asked_width = true;
     }
 
     /// Begins a line: shows the prompt, which is printable text of one row, at the terminal's cursor, which must be at the start
@@ -157,6 +166,14 @@ impl Editor {
     }
 
     fn key(&mut self, key: Key, out: &mut impl Write) -> Outcome {
+        if let Key::Column(columns) = key {
+            // Unasked, it is another key of some terminals (Shift-F3).
+            if core::mem::take(&mut self.asked_width) {
+                self.set_width(usize::try_from(columns).ok());
+                self.paint(out);
+            }
+            return Outcome::Editing;
+        }
         let join = core::mem::take(&mut self.after_cut);
         let again = core::mem::take(&mut self.after_tab);
         if self.search.is_some() {

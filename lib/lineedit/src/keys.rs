@@ -44,6 +44,8 @@ pub(crate) enum Key {
     Search,
     /// Ctrl-G.
     Cancel,
+    /// The terminal tells in which column its cursor is, from 1.
+    Column(u32),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -167,6 +169,7 @@ impl Keys {
             (Escape::Csi(..) | Escape::Ss3, b'H') | (Escape::Csi(0, 1 | 7), b'~') => Key::Home,
             (Escape::Csi(..) | Escape::Ss3, b'F') | (Escape::Csi(0, 4 | 8), b'~') => Key::End,
             (Escape::Csi(0, 3), b'~') => Key::Delete,
+            (Escape::Csi(1.., column), b'R') => Key::Column(column),
             _ => return None,
         })
     }

@@ -203,6 +203,20 @@ fn a_line_is_drawn_again_with_the_cursor_where_it_was() {
 }
 
 #[test]
+fn the_terminal_tells_its_width() {
+    let (mut editor, mut terminal) = (Editor::new(100, 0), Terminal::new(20, 3));
+    editor.begin(PROMPT, &mut terminal);
+    feed(&mut editor, &mut terminal, b"abc\x1b[1;2R");
+    editor.ask_width(&mut terminal);
+    assert_eq!((terminal.says.as_str(), terminal.column), ("\x1b[1;20R", 5));
+    feed(&mut editor, &mut terminal, b"d\x1b[1;20Re");
+    assert_eq!(terminal.current(), "> abcde");
+    feed(&mut editor, &mut terminal, &[b'x'; 50]);
+    assert_eq!((terminal.wraps, terminal.row), (0, 0));
+    assert!(terminal.current().starts_with("> <xxx"));
+}
+
+#[test]
 fn typing_at_the_end_writes_what_is_typed_and_no_more() {
     let mut editor = Editor::new(1 << 16, 0);
     let mut out = String::new();

@@ -14,6 +14,9 @@ pub struct Terminal {
     pub wraps: usize,
     /// Bytes written.
     pub written: usize,
+    saved: (usize, usize),
+    /// What the terminal says.
+    pub says: String,
 }
 
 impl Terminal {
@@ -27,6 +30,8 @@ impl Terminal {
             sequence: None,
             wraps: 0,
             written: 0,
+            saved: (0, 0),
+            says: String::new(),
         }
     }
 
@@ -46,6 +51,12 @@ impl Terminal {
         match (end, parameters) {
             ('K', "") => self.rows[self.row][self.column..].fill(' '),
             ('C', _) => self.column = (self.column + number).min(self.width - 1),
+            ('n', "6") => {
+                let (row, column) = (self.row + 1, self.column + 1);
+                self.says += &format!("\x1b[{row};{column}R");
+            }
+            ('7', "") => self.saved = (self.row, self.column),
+            ('8', "") => (self.row, self.column) = self.saved,
             ('D', _) => self.column = self.column.saturating_sub(number),
             ('H', "") => (self.row, self.column) = (0, 0),
             ('J', "2") => self.rows.iter_mut().for_each(|row| row.fill(' ')),
@@ -65,7 +76,7 @@ impl Write for Terminal {
                         sequence.push(c);
                         self.sequence = Some(sequence);
                     }
-                    _ => self.sequence(&sequence[1..], c),
+                    _ => self.sequence(sequence.trim_start_matches('['), c),
                 }
                 continue;
             }
