@@ -267,19 +267,20 @@ impl<'a> Lexer<'a> {
     }
 
     fn double(&mut self, word: &mut Word, at: usize) -> Result<(), ParseError> {
-        let inside = self.at;
+        // Quotes around nothing are an empty piece, which makes a field.
+        let mut is_empty = true;
         while let Some(c) = self.peek() {
             let here = self.at;
             self.at += c.len_utf8();
             match c {
                 '"' => {
-                    if here == inside {
+                    if is_empty {
                         push_str(word, "");
                     }
                     return Ok(());
                 }
+                '\\' if self.eat("\n") => continue,
                 '\\' => match self.peek() {
-                    Some('\n') => self.at += 1,
                     Some(ordinary @ ('$' | '`' | '"' | '\\')) => {
                         self.at += 1;
                         push(word, ordinary);
@@ -295,6 +296,7 @@ impl<'a> Lexer<'a> {
                 '`' => return Err(self.error(here, Problem::Substitution)),
                 c => push(word, c),
             }
+            is_empty = false;
         }
         if !self.partial {
             return Err(self.error(at, Problem::OpenQuote('"')));

@@ -108,9 +108,12 @@ proptest! {
         taken in 0usize..8,
         quotes in prop::sample::select(vec!["", "'", "\""]),
     ) {
-        let plain: String = candidate.chars().take(taken).collect();
-        prop_assume!(!plain.contains(['\'', '"', '\\', '$', '`']));
-        prop_assume!(!quotes.is_empty() || plain.chars().all(char::is_alphanumeric));
+        // What needs no backslash in these quotes.
+        let is_plain = |c: &char| match quotes {
+            "" => c.is_alphanumeric(),
+            _ => !['\'', '"', '\\', '$', '`'].contains(c),
+        };
+        let plain: String = candidate.chars().take(taken).take_while(is_plain).collect();
         let line = format!("run {quotes}{plain}");
         let values = Values::default();
         let context = context(&line, line.len(), &values).unwrap();

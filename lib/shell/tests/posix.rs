@@ -79,6 +79,7 @@ const LINES: &[&str] = &[
     "args 'a\\b' a\\\\b a\\'b \\\"",
     "args a'b'c\"d\"e",
     "args 'a\nb' \"c\nd\"",
+    "args \"\\\n\" \\\n'' x\"\\\n\"",
     "args a\\\nb \"c\\\nd\" 'e\\\nf'",
     "args '$A' \"$\" $ '${A}' \\$A a$ \"a $ b\"",
     "args ';' '&&' \"|\" \\> \\< '&' \\;",

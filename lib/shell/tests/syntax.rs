@@ -113,13 +113,17 @@ fn what_is_too_much_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn a_list_written_and_parsed_is_the_same(list in Ingredients::all().list()) {
         let text = list.to_string();
         prop_assert_eq!(parse(&text), Ok::<List, _>(list), "{}", text);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn what_parses_is_stable(line in "[a-c'\"\\\\$ {}=&|;<>#\n?!]{0,24}") {
