@@ -5,25 +5,27 @@ use crate::commands;
 use alloc::string::String;
 use aos::boot::Boot;
 use aos::console::{self, Console};
-use aos::{Error, event, print, println};
+use aos::{Error, event, println};
 use lineedit::{Editor, Outcome};
 
 /// The prompt.
 pub const PROMPT: &str = "barreleye> ";
 /// Longest line: a fraction of init's heap, so that its words fit beside it.
 pub const LINE_LIMIT: usize = 64 << 10;
+/// Bytes of history: none, so that init's memory does not depend on what was typed.
+const HISTORY_BYTES: usize = 0;
 
 /// Serves the prompt for ever.
 ///
 /// # Errors
 /// None: the type is that of `main`.
 pub fn serve(boot: &'static Boot, children: &mut Children) -> Result<(), Error> {
-    let mut editor = Editor::new(LINE_LIMIT);
+    let mut editor = Editor::new(LINE_LIMIT, HISTORY_BYTES);
     loop {
         for ended in children.take_told() {
             ended.outcome.tell_background(ended.name, ended.pid);
         }
-        print!("{PROMPT}");
+        editor.begin(PROMPT, &mut Console);
         console::flush();
         let line = read_line(&mut editor, children);
         if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
@@ -41,7 +43,7 @@ fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
             let busy = children.tend();
             // What programs in the background print, and what init has to say of them, comes in between.
             if children.input.is_overwritten() || console::is_at_line_start() {
-                editor.redraw(PROMPT, &mut Console);
+                editor.redraw(&mut Console);
                 console::flush();
             }
             rest(busy, snapshot, Limit::Interrupt);
@@ -50,7 +52,9 @@ fn read_line(editor: &mut Editor, children: &mut Children) -> Option<String> {
         match editor.feed(byte, &mut Console) {
             Outcome::Editing => {}
             Outcome::Line(line) => return Some(line),
-            Outcome::Abandoned => return None,
+            // Nothing is completed here: a tab separates words, as a blank does.
+            Outcome::Complete { .. } => editor.insert(" ", &mut Console),
+            Outcome::Interrupt => return None,
             Outcome::EndOfInput => {
                 println!("\n`shutdown` powers the machine off");
                 return None;
