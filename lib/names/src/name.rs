@@ -1,11 +1,8 @@
 //! Names of services, and prefixes of names.
 //!
-//! ```text
-//! name   = [ "/" ] label { "/" label } .
-//! label  = first { first | "." | "_" | "-" } .
-//! first  = "a" | ... | "z" | "0" | ... | "9" .
-//! prefix = [ "/" ] [ { label "/" } [ label ] ] .
-//! ```
+#![doc = "```text"]
+#![doc = include_str!("../grammar/name.ebnf")]
+#![doc = "```"]
 //!
 //! A label has at most [`LABEL_MAX`] characters, a name at most [`DEPTH_MAX`] labels and [`NAME_MAX`] characters. The slash at the beginning
 //! is for those who are used to it and is dropped: `/fs/sdcard` and `fs/sdcard` are the same name. Names have an order, that of their characters.

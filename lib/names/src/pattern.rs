@@ -1,10 +1,4 @@
-//! Patterns of names, and of texts.
-//!
-//! ```text
-//! pattern = [ "/" ] part { "/" part } .
-//! part    = "**" | piece { piece } .                  (* `*` not beside `*` *)
-//! piece   = "*" | letter | digit | "." | "_" | "-" .   (* the first is not one of the last three *)
-//! ```
+//! Patterns of names, and of texts. Their grammar stands with that of [queries](crate::query).
 //!
 //! `*` stands for any characters of a label, also none; `**` for any number of labels, also none. So `fs/**` is `fs` and all below it, `fs/*/**`
 //! only what is below. A pattern has at most [`PARTS_MAX`] parts and [`PATTERN_MAX`] characters. Several `**` in a row mean the same as one, and are

@@ -1,14 +1,10 @@
 //! Properties of a service: a small set of keys with values.
 //!
-//! ```text
-//! properties = "{" [ pair { "," pair } [ "," ] ] "}" .
-//! pair       = key ( ":" | "==" ) value .
-//! key        = letter { letter | digit | "." | "_" | "-" } .       (* letters a to z; not `and`, `or`, `not`, `true`, `false` *)
-//! value      = "true" | "false" | INTEGER | TEXT .
-//! INTEGER    = [ "-" ] digit { digit } .                           (* 64 bits with sign *)
-//! ```
+#![doc = "```text"]
+#![doc = include_str!("../grammar/properties.ebnf")]
+#![doc = "```"]
 //!
-//! [`TEXT`](crate::text) is a text between quotes. A key has at most [`KEY_MAX`] characters, a text [`TEXT_MAX`] bytes, a set [`KEYS_MAX`] keys.
+//! A key has at most [`KEY_MAX`] characters, a text [`TEXT_MAX`] bytes, a set [`KEYS_MAX`] keys.
 //! No key comes twice. Printed properties are a query too, which finds what has them.
 //!
 //! Barrelfish counterpart: the attributes of Octopus' records; those have floating-point numbers too.

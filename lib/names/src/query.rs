@@ -1,16 +1,11 @@
 //! Queries: which services are meant, by name and by properties.
 //!
-//! ```text
-//! query = [ pattern ] [ "{" [ expr ] "}" ] .
-//! expr  = or { "," or } [ "," ] .             (* all of them *)
-//! or    = and { "or" and } .
-//! and   = unary { "and" unary } .
-//! unary = "not" unary | "(" expr ")" | test .
-//! test  = key [ op value | "~" TEXT ] .
-//! op    = ":" | "==" | "!=" | "<" | "<=" | ">" | ">=" .
-//! ```
+#![doc = "```text"]
+#![doc = include_str!("../grammar/query.ebnf")]
+#![doc = "```"]
 //!
-//! [Patterns](crate::pattern) are of names; no pattern means `**`. [Keys and values](crate::properties) are those of properties. `:` is `==`.
+//! [Patterns](crate::pattern) are of names; no pattern means `**`. `first` is that of [names](crate::name), keys, values and texts are those of
+//! [properties](crate::properties). `:` is `==`.
 //!
 //! | Test | True if |
 //! |---|---|

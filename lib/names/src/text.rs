@@ -1,12 +1,7 @@
 //! Reading texts: the error that all parsers here give, and the words and signs of which properties and queries are made.
 //!
-//! ```text
-//! token = WORD | TEXT | sign .
-//! WORD  = wordchar { wordchar } .                       (* letters, digits, `.`, `_`, `-` *)
-//! TEXT  = "'" { char | escape } "'" | '"' { char | escape } '"' .
-//! escape= "\" ( "\" | "'" | '"' | "n" | "t" | "u{" HEX { HEX } "}" ) .
-//! sign  = "{" | "}" | "(" | ")" | "," | ":" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" .
-//! ```
+//! A token is a word (letters, digits, `.`, `_`, `-`), a text between quotes, or a sign of the grammars of
+//! [properties](crate::properties) and [queries](crate::query).
 //!
 //! White space (blank, tab, new line) may stand between tokens. No input makes a reader panic, and each looks at a character at most twice.
 

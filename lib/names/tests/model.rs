@@ -49,7 +49,7 @@ fn options() -> impl Strategy<Value = WatchOptions> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (client(), any::<bool>()).prop_map(|(client, admin)| Step::Join(client, admin)),
-        1 => client().prop_map(Step::Die),
+        2 => client().prop_map(Step::Die),
         3 => client().prop_map(Step::Heard),
         9 => (client(), name(), properties(), any::<bool>())
             .prop_map(|(client, name, set, replace)| Step::Register(client, name, set, replace)),
@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (client(), question(), options())
             .prop_map(|(client, question, options)| Step::Watch(client, question, options)),
         1 => (client(), 0..6_u64).prop_map(|(client, back)| Step::Cancel(client, back)),
-        2 => (client(), 0..4_usize).prop_map(|(client, limit)| Step::Take(client, limit)),
+        4 => (client(), 0..9_usize).prop_map(|(client, limit)| Step::Take(client, limit)),
         4 => (0..15_u64).prop_map(Step::Later),
     ]
 }
@@ -262,10 +262,16 @@ fn play(steps: Vec<Step>, pulse: Pulse) {
         world.play(step);
         world.check();
     }
-    // In the end everybody goes, and nothing is left.
+    // In the end everybody goes, watched by who comes later, and nothing is left.
+    for client in (0..5).map(Client) {
+        world.play(Step::Take(client, usize::MAX));
+    }
     for client in (0..5).map(Client) {
         world.play(Step::Die(client));
         world.check();
+        for other in (0..5).map(Client) {
+            world.play(Step::Take(other, usize::MAX));
+        }
     }
     assert!(world.engine.is_empty() && world.held.is_empty());
     assert_eq!(world.engine.next_deadline(), None);

@@ -80,7 +80,15 @@ pub fn ask() -> impl Strategy<Value = Ask> {
 }
 
 pub fn question() -> impl Strategy<Value = Question> {
-    (pattern(), prop::option::of(ask())).prop_map(|(pattern, ask)| Question { pattern, ask })
+    let everything = Question {
+        pattern: vec!["**".into()],
+        ask: None,
+    };
+    prop_oneof![
+        1 => Just(everything),
+        3 => (pattern(), prop::option::of(ask()))
+            .prop_map(|(pattern, ask)| Question { pattern, ask }),
+    ]
 }
 
 impl Question {
@@ -152,9 +160,11 @@ impl Ask {
 fn labels_match(pattern: &[String], labels: &[&str]) -> bool {
     match pattern.split_first() {
         None => labels.is_empty(),
-        Some((part, rest)) if part == "**" => {
-            (0..=labels.len()).any(|skip| labels_match(rest, &labels[skip..]))
-        }
+        Some((part, rest)) if part == "**" => (0..=labels.len()).any(|skip| {
+            labels
+                .get(skip..)
+                .is_some_and(|labels| labels_match(rest, labels))
+        }),
         Some((part, rest)) => labels.split_first().is_some_and(|(label, more)| {
             star(part.as_bytes(), label.as_bytes()) && labels_match(rest, more)
         }),
@@ -164,7 +174,11 @@ fn labels_match(pattern: &[String], labels: &[&str]) -> bool {
 pub fn star(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
-        Some((b'*', rest)) => (0..=text.len()).any(|skip| star(rest, &text[skip..])),
-        Some((byte, rest)) => text.first() == Some(byte) && star(rest, &text[1..]),
+        Some((b'*', rest)) => {
+            (0..=text.len()).any(|skip| text.get(skip..).is_some_and(|text| star(rest, text)))
+        }
+        Some((byte, rest)) => text
+            .split_first()
+            .is_some_and(|(first, more)| first == byte && star(rest, more)),
     }
 }
