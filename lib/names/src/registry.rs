@@ -13,9 +13,10 @@ use crate::query::Query;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Bound;
+use serde::{Deserialize, Serialize};
 
 /// A service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Record<H> {
     /// Its name.
     pub name: Name,
@@ -29,6 +30,20 @@ pub struct Record<H> {
     pub properties: Properties,
     /// How to reach it.
     pub handle: H,
+}
+
+impl<H> Record<H> {
+    /// The same with another handle: what a message can carry, such as `()` beside a capability.
+    pub fn with<T>(&self, handle: T) -> Record<T> {
+        Record {
+            name: self.name.clone(),
+            owner: self.owner,
+            pid: self.pid,
+            registration: self.registration,
+            properties: self.properties.clone(),
+            handle,
+        }
+    }
 }
 
 /// A part of an enumeration.

@@ -124,6 +124,15 @@ fn a_service_comes_changes_and_goes() {
 }
 
 #[test]
+fn what_is_known_of_a_service_goes_into_a_message() {
+    let mut engine = engine();
+    register(&mut engine, SERVER, "a/b").unwrap();
+    let record = engine.lookup(&name("a/b")).unwrap().with(());
+    let bytes = postcard::to_allocvec(&record).unwrap();
+    assert_eq!(postcard::from_bytes::<Record<()>>(&bytes), Ok(record));
+}
+
+#[test]
 fn who_may_take_a_name() {
     let mut engine = engine();
     let replace = RegisterOptions { replace: true };
@@ -153,6 +162,35 @@ fn who_may_take_a_name() {
     ];
     assert_eq!(actions(&mut engine), expected);
     assert_eq!(engine.lookup(&name("a")).unwrap().pid, Pid(13));
+}
+
+#[test]
+fn a_service_is_gone_for_those_whom_its_replacement_does_not_suit() {
+    let mut engine = engine();
+    let replace = RegisterOptions { replace: true };
+    let watch = engine
+        .watch(USER, query("{ speed > 1 }"), WatchOptions::ALL)
+        .unwrap();
+    let mut again = |text, handle| {
+        let done = engine.register(SERVER, name("a"), set(text), handle, replace);
+        let registration = done.unwrap();
+        (registration, engine.take_events(USER, 9).unwrap())
+    };
+    for (text, change) in [
+        ("{ speed: 2 }", Some(Change::Appeared)),
+        ("{ speed: 3 }", Some(Change::Appeared)),
+        ("{ speed: 1 }", Some(Change::Gone(Reason::Replaced))),
+        ("{ speed: 0 }", None),
+    ] {
+        let (registration, events) = again(text, 1);
+        let expected = change.map(|change| Event::Seen {
+            watch,
+            name: name("a"),
+            registration,
+            change,
+        });
+        assert_eq!(events, Vec::from_iter(expected), "{text}");
+    }
 }
 
 #[test]

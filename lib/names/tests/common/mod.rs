@@ -9,7 +9,11 @@ use std::fmt::Write as _;
 /// Names with few labels, so that they meet.
 pub fn name() -> impl Strategy<Value = Name> {
     let label = prop::sample::select(vec!["a", "b", "ab", "a-b", "a0"]);
-    prop::collection::vec(label, 1..4).prop_map(|labels| Name::parse(&labels.join("/")).unwrap())
+    let labels = prop_oneof![
+        2 => prop::sample::select(vec!["a", "b", "a/b"]).prop_map(String::from),
+        1 => prop::collection::vec(label, 1..4).prop_map(|labels| labels.join("/")),
+    ];
+    labels.prop_map(|name| Name::parse(&name).unwrap())
 }
 
 /// Any name.
