@@ -77,12 +77,12 @@ impl<C> Outbox<C> {
         Some(entry.header)
     }
 
-    /// Takes back the message of this call, or what is left of it. True if nothing of it was sent.
+    /// Takes back the message of this call, or what is left of it. False if all of it is out.
     pub(crate) fn recall(&mut self, call: CallId) -> bool {
         let Some(index) = self
             .queue
             .iter()
-            .position(|entry| entry.header.call == call && entry.header.kind != Kind::Cancel)
+            .position(|entry| entry.header.call == call)
         else {
             return false;
         };
@@ -94,15 +94,14 @@ impl<C> Outbox<C> {
                     body: Body::words([], None),
                     done: None,
                 };
-                false
             }
             _ => {
                 if let Some(entry) = self.queue.remove(index) {
                     self.bytes -= ENTRY_BYTES + entry.body.len();
                 }
-                true
             }
         }
+        true
     }
 
     /// Sends as much as the transport takes; `left` hears of each message that is out or was refused.

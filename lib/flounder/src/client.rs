@@ -1,0 +1,514 @@
+//! The client's side of a connection.
+//!
+//! * [`Connection`] is what all users of one connection share; a clone is another handle. The generated stubs hold one.
+//! * [`Binding`] is the future that makes it: it sends the interface's name and version and waits for the yes.
+//! * [`Call`] is the future of one call, or of one message without answer, which is done when the transport has it.
+//!
+//! A call does nothing until it is polled. Whoever is polled moves the whole connection on: sends what waits, receives what
+//! is there, and completes whichever calls it belongs to. One waiting task at a time watches the transport; who is done or
+//! gives up hands the watch to the next. If too much is under way, calls wait for room before they are sent.
+//!
+//! Dropping a call gives it up: if it was not sent it never is, if half of it was sent the rest is not, and if it was sent
+//! the server is told. When the connection is lost, every call ends with `FLOUNDER_ERR_CONNECTION_LOST` and the cause,
+//! those that are made later too. A message that breaks the protocol loses the connection.
+//!
+//! Barrelfish counterpart: the generated client stubs with their RPC tokens. There a binding has one call at a time.
+
+use crate::body::Body;
+use crate::calls::Calls;
+use crate::header::{CallId, Header, Kind};
+use crate::inbox::{Arrived, Inbox};
+use crate::limits::Limits;
+use crate::lock::{Guarded, Lock, Single};
+use crate::outbox::{self, Left, Outbox};
+use crate::transport::{Interest, Message, SendError, Transport};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use errors::{Error, ErrorCode, ResultExt};
+
+/// Messages that one poll receives before it lets others run.
+const BUDGET: usize = 64;
+
+struct Inner<T: Transport> {
+    transport: T,
+    limits: Limits,
+    outbox: Outbox<T::Cap>,
+    inbox: Inbox<T::Cap>,
+    calls: Calls<T::Cap>,
+    lost: Option<Error>,
+    /// Whom to wake as soon as the lock is free.
+    wake: Vec<Waker>,
+}
+
+impl<T: Transport> Inner<T> {
+    fn lose(&mut self, cause: Error) {
+        if self.lost.is_none() {
+            let error = cause.push(ErrorCode::FlounderConnectionLost);
+            self.lost = Some(error);
+            self.outbox = Outbox::new();
+            self.inbox.clear();
+            self.calls.fail_all(error, &mut self.wake);
+        }
+    }
+
+    fn flush(&mut self) {
+        let (calls, wake) = (&mut self.calls, &mut self.wake);
+        let done = self
+            .outbox
+            .flush(&mut self.transport, |header, left| match left {
+                Left::Sent if header.kind == Kind::OneWay => {
+                    let sent = calls.complete(header.call, Ok(Body::words([], None)));
+                    wake.extend(sent.ok().flatten());
+                }
+                Left::Refused(error) if header.kind != Kind::Cancel => {
+                    wake.extend(calls.complete(header.call, Err(error)).ok().flatten());
+                }
+                _ => {}
+            });
+        if let Err(error) = done {
+            self.lose(error);
+        }
+    }
+
+    /// One message of the server.
+    #[inline]
+    fn arrived(&mut self, message: Message<T::Cap>) -> Result<(), Error> {
+        let arrived = self
+            .inbox
+            .accept(message, &self.limits, |header| match header.kind {
+                Kind::Reply | Kind::Failed => Ok(()),
+                _ => Err(ErrorCode::FlounderRxInvalidMsgnum.into()),
+            })?;
+        if let Arrived::Whole(header, body) = arrived {
+            let result = match header.kind {
+                Kind::Failed => Err(failed(body)?),
+                _ => Ok(body),
+            };
+            let waker = self.calls.complete(header.call, result)?;
+            self.wake.extend(waker);
+        }
+        Ok(())
+    }
+
+    /// Sends what waits and receives what is there. False: there may be more.
+    fn pump(&mut self) -> bool {
+        if self.lost.is_some() {
+            return true;
+        }
+        self.flush();
+        self.tell_room();
+        for _ in 0..BUDGET {
+            let received = self.transport.receive();
+            match received.and_then(|message| message.map(|m| self.arrived(m)).transpose()) {
+                Ok(Some(())) => {}
+                Ok(None) => return true,
+                Err(error) => {
+                    self.lose(error);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether one more message may be queued.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.outbox.bytes() <= self.limits.queued_bytes
+    }
+
+    /// If there is room, tells one task that waits for it; when that has begun its call, the next is told.
+    #[inline]
+    fn tell_room(&mut self) {
+        if self.has_room() && self.calls.has_place() {
+            self.wake.extend(self.calls.room_for());
+        }
+    }
+
+    /// Begins a call and returns its number; `None` if there is no room. An error takes the body with it.
+    fn begin(
+        &mut self,
+        kind: Kind,
+        method: u16,
+        body: &mut Option<Body<T::Cap>>,
+    ) -> Result<Option<CallId>, Error> {
+        if let Some(error) = self.lost {
+            return Err(error);
+        }
+        if let Some(body) = body {
+            self.limits.check_send(body)?;
+        }
+        if !self.has_room() {
+            return Ok(None);
+        }
+        let Some(call) = self.calls.begin() else {
+            return Ok(None);
+        };
+        if let Some(body) = body.take() {
+            self.outbox.push(Header::new(kind, method, call), body);
+        }
+        Ok(Some(call))
+    }
+
+    /// The call is over; somebody else may use what it used.
+    fn ended(&mut self) {
+        self.tell_room();
+        self.pass_watch();
+    }
+
+    /// Gives the watch to a waiting call, or else to a task that waits for room.
+    fn pass_watch(&mut self) {
+        let interest = self.interest();
+        if let Some(waker) = self.calls.next_watcher() {
+            self.transport.watch(waker, interest);
+        }
+    }
+
+    fn interest(&self) -> Interest {
+        Interest {
+            receive: true,
+            send: !self.outbox.is_empty(),
+        }
+    }
+}
+
+/// The error in a `Failed` message.
+fn failed<C>(body: Body<C>) -> Result<Error, Error> {
+    let (words, _) = body.into_words::<1>(false)?;
+    let [raw] = words;
+    Error::from_raw(raw).ok_or_else(|| ErrorCode::FlounderRxInvalidMsgnum.into())
+}
+
+/// A connection to a server, see the [module](self).
+pub struct Connection<T: Transport, L: Lock = Single> {
+    inner: Arc<L::Of<Inner<T>>>,
+}
+
+impl<T: Transport, L: Lock> Clone for Connection<T, L> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<T: Transport, L: Lock> fmt::Debug for Connection<T, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl<T: Transport, L: Lock> Connection<T, L> {
+    /// Connects: asks the other side for the interface of this name and version, both as hashes.
+    pub fn bind(transport: T, limits: Limits, name: u64, version: u64) -> Binding<T, L> {
+        let inner = Inner {
+            transport,
+            limits,
+            outbox: Outbox::new(),
+            inbox: Inbox::new(),
+            calls: Calls::new(limits.calls),
+            lost: None,
+            wake: Vec::new(),
+        };
+        Binding {
+            connection: Some(Self {
+                inner: Arc::new(L::Of::new(inner)),
+            }),
+            state: State::New(Kind::Bind, 0, Some(Body::words([name, version], None))),
+        }
+    }
+
+    /// The error that the connection ended with, if it has ended.
+    pub fn lost(&self) -> Option<Error> {
+        self.with(|inner| inner.lost)
+    }
+
+    /// Ends the connection from this side; every call under way ends with this cause.
+    pub fn close(&self, cause: Error) {
+        self.with(|inner| inner.lose(cause));
+    }
+
+    /// Calls under way.
+    pub fn calls(&self) -> usize {
+        self.with(|inner| inner.calls.len())
+    }
+
+    /// A call with this body.
+    #[inline]
+    pub fn call<V>(
+        &self,
+        method: u16,
+        body: Result<Body<T::Cap>, Error>,
+        read: fn(Body<T::Cap>) -> Result<V, Error>,
+    ) -> Call<'_, T, L, V> {
+        self.start(Kind::Call, method, body, read)
+    }
+
+    /// A message without an answer.
+    #[inline]
+    pub fn one_way(
+        &self,
+        method: u16,
+        body: Result<Body<T::Cap>, Error>,
+    ) -> Call<'_, T, L, ()> {
+        self.start(Kind::OneWay, method, body, |_| Ok(()))
+    }
+
+    #[inline]
+    fn start<V>(
+        &self,
+        kind: Kind,
+        method: u16,
+        body: Result<Body<T::Cap>, Error>,
+        read: fn(Body<T::Cap>) -> Result<V, Error>,
+    ) -> Call<'_, T, L, V> {
+        let state = match body {
+            Ok(body) => State::New(kind, method, Some(body)),
+            Err(error) => State::Failed(error),
+        };
+        Call {
+            connection: self,
+            state,
+            read,
+        }
+    }
+
+    /// Uses the connection, then wakes who is to be woken.
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut Inner<T>) -> R) -> R {
+        let (result, wake) = self.inner.with(|inner| {
+            let result = f(inner);
+            let wake = match inner.wake.is_empty() {
+                true => None,
+                false => Some(core::mem::take(&mut inner.wake)),
+            };
+            (result, wake)
+        });
+        wake.into_iter().flatten().for_each(Waker::wake);
+        result
+    }
+
+    fn poll(
+        &self,
+        state: &mut State<T::Cap>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Body<T::Cap>, Error>> {
+        let polled = self.with(|inner| {
+            if let State::New(kind, method, body) = state {
+                match inner.begin(*kind, *method, body) {
+                    Ok(Some(call)) => *state = State::Sent(call),
+                    Ok(None) => {
+                        inner.pump();
+                        // The pump may have made room, or lost the connection.
+                        match inner.begin(*kind, *method, body) {
+                            Ok(Some(call)) => *state = State::Sent(call),
+                            Ok(None) => {
+                                inner.calls.wait_for_room(cx.waker());
+                                inner.pass_watch();
+                                return Poll::Pending;
+                            }
+                            Err(error) => return Poll::Ready(Err(error)),
+                        }
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            match state {
+                State::Sent(call) => inner.poll_sent(*call, cx),
+                State::Failed(error) => Poll::Ready(Err(*error)),
+                State::New(..) | State::Over => {
+                    Poll::Ready(Err(ErrorCode::FlounderInvalidState.into()))
+                }
+            }
+        });
+        if polled.is_ready() {
+            *state = State::Over;
+        }
+        polled
+    }
+
+    /// Gives a call up.
+    fn give_up(&self, state: &State<T::Cap>) {
+        let State::Sent(call) = *state else {
+            // It may have been told that there is room.
+            return self.with(Inner::tell_room);
+        };
+        self.with(|inner| {
+            if inner.lost.is_none() && !inner.calls.is_done(call) {
+                if !inner.outbox.recall(call) {
+                    inner
+                        .outbox
+                        .push(Header::new(Kind::Cancel, 0, call), Body::words([], None));
+                }
+                inner.flush();
+            }
+            inner.calls.end(call);
+            inner.ended();
+        });
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    fn poll_sent(
+        &mut self,
+        call: CallId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Body<T::Cap>, Error>> {
+        self.calls.awake(call);
+        let empty = self.pump();
+        if let Some(result) = self.calls.take(call) {
+            self.ended();
+            return Poll::Ready(result);
+        }
+        self.calls.wait(call, cx.waker());
+        match empty {
+            true => {
+                let interest = self.interest();
+                self.transport.watch(cx.waker(), interest);
+            }
+            false => self.wake.push(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+#[derive(Debug)]
+enum State<C> {
+    New(Kind, u16, Option<Body<C>>),
+    Sent(CallId),
+    Failed(Error),
+    Over,
+}
+
+/// One call under way, see the [module](self).
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<'a, T: Transport, L: Lock, V> {
+    connection: &'a Connection<T, L>,
+    state: State<T::Cap>,
+    read: fn(Body<T::Cap>) -> Result<V, Error>,
+}
+
+impl<T: Transport, L: Lock, V> fmt::Debug for Call<'_, T, L, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Call")
+    }
+}
+
+// Nothing in a call is pinned.
+impl<T: Transport, L: Lock, V> Unpin for Call<'_, T, L, V> {}
+
+impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
+    /// Tries to finish the call at once, without a waker or a queue: by the transport's fast path, if it has one and nothing
+    /// else is under way. `None`: not yet; await the call. This is what blocking wrappers try first.
+    #[inline]
+    pub fn now(&mut self) -> Option<Result<V, Error>> {
+        let State::New(kind, method, body) = &mut self.state else {
+            return None;
+        };
+        let (kind, method) = (*kind, *method);
+        let (state, result) = self.connection.with(|inner| {
+            let alone = inner.calls.len() == 0 && inner.outbox.is_empty() && inner.lost.is_none();
+            let slot = body.as_mut()?;
+            if !alone || !outbox::fits::<T>(slot) || inner.limits.check_send(slot).is_err() {
+                return None;
+            }
+            let call = inner.calls.begin()?;
+            let header = Header::new(kind, method, call);
+            let cap = slot.caps.take();
+            let transport = &mut inner.transport;
+            let sent = outbox::with_words(header, slot, |words| match kind {
+                Kind::OneWay => transport.send(words, cap).map(|()| None),
+                _ => transport.exchange(words, cap),
+            });
+            match outbox::restore(sent, &mut slot.caps) {
+                Ok(None) if kind == Kind::OneWay => {
+                    inner.calls.end(call);
+                    return Some((State::Over, Some(Ok(Body::words([], None)))));
+                }
+                Ok(None) => return Some((State::Sent(call), None)),
+                Ok(Some(message)) => {
+                    // The usual answer is one message, to this call.
+                    if let Err(error) = inner.arrived(message) {
+                        inner.lose(error);
+                    }
+                }
+                Err(SendError::Full(_)) => {
+                    inner.calls.end(call);
+                    return None;
+                }
+                Err(SendError::Lost(error)) => inner.lose(error),
+                Err(SendError::Refused(error)) => {
+                    inner.calls.end(call);
+                    return Some((State::Over, Some(Err(error))));
+                }
+            }
+            Some(match inner.calls.take(call) {
+                Some(result) => (State::Over, Some(result)),
+                None => (State::Sent(call), None),
+            })
+        })?;
+        self.state = state;
+        result.map(|result| result.and_then(self.read))
+    }
+}
+
+impl<T: Transport, L: Lock, V> Future for Call<'_, T, L, V> {
+    type Output = Result<V, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let polled = this.connection.poll(&mut this.state, cx);
+        polled.map(|result| result.and_then(this.read))
+    }
+}
+
+impl<T: Transport, L: Lock, V> Drop for Call<'_, T, L, V> {
+    #[inline]
+    fn drop(&mut self) {
+        if let State::Sent(_) | State::New(..) = self.state {
+            self.connection.give_up(&self.state);
+        }
+    }
+}
+
+/// A connection being made. Ends with `FLOUNDER_ERR_BIND` and the cause: `FLOUNDER_ERR_INTERFACE`, `FLOUNDER_ERR_VERSION`, or
+/// the connection is lost.
+#[must_use = "a binding does nothing until it is awaited"]
+pub struct Binding<T: Transport, L: Lock = Single> {
+    connection: Option<Connection<T, L>>,
+    state: State<T::Cap>,
+}
+
+impl<T: Transport, L: Lock> fmt::Debug for Binding<T, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Binding")
+    }
+}
+
+impl<T: Transport, L: Lock> Unpin for Binding<T, L> {}
+
+impl<T: Transport, L: Lock> Future for Binding<T, L> {
+    type Output = Result<Connection<T, L>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(connection) = &this.connection else {
+            return Poll::Ready(Err(ErrorCode::FlounderInvalidState.into()));
+        };
+        let polled = connection.poll(&mut this.state, cx);
+        let result = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(result) => result.and_then(|body| body.into_words::<0>(false)),
+        };
+        let connection = this.connection.take();
+        Poll::Ready(match (result, connection) {
+            (Ok(_), Some(connection)) => Ok(connection),
+            (Err(error), _) => Err(error).push_err(ErrorCode::FlounderBind),
+            (Ok(_), None) => Err(ErrorCode::FlounderInvalidState.into()),
+        })
+    }
+}
