@@ -115,7 +115,7 @@ fn client(interface: &Interface) -> TokenStream {
             Kind::Call | Kind::Later => {
                 let value = value_of(method);
                 let read = read(&method.outputs, &value);
-                quote!(self.connection.call(#number, #body, |body| { #read }))
+                quote!(self.connection.call(#number, #body, |flounder_body| { #read }))
             }
         };
         quote! {
@@ -209,7 +209,7 @@ fn server(interface: &Interface) -> TokenStream {
     });
     let later = interface.methods.iter().any(|method| method.kind == Kind::Later);
     let cancelled = match later {
-        true => quote!(#name::cancelled(&mut self.0, caller)),
+        true => quote!(<FlounderS as #name #generics>::cancelled(&mut self.0, caller)),
         false => quote!(let _ = caller),
     };
     quote! {
@@ -227,12 +227,12 @@ fn server(interface: &Interface) -> TokenStream {
             #[inline]
             fn dispatch(
                 &mut self,
-                caller: ::flounder::Caller,
+                flounder_caller: ::flounder::Caller,
                 method: u16,
                 one_way: bool,
-                body: ::flounder::Body<#cap>,
+                flounder_body: ::flounder::Body<#cap>,
             ) -> ::core::result::Result<::flounder::server::Outcome<#cap>, ::flounder::errors::Error> {
-                let _ = caller;
+                let _ = flounder_caller;
                 match (method, one_way) {
                     #(#arms)*
                     _ => ::core::result::Result::Err(
@@ -251,12 +251,13 @@ fn server(interface: &Interface) -> TokenStream {
 /// Reads the arguments, calls the implementation, and makes the outcome.
 fn run(interface: &Interface, method: &Method) -> TokenStream {
     let (name, trait_name, result) = (&method.name, &interface.name, &method.result);
+    let generics = generics(interface);
     let names: Vec<&Ident> = method.inputs.iter().map(|value| &value.name).collect();
     let then = match method.kind {
-        Kind::OneWay => quote!(#trait_name::#name(&mut self.0, #(#names),*);),
+        Kind::OneWay => quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*);),
         Kind::Call => {
             let cap = cap(interface);
-            let take = take_apart(method, &quote!(#trait_name::#name(&mut self.0, #(#names),*)?));
+            let take = take_apart(method, &quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*)?));
             let body = write(&method.outputs, &quote!(#cap));
             quote! {
                 #take
@@ -268,14 +269,14 @@ fn run(interface: &Interface, method: &Method) -> TokenStream {
                 .cap
                 .as_ref()
                 .map_or_else(|| quote!(::core::convert::Infallible), |cap| quote!(#cap));
-            let take = take_apart(method, &quote!(value));
+            let take = take_apart(method, &quote!(flounder_value));
             let body = write(&method.outputs, &cap);
             quote! {
-                let answer = ::flounder::Answer::new(caller, |value: #result| {
+                let flounder_answer = ::flounder::Answer::new(flounder_caller, |flounder_value: #result| {
                     #take
                     #body
                 });
-                #trait_name::#name(&mut self.0, #(#names,)* answer);
+                <FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names,)* flounder_answer);
                 ::core::result::Result::Ok(::flounder::server::Outcome::Later)
             }
         }
@@ -321,19 +322,19 @@ fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
         };
     }
     let puts = values.iter().map(|Value { name, form, .. }| match form {
-        Form::Slice => quote!(writer.put_bytes(#name)?;),
-        Form::Bytes => quote!(writer.put_bytes(&#name)?;),
-        Form::Text => quote!(writer.put(#name)?;),
-        Form::Word | Form::Serde => quote!(writer.put(&#name)?;),
-        Form::Cap => quote!(writer.put_cap(#name);),
-        Form::CapOption => quote!(writer.put_cap_option(#name)?;),
-        Form::Caps => quote!(writer.put_caps(#name)?;),
+        Form::Slice => quote!(flounder_writer.put_bytes(#name)?;),
+        Form::Bytes => quote!(flounder_writer.put_bytes(&#name)?;),
+        Form::Text => quote!(flounder_writer.put(#name)?;),
+        Form::Word | Form::Serde => quote!(flounder_writer.put(&#name)?;),
+        Form::Cap => quote!(flounder_writer.put_cap(#name);),
+        Form::CapOption => quote!(flounder_writer.put_cap_option(#name)?;),
+        Form::Caps => quote!(flounder_writer.put_caps(#name)?;),
     });
     quote! {
         (|| -> ::core::result::Result<::flounder::Body<#cap>, ::flounder::errors::Error> {
-            let mut writer = ::flounder::codec::Writer::new();
+            let mut flounder_writer = ::flounder::codec::Writer::new();
             #(#puts)*
-            ::core::result::Result::Ok(writer.finish())
+            ::core::result::Result::Ok(flounder_writer.finish())
         })()
     }
 }
@@ -357,25 +358,25 @@ fn read(values: &[Value], then: &TokenStream) -> TokenStream {
             None => (false, quote!(let _ = flounder_cap;)),
         };
         return quote! {
-            let ([#(#names),*], flounder_cap) = body.into_words::<#count>(#with_cap)?;
+            let ([#(#names),*], flounder_cap) = flounder_body.into_words::<#count>(#with_cap)?;
             #(#from)*
             #cap
             #then
         };
     }
     let gets = values.iter().map(|Value { name, ty, form }| match form {
-        Form::Slice => quote!(let #name = reader.get_bytes()?;),
-        Form::Bytes => quote!(let #name = reader.get_vec()?;),
-        Form::Text | Form::Word | Form::Serde => quote!(let #name = reader.get::<#ty>()?;),
-        Form::Cap => quote!(let #name = reader.get_cap()?;),
-        Form::CapOption => quote!(let #name = reader.get_cap_option()?;),
-        Form::Caps => quote!(let #name = reader.get_caps()?;),
+        Form::Slice => quote!(let #name = flounder_reader.get_bytes()?;),
+        Form::Bytes => quote!(let #name = flounder_reader.get_vec()?;),
+        Form::Text | Form::Word | Form::Serde => quote!(let #name = flounder_reader.get::<#ty>()?;),
+        Form::Cap => quote!(let #name = flounder_reader.get_cap()?;),
+        Form::CapOption => quote!(let #name = flounder_reader.get_cap_option()?;),
+        Form::Caps => quote!(let #name = flounder_reader.get_caps()?;),
     });
     quote! {
-        let mut buffer = ::flounder::codec::Buffer::new(body);
-        let mut reader = buffer.read();
+        let mut flounder_buffer = ::flounder::codec::Buffer::new(flounder_body);
+        let mut flounder_reader = flounder_buffer.read();
         #(#gets)*
-        reader.end()?;
+        flounder_reader.end()?;
         #then
     }
 }

@@ -1,6 +1,6 @@
 //! The trait, checked.
 
-use crate::value::{Form, Value, form};
+use crate::value::{Value, form};
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::parse::{Parse, ParseStream};
@@ -309,7 +309,6 @@ fn results(
             ty: part.clone(),
         });
     }
-    debug_assert!(outputs.iter().all(|value| value.form != Form::Text));
     Ok((value.clone(), outputs, tuple))
 }
 

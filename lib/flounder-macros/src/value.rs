@@ -32,7 +32,7 @@ pub enum Form {
 }
 
 /// A parameter or a part of a result.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Value {
     pub name: Ident,
     pub ty: Type,

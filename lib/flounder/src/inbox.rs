@@ -8,7 +8,7 @@
 //! another call, or a new message within another).
 
 use crate::body::{Body, Caps, Data, WORD};
-use crate::header::{CallId, Header, Kind};
+use crate::header::{Header, Kind};
 use crate::limits::Limits;
 use crate::transport::Message;
 use alloc::vec::Vec;
@@ -32,9 +32,8 @@ pub(crate) struct Inbox<C> {
 #[derive(Debug)]
 pub(crate) enum Arrived<C> {
     Whole(Header, Body<C>),
+    /// Nothing yet: a part of a message, or the end of one that will not be finished.
     Partly,
-    /// The message of this call was begun and will not be finished.
-    Aborted(CallId),
 }
 
 impl<C> Inbox<C> {
@@ -92,7 +91,7 @@ impl<C> Inbox<C> {
             Some(partial)
                 if header.kind == Kind::Abort && partial.header.call == header.call =>
             {
-                return Ok(Arrived::Aborted(partial.header.call));
+                return Ok(Arrived::Partly);
             }
             Some(partial) if header.kind == Kind::Part && partial.header.call == header.call => {
                 (partial, 1)
