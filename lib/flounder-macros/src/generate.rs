@@ -41,15 +41,12 @@ fn service_trait(interface: &Interface) -> TokenStream {
             attributes,
             name,
             result,
+            output,
             ..
         } = method;
         let inputs = method.inputs.iter().map(|Value { name, ty, .. }| quote!(#name: #ty));
         let (more, output) = match method.kind {
-            Kind::Call => (
-                quote!(),
-                quote!(-> ::core::result::Result<#result, ::flounder::errors::Error>),
-            ),
-            Kind::OneWay => (quote!(), quote!()),
+            Kind::Call | Kind::OneWay => (quote!(), quote!(#output)),
             Kind::Later => {
                 let cap = interface.cap.as_ref().map(|cap| quote!(, #cap));
                 (quote!(answer: ::flounder::Answer<#result #cap>), quote!())

@@ -48,7 +48,9 @@ pub struct Method {
     pub name: Ident,
     pub kind: Kind,
     pub inputs: Vec<Value>,
-    /// The whole result type, `()` for one-way methods.
+    /// The result as it is written.
+    pub output: ReturnType,
+    /// The value in the result, `()` for one-way methods.
     pub result: Type,
     pub outputs: Vec<Value>,
     /// Whether the result is a tuple of the outputs.
@@ -232,6 +234,7 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
         name,
         kind,
         inputs,
+        output: signature.output.clone(),
         result,
         outputs,
         tuple,

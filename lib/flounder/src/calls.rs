@@ -7,7 +7,7 @@
 
 use crate::body::Body;
 use crate::header::CallId;
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::task::Waker;
 use errors::{Error, ErrorCode};
@@ -31,8 +31,10 @@ pub(crate) struct Calls<C> {
     places: Vec<Place<C>>,
     free: Vec<usize>,
     most: usize,
-    /// Tasks that wait for a place, or for room in the queue.
-    room: VecDeque<Waker>,
+    /// Tasks that wait for a place, or for room in the queue, by their tickets. Who was told has no entry, and tells the
+    /// next when it has begun or given up.
+    room: BTreeMap<u64, Waker>,
+    tickets: u64,
     /// The place whose waker the transport has.
     watcher: usize,
 }
@@ -43,7 +45,8 @@ impl<C> Calls<C> {
             places: Vec::new(),
             free: Vec::new(),
             most: most.clamp(1, CallId::CALLS_MAX),
-            room: VecDeque::new(),
+            room: BTreeMap::new(),
+            tickets: 0,
             watcher: 0,
         }
     }
@@ -118,7 +121,7 @@ impl<C> Calls<C> {
                 place.state = State::Done(Err(error));
             }
         }
-        wake.extend(self.room.drain(..));
+        wake.extend(core::mem::take(&mut self.room).into_values());
     }
 
     /// The result of a call, if it is there; the place is free then.
@@ -192,20 +195,30 @@ impl<C> Calls<C> {
                     _ => None,
                 }
             }
-            None => self.room.front(),
+            None => self.room.first_key_value().map(|(_, waker)| waker),
         }
     }
 
-    /// Waits for room.
-    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
-        if !self.room.iter().any(|other| other.will_wake(waker)) {
-            self.room.push_back(waker.clone());
+    /// Waits for room, at the place in the line that the ticket says.
+    pub(crate) fn wait_for_room(&mut self, ticket: &mut Option<u64>, waker: &Waker) {
+        let ticket = *ticket.get_or_insert_with(|| {
+            self.tickets += 1;
+            self.tickets
+        });
+        self.room.insert(ticket, waker.clone());
+    }
+
+    /// Leaves the line.
+    #[inline]
+    pub(crate) fn leave_line(&mut self, ticket: Option<u64>) {
+        if let Some(ticket) = ticket {
+            self.room.remove(&ticket);
         }
     }
 
     /// A task to tell that there is room.
     #[inline]
     pub(crate) fn room_for(&mut self) -> Option<Waker> {
-        self.room.pop_front()
+        self.room.pop_first().map(|(_, waker)| waker)
     }
 }

@@ -129,17 +129,12 @@ impl<T: Transport> Inner<T> {
         }
     }
 
-    /// Begins a call and returns its number; `None` if there is no room. An error takes the body with it.
-    fn begin(
-        &mut self,
-        kind: Kind,
-        method: u16,
-        body: &mut Option<Body<T::Cap>>,
-    ) -> Result<Option<CallId>, Error> {
+    /// Begins a call and returns its number; `None` if there is no room.
+    fn begin(&mut self, new: &mut New<T::Cap>) -> Result<Option<CallId>, Error> {
         if let Some(error) = self.lost {
             return Err(error);
         }
-        if let Some(body) = body {
+        if let Some(body) = &new.body {
             self.limits.check_send(body)?;
         }
         if !self.has_room() {
@@ -148,8 +143,9 @@ impl<T: Transport> Inner<T> {
         let Some(call) = self.calls.begin() else {
             return Ok(None);
         };
-        if let Some(body) = body.take() {
-            self.outbox.push(Header::new(kind, method, call), body);
+        if let Some(body) = new.body.take() {
+            self.outbox
+                .push(Header::new(new.kind, new.method, call), body);
         }
         Ok(Some(call))
     }
@@ -218,7 +214,11 @@ impl<T: Transport, L: Lock> Connection<T, L> {
             connection: Some(Self {
                 inner: Arc::new(L::Of::new(inner)),
             }),
-            state: State::New(Kind::Bind, 0, Some(Body::words([name, version], None))),
+            state: State::New(New::new(
+                Kind::Bind,
+                0,
+                Body::words([name, version], None),
+            )),
         }
     }
 
@@ -267,7 +267,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         read: fn(Body<T::Cap>) -> Result<V, Error>,
     ) -> Call<'_, T, L, V> {
         let state = match body {
-            Ok(body) => State::New(kind, method, Some(body)),
+            Ok(body) => State::New(New::new(kind, method, body)),
             Err(error) => State::Failed(error),
         };
         Call {
@@ -298,29 +298,34 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Body<T::Cap>, Error>> {
         let polled = self.with(|inner| {
-            if let State::New(kind, method, body) = state {
-                match inner.begin(*kind, *method, body) {
-                    Ok(Some(call)) => *state = State::Sent(call),
-                    Ok(None) => {
-                        inner.pump();
-                        // The pump may have made room, or lost the connection.
-                        match inner.begin(*kind, *method, body) {
-                            Ok(Some(call)) => *state = State::Sent(call),
-                            Ok(None) => {
-                                inner.calls.wait_for_room(cx.waker());
-                                inner.pass_watch();
-                                return Poll::Pending;
-                            }
-                            Err(error) => return Poll::Ready(Err(error)),
-                        }
+            if let State::New(new) = state {
+                let mut begun = inner.begin(new);
+                if let Ok(None) = begun {
+                    // The pump may make room, or lose the connection.
+                    inner.pump();
+                    begun = inner.begin(new);
+                }
+                match begun {
+                    Ok(Some(call)) => {
+                        inner.calls.leave_line(new.ticket);
+                        *state = State::Sent(call);
                     }
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Ok(None) => {
+                        inner.calls.wait_for_room(&mut new.ticket, cx.waker());
+                        inner.pass_watch();
+                        return Poll::Pending;
+                    }
+                    Err(error) => {
+                        inner.calls.leave_line(new.ticket);
+                        inner.tell_room();
+                        return Poll::Ready(Err(error));
+                    }
                 }
             }
             match state {
                 State::Sent(call) => inner.poll_sent(*call, cx),
                 State::Failed(error) => Poll::Ready(Err(*error)),
-                State::New(..) | State::Over => {
+                State::New(_) | State::Over => {
                     Poll::Ready(Err(ErrorCode::FlounderInvalidState.into()))
                 }
             }
@@ -333,9 +338,17 @@ impl<T: Transport, L: Lock> Connection<T, L> {
 
     /// Gives a call up.
     fn give_up(&self, state: &State<T::Cap>) {
-        let State::Sent(call) = *state else {
+        let call = match state {
+            State::Sent(call) => *call,
             // It may have been told that there is room.
-            return self.with(Inner::tell_room);
+            State::New(new) if new.ticket.is_some() => {
+                return self.with(|inner| {
+                    inner.calls.leave_line(new.ticket);
+                    inner.tell_room();
+                    inner.pass_watch();
+                });
+            }
+            _ => return,
         };
         self.with(|inner| {
             if inner.lost.is_none() && !inner.calls.is_done(call) {
@@ -376,9 +389,31 @@ impl<T: Transport> Inner<T> {
     }
 }
 
+/// A call that is not sent.
+#[derive(Debug)]
+struct New<C> {
+    kind: Kind,
+    method: u16,
+    body: Option<Body<C>>,
+    /// The place in the line of those that wait for room.
+    ticket: Option<u64>,
+}
+
+impl<C> New<C> {
+    #[inline]
+    fn new(kind: Kind, method: u16, body: Body<C>) -> Self {
+        Self {
+            kind,
+            method,
+            body: Some(body),
+            ticket: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State<C> {
-    New(Kind, u16, Option<Body<C>>),
+    New(New<C>),
     Sent(CallId),
     Failed(Error),
     Over,
@@ -406,13 +441,13 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
     /// else is under way. `None`: not yet; await the call. This is what blocking wrappers try first.
     #[inline]
     pub fn now(&mut self) -> Option<Result<V, Error>> {
-        let State::New(kind, method, body) = &mut self.state else {
+        let State::New(new) = &mut self.state else {
             return None;
         };
-        let (kind, method) = (*kind, *method);
+        let (kind, method) = (new.kind, new.method);
         let (state, result) = self.connection.with(|inner| {
-            let alone = inner.calls.len() == 0 && inner.outbox.is_empty() && inner.lost.is_none();
-            let slot = body.as_mut()?;
+            let alone = new.ticket.is_none() && inner.calls.len() == 0 && inner.outbox.is_empty() && inner.lost.is_none();
+            let slot = new.body.as_mut()?;
             if !alone || !outbox::fits::<T>(slot) || inner.limits.check_send(slot).is_err() {
                 return None;
             }
@@ -469,7 +504,7 @@ impl<T: Transport, L: Lock, V> Future for Call<'_, T, L, V> {
 impl<T: Transport, L: Lock, V> Drop for Call<'_, T, L, V> {
     #[inline]
     fn drop(&mut self) {
-        if let State::Sent(_) | State::New(..) = self.state {
+        if let State::Sent(_) | State::New(New { ticket: Some(_), .. }) = self.state {
             self.connection.give_up(&self.state);
         }
     }

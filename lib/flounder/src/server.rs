@@ -167,6 +167,8 @@ pub struct Server<T: Transport> {
     inbox: Inbox<T::Cap>,
     outbox: Outbox<T::Cap>,
     open: BTreeSet<CallId>,
+    /// Who watched last.
+    waker: Option<Waker>,
 }
 
 impl<T: Transport> fmt::Debug for Server<T> {
@@ -192,6 +194,7 @@ impl<T: Transport> Server<T> {
             inbox: Inbox::new(),
             outbox: Outbox::new(),
             open: BTreeSet::new(),
+            waker: None,
         }
     }
 
@@ -348,16 +351,30 @@ impl<T: Transport> Server<T> {
             return Ok(());
         }
         let sent = self.send(answer.caller.call, answer.outcome);
-        sent.map_err(|error| self.lose(error))
+        sent.map_err(|error| self.lose(error))?;
+        // Who watches may do so for messages only, and now something waits for room.
+        if let (false, Some(waker)) = (self.outbox.is_empty(), &self.waker) {
+            let interest = self.interest();
+            self.transport.watch(waker, interest);
+        }
+        Ok(())
     }
 
     /// Wakes this task when there is something for [`poll`](Self::poll) to do.
     pub fn watch(&mut self, waker: &Waker) {
-        let interest = Interest {
+        match &mut self.waker {
+            Some(old) => old.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+        let interest = self.interest();
+        self.transport.watch(waker, interest);
+    }
+
+    fn interest(&self) -> Interest {
+        Interest {
             receive: self.has_room(),
             send: !self.outbox.is_empty(),
-        };
-        self.transport.watch(waker, interest);
+        }
     }
 
     /// Bytes of answers that the client has not taken yet.

@@ -1,0 +1,144 @@
+//! The connection is lost at every step: each call ends once, with its answer or with the loss, and nothing is kept.
+
+#[cfg(test)]
+mod common;
+
+#[cfg(test)]
+mod tests {
+    use crate::common::*;
+    use errors::{Error, ErrorCode};
+    use flounder::{Limits, Transport};
+    use std::rc::Rc;
+
+    type Outcome = Result<u64, Error>;
+
+    /// Runs eight calls of all kinds at once; returns their results and how many operations there were.
+    fn run(broken_at: Option<u64>, limits: Limits) -> (Vec<Outcome>, u64) {
+        let (end, server, faults) = lmp();
+        let made = Caps::default();
+        let book = shared(server, limits);
+        let mut tasks = Tasks::default();
+        let served = tasks.spawn(serve(book.clone()));
+        faults.left.set(broken_at);
+        let bound = tasks.spawn(TrialClient::<Lmp>::bind(end, limits));
+        tasks.run(|_| 0);
+        let mut outcomes = Vec::new();
+        match bound.take().expect("the bind did not end") {
+            Err(error) => outcomes.push(Err(error)),
+            Ok(client) => {
+                let client = Rc::new(client);
+                let caps = made.clone();
+                let mut results = Vec::new();
+                for number in 0..8_u64 {
+                    let (client, caps) = (client.clone(), caps.clone());
+                    results.push(tasks.spawn(async move {
+                        match number % 5 {
+                            0 => client.add(number, 1).await,
+                            1 => client.bytes(&[3; 500]).await.map(|bytes| bytes.len() as u64),
+                            2 => client.note_bytes(&[4; 90], caps.make(2)).await.map(|()| 7),
+                            3 => client.wait(number).await.map(|(number, _)| number),
+                            _ => {
+                                let many = vec![caps.make(1), caps.make(2), caps.make(3)];
+                                let got = client.caps(caps.make(4), None, many, "text").await;
+                                got.map(|(many, ..)| many.len() as u64)
+                            }
+                        }
+                    }));
+                }
+                tasks.run(|_| 0);
+                let waiting = std::mem::take(&mut book.borrow_mut().1.0.waiting);
+                for (number, answer) in waiting {
+                    let finished = answer.finish(Ok((number, Some(made.make(9)))));
+                    let _ = book.borrow_mut().0.finish(finished);
+                    tasks.run(|_| 0);
+                }
+                for (number, result) in results.iter().enumerate() {
+                    let result = result.take();
+                    outcomes.push(result.unwrap_or_else(|| {
+                        panic!("call {number} did not end, broken at {broken_at:?}")
+                    }));
+                }
+                if let Some(error) = client.connection().lost() {
+                    assert!(error.contains(ErrorCode::FlounderConnectionLost));
+                }
+                assert_eq!(client.connection().calls(), 0);
+            }
+        }
+        let operations = faults.operations.get();
+        faults.cut();
+        tasks.run(|_| 0);
+        assert!(served.take().is_some(), "the server did not see the loss");
+        drop((tasks, book));
+        assert_eq!(made.alive(), 0, "broken at {broken_at:?}");
+        (outcomes, operations)
+    }
+
+    #[test]
+    fn every_call_ends_wherever_the_connection_breaks() {
+        for limits in [wide(), Limits { calls: 2, queued_bytes: 100, ..wide() }] {
+            let (whole, operations) = run(None, limits);
+            let expected = [1, 500, 7, 3, 3, 6, 500, 7].map(Ok);
+            assert_eq!(whole, expected);
+            assert!(operations > 50);
+            for at in 0..operations {
+                let (outcomes, _) = run(Some(at), limits);
+                for (outcome, expected) in outcomes.iter().zip(&whole) {
+                    match outcome {
+                        Ok(_) => assert_eq!(outcome, expected),
+                        Err(error) => {
+                            assert!(error.contains(ErrorCode::FlounderConnectionLost));
+                            assert!(error.contains(ErrorCode::SysLmpNoTarget));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_after_the_loss_end_with_it_at_once() {
+        let (end, server, _) = lmp();
+        let (mine, theirs) = (Rc::new(std::cell::Cell::new(0)), shared(server, wide()));
+        let count = mine.clone();
+        let mut tasks = Tasks::default();
+        tasks.spawn(serve(theirs));
+        tasks.spawn(async move {
+            let client = TrialClient::<Lmp>::bind(end, wide()).await.unwrap();
+            client.connection().close(ErrorCode::FlounderInvalidState.into());
+            for _ in 0..3 {
+                let error = client.add(1, 2).await.unwrap_err();
+                assert_eq!(error.code(), ErrorCode::FlounderConnectionLost);
+                count.set(count.get() + 1);
+            }
+        });
+        tasks.run(|_| 0);
+        assert_eq!(mine.get(), 3);
+    }
+
+    #[test]
+    fn half_sent_messages_are_aborted_when_their_call_is_given_up() {
+        let (end, mut server, _) = lmp();
+        let mut tasks = Tasks::default();
+        let bound = tasks.spawn(TrialClient::<Lmp>::bind(end, wide()));
+        tasks.run(|_| 0);
+        server.receive().unwrap();
+        server.send(&[4], None).unwrap();
+        tasks.run(|_| 0);
+        let client = bound.take().unwrap().unwrap();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut large = Box::pin(client.bytes(&[1; 1000]));
+        let mut small = Box::pin(client.nothing());
+        assert!(large.as_mut().poll(&mut cx).is_pending());
+        assert!(small.as_mut().poll(&mut cx).is_pending());
+        drop(large);
+        let mut kinds = Vec::new();
+        for _ in 0..10 {
+            while let Some(message) = server.receive().unwrap() {
+                kinds.push(message.words()[0] & 0xf);
+            }
+            assert!(small.as_mut().poll(&mut cx).is_pending());
+        }
+        // Two fragments were in the buffer, the other 16 never come; then the other call.
+        assert_eq!(kinds, [2, 6, 7, 2]);
+    }
+}
