@@ -2,9 +2,10 @@
 
 use crate::parse::{Interface, Kind, Method};
 use crate::value::{Form, Value, fast};
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::Ident;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, Type};
 
 /// The trait, the client, the server.
 pub fn generate(interface: &Interface) -> TokenStream {
@@ -25,7 +26,10 @@ fn cap(interface: &Interface) -> Ident {
 }
 
 fn generics(interface: &Interface) -> TokenStream {
-    interface.cap.as_ref().map_or_else(TokenStream::new, |cap| quote!(<#cap>))
+    interface
+        .cap
+        .as_ref()
+        .map_or_else(TokenStream::new, |cap| quote!(<#cap>))
 }
 
 fn service_trait(interface: &Interface) -> TokenStream {
@@ -44,7 +48,10 @@ fn service_trait(interface: &Interface) -> TokenStream {
             output,
             ..
         } = method;
-        let inputs = method.inputs.iter().map(|Value { name, ty, .. }| quote!(#name: #ty));
+        let inputs = method
+            .inputs
+            .iter()
+            .map(|Value { name, ty, .. }| quote!(#name: #ty));
         let (more, output) = match method.kind {
             Kind::Call | Kind::OneWay => (quote!(), quote!(#output)),
             Kind::Later => {
@@ -87,7 +94,9 @@ fn client(interface: &Interface) -> TokenStream {
         ..
     } = interface;
     let client = format_ident!("{name}Client");
-    let about = format!("A client of [`{name}`]: each method makes a call, which does nothing until it is awaited.");
+    let about = format!(
+        "A client of [`{name}`]: each method makes a call, which does nothing until it is awaited."
+    );
     // The capability type is the transport's.
     let alias = interface
         .cap
@@ -204,7 +213,10 @@ fn server(interface: &Interface) -> TokenStream {
             },
         }
     });
-    let later = interface.methods.iter().any(|method| method.kind == Kind::Later);
+    let later = interface
+        .methods
+        .iter()
+        .any(|method| method.kind == Kind::Later);
     let cancelled = match later {
         true => quote!(<FlounderS as #name #generics>::cancelled(&mut self.0, caller)),
         false => quote!(let _ = caller),
@@ -251,10 +263,15 @@ fn run(interface: &Interface, method: &Method) -> TokenStream {
     let generics = generics(interface);
     let names: Vec<&Ident> = method.inputs.iter().map(|value| &value.name).collect();
     let then = match method.kind {
-        Kind::OneWay => quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*);),
+        Kind::OneWay => {
+            quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*);)
+        }
         Kind::Call => {
             let cap = cap(interface);
-            let take = take_apart(method, &quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*)?));
+            let take = take_apart(
+                method,
+                &quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*)?),
+            );
             let body = write(&method.outputs, &quote!(#cap));
             quote! {
                 #take
@@ -318,11 +335,11 @@ fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
             )
         };
     }
-    let puts = values.iter().map(|Value { name, form, .. }| match form {
+    let puts = values.iter().map(|Value { name, form, ty }| match form {
         Form::Slice => quote!(flounder_writer.put_bytes(#name)?;),
         Form::Bytes => quote!(flounder_writer.put_bytes(&#name)?;),
         Form::Text => quote!(flounder_writer.put(#name)?;),
-        Form::Word | Form::Serde => quote!(flounder_writer.put(&#name)?;),
+        Form::Word | Form::Serde => quote_spanned!(at(ty)=> flounder_writer.put(&#name)?;),
         Form::Cap => quote!(flounder_writer.put_cap(#name);),
         Form::CapOption => quote!(flounder_writer.put_cap_option(#name)?;),
         Form::Caps => quote!(flounder_writer.put_caps(#name)?;),
@@ -339,7 +356,10 @@ fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
 /// Statements: `body` as variables, then `then`; uses `?`.
 fn read(values: &[Value], then: &TokenStream) -> TokenStream {
     if fast(values) {
-        let words: Vec<&Value> = values.iter().filter(|value| value.form == Form::Word).collect();
+        let words: Vec<&Value> = values
+            .iter()
+            .filter(|value| value.form == Form::Word)
+            .collect();
         let names = words.iter().map(|value| &value.name);
         let count = words.len();
         let from = words.iter().map(|Value { name, ty, .. }| {
@@ -376,4 +396,9 @@ fn read(values: &[Value], then: &TokenStream) -> TokenStream {
         flounder_reader.end()?;
         #then
     }
+}
+
+/// Where errors about a type are shown; names are those of the generated code.
+fn at(ty: &Type) -> Span {
+    ty.span().resolved_at(Span::call_site())
 }

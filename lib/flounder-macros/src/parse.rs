@@ -187,7 +187,10 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
     }
     let (kind, attributes) = kind(function)?;
     let name = signature.ident.clone();
-    if ["bind", "connection", "cancelled"].iter().any(|taken| name == *taken) {
+    if ["bind", "connection", "cancelled"]
+        .iter()
+        .any(|taken| name == *taken)
+    {
         return Err(Error::new(
             name.span(),
             "the generated types have a method of this name themselves, choose another",
@@ -196,7 +199,9 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
     let mut arguments = signature.inputs.iter();
     match arguments.next() {
         Some(FnArg::Receiver(this))
-            if this.reference.is_some() && this.mutability.is_some() && this.colon_token.is_none() => {}
+            if this.reference.is_some()
+                && this.mutability.is_some()
+                && this.colon_token.is_none() => {}
         other => {
             let span = other.map_or(signature.paren_token.span.join(), Spanned::span);
             return Err(Error::new(

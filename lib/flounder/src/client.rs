@@ -130,7 +130,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// Begins a call and returns its number; `None` if there is no room.
-    fn begin(&mut self, new: &mut New<T::Cap>) -> Result<Option<CallId>, Error> {
+    fn begin(&mut self, new: &mut Unsent<T::Cap>) -> Result<Option<CallId>, Error> {
         if let Some(error) = self.lost {
             return Err(error);
         }
@@ -214,7 +214,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
             connection: Some(Self {
                 inner: Arc::new(L::Of::new(inner)),
             }),
-            state: State::New(New::new(
+            state: State::New(Unsent::new(
                 Kind::Bind,
                 0,
                 Body::words([name, version], None),
@@ -250,11 +250,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
 
     /// A message without an answer.
     #[inline]
-    pub fn one_way(
-        &self,
-        method: u16,
-        body: Result<Body<T::Cap>, Error>,
-    ) -> Call<'_, T, L, ()> {
+    pub fn one_way(&self, method: u16, body: Result<Body<T::Cap>, Error>) -> Call<'_, T, L, ()> {
         self.start(Kind::OneWay, method, body, |_| Ok(()))
     }
 
@@ -267,7 +263,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         read: fn(Body<T::Cap>) -> Result<V, Error>,
     ) -> Call<'_, T, L, V> {
         let state = match body {
-            Ok(body) => State::New(New::new(kind, method, body)),
+            Ok(body) => State::New(Unsent::new(kind, method, body)),
             Err(error) => State::Failed(error),
         };
         Call {
@@ -391,7 +387,7 @@ impl<T: Transport> Inner<T> {
 
 /// A call that is not sent.
 #[derive(Debug)]
-struct New<C> {
+struct Unsent<C> {
     kind: Kind,
     method: u16,
     body: Option<Body<C>>,
@@ -399,7 +395,7 @@ struct New<C> {
     ticket: Option<u64>,
 }
 
-impl<C> New<C> {
+impl<C> Unsent<C> {
     #[inline]
     fn new(kind: Kind, method: u16, body: Body<C>) -> Self {
         Self {
@@ -413,7 +409,7 @@ impl<C> New<C> {
 
 #[derive(Debug)]
 enum State<C> {
-    New(New<C>),
+    New(Unsent<C>),
     Sent(CallId),
     Failed(Error),
     Over,
@@ -446,7 +442,10 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
         };
         let (kind, method) = (new.kind, new.method);
         let (state, result) = self.connection.with(|inner| {
-            let alone = new.ticket.is_none() && inner.calls.len() == 0 && inner.outbox.is_empty() && inner.lost.is_none();
+            let alone = new.ticket.is_none()
+                && inner.calls.len() == 0
+                && inner.outbox.is_empty()
+                && inner.lost.is_none();
             let slot = new.body.as_mut()?;
             if !alone || !outbox::fits::<T>(slot) || inner.limits.check_send(slot).is_err() {
                 return None;
@@ -504,7 +503,11 @@ impl<T: Transport, L: Lock, V> Future for Call<'_, T, L, V> {
 impl<T: Transport, L: Lock, V> Drop for Call<'_, T, L, V> {
     #[inline]
     fn drop(&mut self) {
-        if let State::Sent(_) | State::New(New { ticket: Some(_), .. }) = self.state {
+        if let State::Sent(_)
+        | State::New(Unsent {
+            ticket: Some(_), ..
+        }) = self.state
+        {
             self.connection.give_up(&self.state);
         }
     }

@@ -26,7 +26,6 @@ macro_rules! words {
     ($($number:ty),*) => {$(
         impl Word for $number {
             #[inline]
-            #[expect(clippy::cast_lossless, reason = "one text for all numbers; signed ones are extended and cut back")]
             fn to_word(self) -> u64 {
                 self as u64
             }

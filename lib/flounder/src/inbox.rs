@@ -88,9 +88,7 @@ impl<C> Inbox<C> {
                 let sizes = sizes.ok_or(ErrorCode::FlounderRxInvalidLength)?;
                 (begin(header, sizes, limits)?, 2)
             }
-            Some(partial)
-                if header.kind == Kind::Abort && partial.header.call == header.call =>
-            {
+            Some(partial) if header.kind == Kind::Abort && partial.header.call == header.call => {
                 return Ok(Arrived::Partly);
             }
             Some(partial) if header.kind == Kind::Part && partial.header.call == header.call => {

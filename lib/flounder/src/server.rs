@@ -309,7 +309,10 @@ impl<T: Transport> Server<T> {
                 return Err(ErrorCode::FlounderRxProtocol.into());
             }
             if self.open.len() >= self.limits.calls {
-                return self.send(header.call, Outcome::Failed(ErrorCode::FlounderTxBusy.into()));
+                return self.send(
+                    header.call,
+                    Outcome::Failed(ErrorCode::FlounderTxBusy.into()),
+                );
             }
         }
         let outcome = service.dispatch(caller, header.method, one_way, body)?;

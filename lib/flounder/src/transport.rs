@@ -90,11 +90,7 @@ pub trait Transport {
     ///
     /// # Errors
     /// See [`SendError`]. The capability comes back only if the transport was full.
-    fn send(
-        &mut self,
-        words: &[u64],
-        cap: Option<Self::Cap>,
-    ) -> Result<(), SendError<Self::Cap>>;
+    fn send(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>>;
 
     /// The next message, if one is there.
     ///

@@ -36,7 +36,13 @@ mod tests {
         let limits = Limits { calls, ..wide() };
         let (end, server, _) = lmp();
         let made = Caps::default();
-        let book = shared(server, Limits { calls: 2 * CALLS, ..wide() });
+        let book = shared(
+            server,
+            Limits {
+                calls: 2 * CALLS,
+                ..wide()
+            },
+        );
         let mut tasks = Tasks::default();
         tasks.spawn(serve(book.clone()));
         let client = tasks.spawn(TrialClient::<Lmp>::bind(end, limits));
@@ -119,7 +125,11 @@ mod tests {
         tasks.run(|count| numbers.below(count));
         for (number, result) in results.into_iter().enumerate() {
             let result = result.take();
-            assert_eq!(result, Some(expected[&(number as u64)]), "call {number}, seed {seed}");
+            assert_eq!(
+                result,
+                Some(expected[&(number as u64)]),
+                "call {number}, seed {seed}"
+            );
         }
         assert_eq!(client.connection().calls(), 0);
         drop((tasks, client, book));
@@ -197,19 +207,24 @@ mod tests {
         let (client, server) = loopback::<u64, Threads, 8>(3);
         let serving = std::thread::spawn(move || {
             let mut server = Server::new(server, Limits::default(), 1);
-            block_on(std::future::poll_fn(|cx| match server.poll(&mut SumServer(()), 16) {
-                Ok(progress) if progress.more => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
+            block_on(std::future::poll_fn(|cx| {
+                match server.poll(&mut SumServer(()), 16) {
+                    Ok(progress) if progress.more => {
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    Ok(_) => {
+                        server.watch(cx.waker());
+                        Poll::Pending
+                    }
+                    Err(error) => Poll::Ready(error),
                 }
-                Ok(_) => {
-                    server.watch(cx.waker());
-                    Poll::Pending
-                }
-                Err(error) => Poll::Ready(error),
             }))
         });
-        let limits = Limits { calls: 3, ..Limits::default() };
+        let limits = Limits {
+            calls: 3,
+            ..Limits::default()
+        };
         let client = block_on(SumClient::<_, Threads>::bind(client, limits)).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..6_u64 {
@@ -227,6 +242,11 @@ mod tests {
             }
         });
         drop(client);
-        assert!(serving.join().unwrap().contains(ErrorCode::FlounderConnectionLost));
+        assert!(
+            serving
+                .join()
+                .unwrap()
+                .contains(ErrorCode::FlounderConnectionLost)
+        );
     }
 }

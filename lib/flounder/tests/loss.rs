@@ -34,7 +34,10 @@ mod tests {
                     results.push(tasks.spawn(async move {
                         match number % 5 {
                             0 => client.add(number, 1).await,
-                            1 => client.bytes(&[3; 500]).await.map(|bytes| bytes.len() as u64),
+                            1 => client
+                                .bytes(&[3; 500])
+                                .await
+                                .map(|bytes| bytes.len() as u64),
                             2 => client.note_bytes(&[4; 90], caps.make(2)).await.map(|()| 7),
                             3 => client.wait(number).await.map(|(number, _)| number),
                             _ => {
@@ -75,7 +78,14 @@ mod tests {
 
     #[test]
     fn every_call_ends_wherever_the_connection_breaks() {
-        for limits in [wide(), Limits { calls: 2, queued_bytes: 100, ..wide() }] {
+        for limits in [
+            wide(),
+            Limits {
+                calls: 2,
+                queued_bytes: 100,
+                ..wide()
+            },
+        ] {
             let (whole, operations) = run(None, limits);
             let expected = [1, 500, 7, 3, 3, 6, 500, 7].map(Ok);
             assert_eq!(whole, expected);
@@ -104,7 +114,9 @@ mod tests {
         tasks.spawn(serve(theirs));
         tasks.spawn(async move {
             let client = TrialClient::<Lmp>::bind(end, wide()).await.unwrap();
-            client.connection().close(ErrorCode::FlounderInvalidState.into());
+            client
+                .connection()
+                .close(ErrorCode::FlounderInvalidState.into());
             for _ in 0..3 {
                 let error = client.add(1, 2).await.unwrap_err();
                 assert_eq!(error.code(), ErrorCode::FlounderConnectionLost);

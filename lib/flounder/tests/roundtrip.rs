@@ -104,7 +104,9 @@ mod tests {
     }
 
     fn bytes(length: usize, seed: u8) {
-        let data: Vec<u8> = (0..length).map(|at| (at as u8).wrapping_mul(31) ^ seed).collect();
+        let data: Vec<u8> = (0..length)
+            .map(|at| (at as u8).wrapping_mul(31) ^ seed)
+            .collect();
         let (a, b) = (data.clone(), data.clone());
         let got = over_both(
             async move |client| client.bytes(&a).await,
@@ -115,7 +117,19 @@ mod tests {
 
     #[test]
     fn bytes_up_to_a_mebibyte() {
-        for length in [47, 48, 55, 56, 57, 63, 64, 4096, 1 << 16, (1 << 20) - 1, 1 << 20] {
+        for length in [
+            47,
+            48,
+            55,
+            56,
+            57,
+            63,
+            64,
+            4096,
+            1 << 16,
+            (1 << 20) - 1,
+            1 << 20,
+        ] {
             bytes(length, 7);
         }
     }
@@ -124,15 +138,20 @@ mod tests {
     fn a_small_call_with_a_capability_is_one_message() {
         let (client, server, faults) = lmp();
         let before = faults.clone();
-        with_client(client, server, wide(), async move |client: TrialClient<Lmp>| {
-            client.nothing().await.unwrap();
-            let start = before.operations.get();
-            let made = Caps::default();
-            assert_eq!(client.pass(5, made.make(6)).await, Ok((made.make(6), 5)));
-            // Client: send, nothing there; server: receive, send, nothing there; client: receive, nothing there.
-            let operations = before.operations.get() - start;
-            assert!(operations <= 8, "{operations} operations");
-        });
+        with_client(
+            client,
+            server,
+            wide(),
+            async move |client: TrialClient<Lmp>| {
+                client.nothing().await.unwrap();
+                let start = before.operations.get();
+                let made = Caps::default();
+                assert_eq!(client.pass(5, made.make(6)).await, Ok((made.make(6), 5)));
+                // Client: send, nothing there; server: receive, send, nothing there; client: receive, nothing there.
+                let operations = before.operations.get() - start;
+                assert!(operations <= 8, "{operations} operations");
+            },
+        );
     }
 
     #[test]
@@ -153,7 +172,10 @@ mod tests {
             let made = Caps::default();
             for number in 0..50 {
                 client.note(number).await.unwrap();
-                client.note_bytes(&[0; 300], made.make(number)).await.unwrap();
+                client
+                    .note_bytes(&[0; 300], made.make(number))
+                    .await
+                    .unwrap();
             }
             client.nothing().await.unwrap();
             made.alive()
@@ -166,17 +188,28 @@ mod tests {
 
     #[test]
     fn too_large_is_refused_before_it_is_sent() {
-        let limits = Limits { message_bytes: 100, caps: 1, ..Limits::default() };
+        let limits = Limits {
+            message_bytes: 100,
+            caps: 1,
+            ..Limits::default()
+        };
         let (client, server, _) = lmp();
         let made = Caps::default();
         let inner = made.clone();
-        with_client(client, server, limits, async move |client: TrialClient<Lmp>| {
-            let large = client.bytes(&[0; 101]).await;
-            assert_eq!(large, Err(ErrorCode::FlounderTxMsgSize.into()));
-            let caps = client.caps(inner.make(1), Some(inner.make(2)), vec![], "").await;
-            assert_eq!(caps, Err(ErrorCode::FlounderTxCaps.into()));
-            client.nothing().await.unwrap();
-        });
+        with_client(
+            client,
+            server,
+            limits,
+            async move |client: TrialClient<Lmp>| {
+                let large = client.bytes(&[0; 101]).await;
+                assert_eq!(large, Err(ErrorCode::FlounderTxMsgSize.into()));
+                let caps = client
+                    .caps(inner.make(1), Some(inner.make(2)), vec![], "")
+                    .await;
+                assert_eq!(caps, Err(ErrorCode::FlounderTxCaps.into()));
+                client.nothing().await.unwrap();
+            },
+        );
         assert_eq!(made.alive(), 0);
     }
 
