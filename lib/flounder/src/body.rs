@@ -3,7 +3,8 @@
 //! Words are the fast form: they leave and arrive as they are. Methods whose parameters are all numbers use it, see the macro.
 //! Everything else is bytes. A body of bytes that came in one message may have up to seven zero bytes behind it.
 
-use crate::transport::MESSAGE_WORDS;
+use crate::transport::{MESSAGE_WORDS, Message};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
@@ -18,23 +19,21 @@ pub(crate) const WORD: usize = size_of::<u64>();
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caps<C> {
     first: Option<C>,
-    rest: VecDeque<C>,
+    /// Mostly none, and then cheap to move and to drop.
+    rest: Option<Box<VecDeque<C>>>,
 }
 
 impl<C> Caps<C> {
     /// None, or one.
     #[inline]
     pub fn new(first: Option<C>) -> Self {
-        Self {
-            first,
-            rest: VecDeque::new(),
-        }
+        Self { first, rest: None }
     }
 
     /// How many.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     /// Whether there is none.
@@ -47,14 +46,14 @@ impl<C> Caps<C> {
     pub fn push(&mut self, cap: C) {
         match self.first {
             None => self.first = Some(cap),
-            Some(_) => self.rest.push_back(cap),
+            Some(_) => self.rest.get_or_insert_default().push_back(cap),
         }
     }
 
     /// Puts one before the others.
     pub(crate) fn put_back(&mut self, cap: C) {
         if let Some(first) = self.first.replace(cap) {
-            self.rest.push_front(first);
+            self.rest.get_or_insert_default().push_front(first);
         }
     }
 
@@ -62,8 +61,8 @@ impl<C> Caps<C> {
     #[inline]
     pub fn take(&mut self) -> Option<C> {
         let first = self.first.take();
-        if !self.rest.is_empty() {
-            self.first = self.rest.pop_front();
+        if let Some(rest) = &mut self.rest {
+            self.first = rest.pop_front();
         }
         first
     }
@@ -101,6 +100,16 @@ impl<C> Body<C> {
                 words,
                 length: N + 1,
             },
+            caps: Caps::new(cap),
+        }
+    }
+
+    /// What a message carries behind its header.
+    #[inline]
+    pub(crate) fn of_message(message: Message<C>) -> Self {
+        let (words, length, cap) = message.into_array();
+        Self {
+            data: Data::Words { words, length },
             caps: Caps::new(cap),
         }
     }
@@ -154,7 +163,7 @@ impl<C> Body<C> {
                 }
             }
         }
-        if !self.caps.rest.is_empty() || self.caps.first.is_some() != with_cap {
+        if self.caps.len() != usize::from(with_cap) {
             return Err(ErrorCode::FlounderRxCaps.into());
         }
         Ok((values, self.caps.first))

@@ -466,6 +466,11 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
                 Ok(None) => return Some((State::Sent(call), None)),
                 Ok(Some(message)) => {
                     // The usual answer is one message, to this call.
+                    let usual = Header::new(Kind::Reply, 0, call).to_word();
+                    if inner.inbox.is_empty() && message.words().first() == Some(&usual) {
+                        inner.calls.end(call);
+                        return Some((State::Over, Some(Ok(Body::of_message(message)))));
+                    }
                     if let Err(error) = inner.arrived(message) {
                         inner.lose(error);
                     }

@@ -7,7 +7,7 @@
 //! for the limits, or more or less data than was announced), `RX_CAPS` (likewise), `RX_PROTOCOL` (a part without a beginning, of
 //! another call, or a new message within another).
 
-use crate::body::{Body, Caps, Data, WORD};
+use crate::body::{Body, Caps, WORD};
 use crate::header::{Header, Kind};
 use crate::limits::Limits;
 use crate::transport::Message;
@@ -41,6 +41,12 @@ impl<C> Inbox<C> {
         Self { partial: None }
     }
 
+    /// Whether no message is incomplete.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.partial.is_none()
+    }
+
     /// Forgets the incomplete message.
     pub(crate) fn clear(&mut self) {
         self.partial = None;
@@ -64,14 +70,7 @@ impl<C> Inbox<C> {
             return Err(ErrorCode::FlounderRxProtocol.into());
         }
         allowed(&header)?;
-        let (words, length, cap) = message.into_array();
-        Ok(Arrived::Whole(
-            header,
-            Body {
-                data: Data::Words { words, length },
-                caps: Caps::new(cap),
-            },
-        ))
+        Ok(Arrived::Whole(header, Body::of_message(message)))
     }
 
     fn accept_fragment(
