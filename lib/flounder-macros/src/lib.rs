@@ -2,9 +2,9 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`parse`] | the trait, checked: what an interface may contain, with an error at the place of what it may not |
-//! | [`value`] | how one parameter or result travels: as a word, as bytes, as a capability |
-//! | [`generate`] | the trait, `...Client` and `...Server` |
+//! | `parse` | the trait, checked: what an interface may contain, with an error at the place of what it may not |
+//! | `value` | how one parameter or result travels: as a word, as bytes, as a capability |
+//! | `generate` | the trait, `...Client` and `...Server` |
 //!
 //! Barrelfish counterpart: tools/flounder, which reads its own language and writes C.
 #![forbid(unsafe_code)]

@@ -4,7 +4,6 @@
 //! Everything else is bytes. A body of bytes that came in one message may have up to seven zero bytes behind it.
 
 use crate::transport::{MESSAGE_WORDS, Message};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
@@ -19,21 +18,23 @@ pub(crate) const WORD: usize = size_of::<u64>();
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caps<C> {
     first: Option<C>,
-    /// Mostly none, and then cheap to move and to drop.
-    rest: Option<Box<VecDeque<C>>>,
+    rest: VecDeque<C>,
 }
 
 impl<C> Caps<C> {
     /// None, or one.
     #[inline]
     pub fn new(first: Option<C>) -> Self {
-        Self { first, rest: None }
+        Self {
+            first,
+            rest: VecDeque::new(),
+        }
     }
 
     /// How many.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+        usize::from(self.first.is_some()) + self.rest.len()
     }
 
     /// Whether there is none.
@@ -46,14 +47,14 @@ impl<C> Caps<C> {
     pub fn push(&mut self, cap: C) {
         match self.first {
             None => self.first = Some(cap),
-            Some(_) => self.rest.get_or_insert_default().push_back(cap),
+            Some(_) => self.rest.push_back(cap),
         }
     }
 
     /// Puts one before the others.
     pub(crate) fn put_back(&mut self, cap: C) {
         if let Some(first) = self.first.replace(cap) {
-            self.rest.get_or_insert_default().push_front(first);
+            self.rest.push_front(first);
         }
     }
 
@@ -61,8 +62,8 @@ impl<C> Caps<C> {
     #[inline]
     pub fn take(&mut self) -> Option<C> {
         let first = self.first.take();
-        if let Some(rest) = &mut self.rest {
-            self.first = rest.pop_front();
+        if !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
         }
         first
     }

@@ -12,6 +12,8 @@
 //! the server is told. When the connection is lost, every call ends with `FLOUNDER_ERR_CONNECTION_LOST` and the cause,
 //! those that are made later too. A message that breaks the protocol loses the connection.
 //!
+//! The file is long because connection and call are two ends of one invariant: each call ends once.
+//!
 //! Barrelfish counterpart: the generated client stubs with their RPC tokens. There a binding has one call at a time.
 
 use crate::body::Body;
