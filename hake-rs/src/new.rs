@@ -71,6 +71,11 @@ pub fn new(args: &NewArgs) -> Result<Exit> {
             "there is a package `{name}` already, in {place}: choose another name"
         )));
     }
+    if is_locked(&workspace.root, name) {
+        return Err(Failure::usage(format!(
+            "`{name}` is the name of a library that the build uses: choose another name"
+        )));
+    }
     let folder = workspace.root.join("usr").join(name);
     let shown = workspace.relative(&folder).display();
     if folder.exists() {
@@ -105,9 +110,9 @@ fn check(name: &str) -> Result<()> {
     } else if name.len() > LONGEST {
         "has at most 16 characters"
     } else if KEYWORDS.contains(&name) {
-        "is no word of Rust's"
+        "is no keyword of Rust's"
     } else if TAKEN.contains(&name) {
-        "is not that of a command, nor one that the build uses itself"
+        "is neither a command's at the prompt nor one that the build uses itself"
     } else {
         return Ok(());
     };
@@ -150,6 +155,13 @@ fn package(root: &Path, name: &str) -> Result<Option<String>> {
     }))
 }
 
+/// Whether the workspace's lock file has a library of that name, which cargo could not tell from the program.
+fn is_locked(root: &Path, name: &str) -> bool {
+    let locked = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    let line = format!("name = \"{name}\"");
+    locked.lines().any(|other| other == line)
+}
+
 /// A file of the pattern for a program of another name.
 fn renamed(text: &str, name: &str) -> String {
     text.replace("name = \"hello\"", &format!("name = \"{name}\""))
@@ -167,6 +179,13 @@ mod tests {
         assert_eq!(made.matches("name = \"foo\"").count(), 2);
         assert!(made.contains("description = \"The program foo\""));
         assert!(!made.contains("hello"), "{made}");
+    }
+
+    #[test]
+    fn names_of_libraries_are_known() {
+        let root = Workspace::find().unwrap().root;
+        assert!(is_locked(&root, "postcard") || is_locked(&root, "proptest"));
+        assert!(!is_locked(&root, "no-such-library"));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! Barrelfish counterpart: none.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod count;
 mod squeeze;

@@ -33,12 +33,17 @@ impl Frames for Slots<'_> {
     type Error = Error;
 
     fn slot(&mut self, slot: usize) -> &mut [u8; PAGE] {
-        let slots = self.window.view_mut().bytes_mut();
+        #[expect(
+            unsafe_code,
+            reason = "the frame is mapped twice: only this says that one of the two is not in use"
+        )]
+        // SAFETY: nobody else has the frame, and the engine asks only for slots whose page it has taken away, or not yet given.
+        let content = unsafe { self.window.view_mut().part_mut(slot * PAGE, PAGE) };
         #[expect(
             clippy::indexing_slicing,
             reason = "the engine was told how many there are"
         )]
-        &mut slots.as_chunks_mut::<PAGE>().0[slot]
+        &mut content.unwrap_or_default().as_chunks_mut::<PAGE>().0[0]
     }
 
     fn take(&mut self, page: usize) -> Result<(), Error> {

@@ -8,7 +8,7 @@ mod file;
 pub use file::{File, PrivateFile};
 
 use crate::arch::memory;
-use crate::cap::{CNodeRef, CapRef};
+use crate::cap::{CNodeRef, CapRef, cap_direct_identify};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::paging::{MappedFrame, paging_map_frame_attr};
 use crate::sync::Once;
@@ -77,14 +77,6 @@ impl<'a> Module<'a> {
     pub const fn frame(&self) -> CapRef {
         CNodeRef::own(root::MODULECN).slot(self.region.slot)
     }
-
-    /// Maps its file to read.
-    ///
-    /// # Errors
-    /// `SPAWN_ERR_MAP_MODULE` on top of why.
-    pub fn map(&self) -> Result<MappedFrame, Error> {
-        MappedFrame::new(self.frame(), PageFlags::READ).push_err(ErrorCode::SpawnMapModule)
-    }
 }
 
 /// What the kernel maps for init before its first instruction. Only init may call this.
@@ -127,9 +119,12 @@ impl Boot {
         MAPPED.try_call_once(|| {
             let frame = CNodeRef::own(root::MODULECN).slot(0);
             let code = ErrorCode::SpawnMapBootinfo;
-            let mapped = MappedFrame::new(frame, PageFlags::READ).push_err(code)?;
-            let strings = mapped.view().bytes().into();
+            let bytes = cap_direct_identify(frame).push_err(code)?.size();
+            let mapped = MappedFrame::part(frame, bytes, PageFlags::READ).push_err(code)?;
+            let mut strings = alloc::vec![0; bytes as usize];
+            mapped.view().read(0, &mut strings);
             mapped.unmap().push_err(code)?;
+            let strings = strings.into();
             Ok(Self { info, strings })
         })
     }

@@ -5,14 +5,27 @@
 //! argument).
 
 use crate::arch::{dispatcher, entry, scheduler};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-/// How much was delivered to this domain at some moment.
+/// How often a thread has said what others may wait for as for a message.
+static ANNOUNCED: AtomicU32 = AtomicU32::new(0);
+
+/// How much was delivered to this domain, and announced in it, at some moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Snapshot(u32);
 
 /// The moment to compare with; take it before looking for messages.
 pub fn snapshot() -> Snapshot {
-    Snapshot(dispatcher::lmp_delivered())
+    // Both only grow, so that the sum changes with either.
+    let announced = ANNOUNCED.load(Ordering::Relaxed);
+    Snapshot(dispatcher::lmp_delivered().wrapping_add(announced))
+}
+
+/// Wakes all threads that wait as if a message had come; they look again.
+pub(crate) fn announce() {
+    // First, so that who took a snapshot before and does not wait yet will not.
+    ANNOUNCED.fetch_add(1, Ordering::Relaxed);
+    scheduler::wake_outside();
 }
 
 /// Lets other threads run, and others use the core when there are none, until a message arrives that is newer than `snapshot`, or until
@@ -26,7 +39,7 @@ pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
 
 /// As [`wait_until`], and nothing else is done before: for who holds a lock.
 pub(crate) fn wait_only(snapshot: Snapshot, deadline: Option<u64>) {
-    scheduler::wait_outside(snapshot.0, deadline);
+    scheduler::wait_outside(|| self::snapshot() == snapshot, deadline);
 }
 
 /// Gives the core to another domain and stays runnable; all threads of this domain wait for its next turn.

@@ -3,7 +3,8 @@
 //! The first [allocations](alloc::alloc) are served from an arena in the program's data, which is there without any help. When that is full, the heap goes
 //! on in a lazy region, so that what a program reserves and does not touch costs nothing.
 //!
-//! **Memory comes back.** The pages of a block of [`LARGE`] bytes or more go back at once when it is freed. When the domain runs out of memory, the
+//! **Memory comes back.** The pages of a block of [`LARGE`] bytes or more go back at once when it is freed, but for those at its ends that came
+//! together with pages of a neighbour (see [`paging`](crate::paging)): these go with the neighbour's. When the domain runs out of memory, the
 //! heap gives back all behind its last block. What lies free between smaller blocks stays, for the next ones.
 //!
 //! **When memory is out**, a program ends with a message at its first touch of a page that is not to be had: as with all lazy memory, the promise

@@ -30,6 +30,7 @@
 
 mod copy;
 pub(crate) mod fault;
+mod foreign;
 mod frame;
 mod kind;
 mod lazy;
@@ -40,6 +41,7 @@ mod rest;
 mod tables;
 
 pub use copy::paging_map_copy_on_write;
+pub use foreign::{PagingState, paging_init_state_foreign};
 pub use frame::MappedFrame;
 pub use kind::Kind;
 pub(crate) use lazy::{Stacks, paging_alloc_stacks, paging_free_stacks};
@@ -48,22 +50,18 @@ pub use rest::{paging_rest, paging_resting};
 pub(crate) use tables::{Name, Own, Spare};
 pub use vspace::{Choice, PageSize};
 
-use crate::account::Account;
 use crate::cap::CapRef;
 use crate::cap::vnode::mapping_modify;
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::memory::{self, Core, look, step};
 use crate::nodes::{self, Nodes};
-use alloc::vec::Vec;
 use kind::check_programs;
-use kpi::addr::{CapAddr, VirtAddr};
-use kpi::args::PagingItem;
+use kpi::addr::VirtAddr;
 use kpi::layout::{BASE_PAGE_SIZE, LARGE_PAGE_SIZE};
 use kpi::rights::PageFlags;
 use own::{Request, map_own, unmap_last, unmap_own};
 pub use program::{ProgramPage, program_lookup, program_protect, program_unmap};
-use tables::{Foreign, Kernel};
-use vspace::{Backing, Cause, Node, Place, Role, Space, Span, Why};
+use vspace::{Backing, Cause, Node, Place, Space, Span, Why};
 
 /// Where a domain's own mappings begin: root entry 1, 512 GiB.
 pub const OWN_START: VirtAddr = VirtAddr(1 << 39);
@@ -368,6 +366,29 @@ pub(crate) fn own_span() -> Result<Span, Error> {
     span(OWN_START, OWN_BYTES)
 }
 
+/// Books that lie on the heap.
+type HeapBooks = Space<Name, Nodes<Node<Name>>>;
+
+/// Does an operation on books on the heap, which grow when it says that it needs nodes.
+fn growing<T>(
+    space: &mut HeapBooks,
+    code: ErrorCode,
+    mut work: impl FnMut(&mut HeapBooks) -> Result<T, vspace::Error<Error>>,
+) -> Result<T, Error> {
+    loop {
+        match work(space) {
+            Err(vspace::Error {
+                cause: Cause::Space(Why::Nodes(wanted)),
+                stopped: None,
+            }) => {
+                let free = space.free_nodes();
+                nodes::keep(space.store(), free, wanted).push_err(code)?;
+            }
+            done => return done.map_err(|error| error_of(error, code)),
+        }
+    }
+}
+
 /// So many bytes, rounded up to pages, at an address.
 fn span(address: VirtAddr, bytes: u64) -> Result<Span, Error> {
     let bytes = bytes.checked_next_multiple_of(BASE_PAGE_SIZE);
@@ -405,122 +426,4 @@ pub(crate) fn error_of(error: vspace::Error<Error>, code: ErrorCode) -> Error {
 /// As [`mm_init`](crate::ram::mm_init).
 pub fn paging_init_state() -> Result<(), Error> {
     crate::ram::mm_init()
-}
-
-/// The empty address space of a new domain: `root` is its L0 table in the own CSpace, `croot` its root CNode, which
-/// holds a page CNode (slot 0 the L0 table) and a CNode for mappings. Tables are made in the domain's account.
-///
-/// # Errors
-/// `LIB_ERR_VREGION_BAD_ALIGNMENT`, never in fact.
-pub fn paging_init_state_foreign(
-    root: CapRef,
-    croot: CapAddr,
-    account: Account,
-) -> Result<PagingState, Error> {
-    let within = span(VirtAddr(BASE_PAGE_SIZE), OWN_START.0 - BASE_PAGE_SIZE)?;
-    Ok(PagingState {
-        space: Space::new(Name::of(root), within, Nodes::new()),
-        home: Foreign::new(croot, account),
-        spare: Spare::default(),
-    })
-}
-
-/// The address space of a domain that is being made here: [`paging_init_state_foreign`].
-#[derive(Debug)]
-pub struct PagingState {
-    space: Space<Name, Nodes<Node<Name>>>,
-    home: Foreign,
-    spare: Spare,
-}
-
-impl PagingState {
-    /// What is in the books, for the domain that is being made: with the names that the capabilities have there. `frames` are the frames that are
-    /// mapped, and where the domain finds them.
-    ///
-    /// # Errors
-    /// `SPAWN_ERR_SERIALISE_VSPACE`: a frame has no name there. `LIB_ERR_MALLOC_FAIL`.
-    pub(crate) fn export(&self, frames: &[(CapRef, CapAddr)]) -> Result<Vec<PagingItem>, Error> {
-        let code = Error::new(ErrorCode::SpawnSerialiseVspace);
-        let mut words = Vec::new();
-        let reserved = words.try_reserve_exact(self.space.counts().nodes());
-        reserved.map_err(|_| Error::new(ErrorCode::LibMallocFail))?;
-        for item in self.space.items() {
-            let item = item.try_map(|role, name: Name| {
-                let cap = name.cap();
-                let address = match role {
-                    Role::Table => self.home.name_of_table(cap),
-                    Role::Mapping => Some(cap.addr()),
-                    Role::Frame => {
-                        let mut frames = frames.iter();
-                        frames
-                            .find(|(frame, _)| *frame == cap)
-                            .map(|(_, name)| *name)
-                    }
-                };
-                address.map(|address| address.0).ok_or(code)
-            })?;
-            words.push(item.to_words());
-        }
-        Ok(words)
-    }
-
-    /// Maps a frame somewhere.
-    ///
-    /// # Errors
-    /// As [`paging_map_frame_attr`].
-    pub fn map(&mut self, frame: CapRef, bytes: u64, flags: PageFlags) -> Result<VirtAddr, Error> {
-        let bytes = span(VirtAddr(0), bytes)?.bytes();
-        let mapped = self.map_at(None, frame, bytes, flags)?;
-        Ok(VirtAddr(mapped.start))
-    }
-
-    /// Maps the first `bytes` bytes of a frame at `address`.
-    ///
-    /// # Errors
-    /// As [`paging_map_fixed_attr`].
-    pub fn map_fixed(
-        &mut self,
-        address: VirtAddr,
-        frame: CapRef,
-        bytes: u64,
-        flags: PageFlags,
-    ) -> Result<(), Error> {
-        let span = span(address, bytes)?;
-        let within = self.space.within();
-        if span.start < within.start || span.end > within.end {
-            return Err(Error::new(ErrorCode::LibPmapAddrNotFree));
-        }
-        self.map_at(Some(address), frame, span.bytes(), flags)
-            .map(|_| ())
-    }
-
-    /// The books grow when the operation says that it needs nodes.
-    fn map_at(
-        &mut self,
-        address: Option<VirtAddr>,
-        frame: CapRef,
-        bytes: u64,
-        flags: PageFlags,
-    ) -> Result<Span, Error> {
-        let code = ErrorCode::LibPmapDoMap;
-        let request = Request::of(frame, &Part::first(bytes, flags))?;
-        let (backing, choice) = (request.backing, request.choice);
-        let attributes = request.attributes;
-        loop {
-            let mut env = Kernel::new(&mut self.home, &mut self.spare);
-            let space = &mut self.space;
-            let mapped = space.map(&mut env, address, bytes, backing, attributes, choice);
-            env.settle();
-            match mapped {
-                Err(vspace::Error {
-                    cause: Cause::Space(Why::Nodes(wanted)),
-                    stopped: None,
-                }) => {
-                    let free = self.space.free_nodes();
-                    nodes::keep(self.space.store(), free, wanted).push_err(code)?;
-                }
-                mapped => return mapped.map_err(|error| error_of(error, code)),
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Processes: programs that this one starts, waits for, suspends and kills.
 //!
 //! ```ignore
-//! let mut child = Command::new("hello").arg("one").env("COLOUR", "blue").spawn()?;
+//! let child = Command::new("hello").arg("one").env("COLOUR", "blue").spawn()?;
 //! let end = child.wait()?;
 //! println!("{end}");
 //! ```
@@ -54,6 +54,8 @@ pub struct Command<'a> {
     elf: Option<&'a [u8]>,
     caps: Vec<CapRef>,
     detached: bool,
+    /// A variable's name is none.
+    is_wrong: bool,
 }
 
 impl<'a> Command<'a> {
@@ -65,6 +67,7 @@ impl<'a> Command<'a> {
             elf: None,
             caps: Vec::new(),
             detached: false,
+            is_wrong: false,
         }
     }
 
@@ -105,10 +108,16 @@ impl<'a> Command<'a> {
         args.into_iter().fold(self, Self::arg)
     }
 
-    /// A variable of the environment, in place of one of that name.
+    /// A variable of the environment, in place of one of that name, which is letters, digits and `_`, no digit first.
     #[must_use]
     pub fn env(self, name: &str, value: &str) -> Self {
-        self.set(&alloc::format!("{name}={value}"))
+        let word = alloc::format!("{name}={value}");
+        let is_name = Variable::parse(&word).is_some_and(|variable| variable.name == name);
+        let is_wrong = self.is_wrong || !is_name;
+        Self {
+            is_wrong,
+            ..self.set(&word)
+        }
     }
 
     /// No environment.
@@ -142,10 +151,15 @@ impl<'a> Command<'a> {
     /// Starts it.
     ///
     /// # Errors
-    /// `SPAWN_ERR_ARGSPG_OVERFLOW`: more than fits in 4 KiB, or more than 32 capabilities. `SPAWN_ERR_FIND_MODULE`: no such program.
+    /// `SPAWN_ERR_GET_CMDLINE_ARGS`: a variable's name is none, or there is a zero byte in a word. `SPAWN_ERR_ARGSPG_OVERFLOW`: more than fits
+    /// in 4 KiB, or more than 32 capabilities. `SPAWN_ERR_FIND_MODULE`: no such program.
     /// `PROC_MGMT_ERR_TOO_MANY`. `SPAWN_ERR_SET_CAPS`: no capability is where one is to be passed from. `SPAWN_ERR_LOAD` on top of what is wrong
     /// with the ELF file. Why memory, slots or an endpoint could not be had.
     pub fn spawn(&self) -> Result<Child, Error> {
+        let mut words = self.args.iter().chain(&self.env);
+        if self.is_wrong || words.any(|word| word.contains('\0')) {
+            return Err(Error::new(ErrorCode::SpawnGetCmdlineArgs));
+        }
         let notices = match self.detached {
             true => None,
             false => Some(address(notices()?.cap())),
@@ -196,10 +210,7 @@ fn elf_frame(elf: &[u8]) -> Result<(CapRef, u32), Error> {
     let bytes = u32::try_from(elf.len()).map_err(|_| Error::new(ErrorCode::LibFrameAlloc))?;
     let frame = frame_alloc(u64::from(bytes.max(1)))?;
     let filled = MappedFrame::new(frame, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        let memory = mapped.view_mut().bytes_mut();
-        if let Some(memory) = memory.get_mut(..elf.len()) {
-            memory.copy_from_slice(elf);
-        }
+        mapped.view_mut().write(0, elf);
         mapped.unmap()
     });
     match filled {
@@ -267,7 +278,8 @@ impl Child {
         resume(self.pid)
     }
 
-    /// Lets go of it: it outlives this program, and its end is told at the prompt.
+    /// Lets go of it: it outlives this program, and its end is told at the prompt. A thread that [waits](wait) for it is told that this program
+    /// has no such child.
     ///
     /// # Errors
     /// As [`kill`].
@@ -275,6 +287,7 @@ impl Child {
         manage(Wish::Detach { pid: self.pid })?;
         let is_another = |other: &Pid| *other != self.pid;
         CHILDREN.lock().awaited.retain(is_another);
+        event::announce();
         Ok(())
     }
 }
@@ -353,7 +366,7 @@ pub fn list() -> Result<Vec<Process>, Error> {
 /// Waits for the end of a child. Each end is told once.
 ///
 /// # Errors
-/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child, or was told of its end.
+/// `SPAWN_ERR_DOMAIN_NOTFOUND`: this program has no such child, or was told of its end, or has let go of it, be it meanwhile.
 pub fn wait(pid: Pid) -> Result<End, Error> {
     loop {
         let snapshot = event::snapshot();

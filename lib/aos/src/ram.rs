@@ -2,7 +2,7 @@
 //!
 //! The allocator keeps the RAM capability of each region (its root). Of large regions it cuts chunks of 64 MiB when it needs them; every
 //! object is retyped straight from a chunk, or if it is larger from a root, at the offset that the books (`mm::chunks`) name. So an
-//! object's memory comes back by deleting the object and telling the books, which are part of the [core](crate::memory).
+//! object's memory comes back by deleting the object and telling the books, which are part of the library's core of memory.
 //!
 //! init adds the machine's memory, a trusted domain what it finds in its SYSMEM slot. Any other domain begins with nothing, and asks its
 //! monitor for RAM when it needs some ([`crate::monitor`]); how much it may have is the monitor's to decide.

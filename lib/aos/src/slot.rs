@@ -1,11 +1,12 @@
-//! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2), and more when there are only few free slots left.
+//! Slots for capabilities: three L2CNodes to begin with (SLOT_ALLOC0 to 2), and more when there are only few free slots left. Of those
+//! that become empty some go back when memory is out, or by [`trim`].
 //!
 //! The new L2CNodes lie in the root CNode. When that is nearly full, it is replaced by one of twice its size. The old one is
 //! deleted, which only a domain with the Kernel capability can do by itself: in others it stays, unused.
 
 use crate::cap::{CNodeRef, CapRef};
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
-use crate::memory::{Core, look, step, step_back};
+use crate::memory::{self, Core, look, step, step_back};
 
 /// An L2CNode in a root slot that nobody uses, for the caller alone.
 pub(crate) fn l2_cnode() -> Result<CNodeRef, Error> {
@@ -33,6 +34,18 @@ pub fn slot_usage() -> (u32, u32) {
 /// Free slots in the CNodes that are there.
 pub fn free_slots() -> u32 {
     slot_usage().1
+}
+
+/// Gives back CNodes of which no slot is used, those apart that the next requests will need; answers how many. Happens by itself when memory is
+/// out. Slots are taken from the first CNode that has one, so that the last ones become empty.
+pub fn trim() -> usize {
+    let mut all = 0;
+    loop {
+        match memory::trim_cnodes() {
+            0 => return all,
+            given => all += given,
+        }
+    }
 }
 
 /// Gives a slot back. The capability in it is gone already.

@@ -17,6 +17,8 @@
 
 mod store;
 mod tree;
+mod way;
 
 pub use store::{Arena, Id, Slot, Store};
-pub use tree::{Link, MAX_DEPTH, Order, Tree, Way};
+pub use tree::{Link, Order, Tree};
+pub use way::{MAX_DEPTH, Way};

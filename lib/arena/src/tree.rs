@@ -1,15 +1,10 @@
 //! Balanced trees: AA trees (Andersson), whose two repairs, [`skew`](Tree) and [`split`](Tree), keep them at most twice as deep as a
 //! perfect one. A sum over each subtree is kept up to date on the way back from every change.
-//!
-//! Longer than most files, because every search, change and repair works on links that nothing else may see.
 
 use crate::store::{Arena, Id, Store};
-use arrayvec::ArrayVec;
+use crate::way::{Side, Way};
 use core::cmp::Ordering;
 use core::marker::PhantomData;
-
-/// Most levels of a tree: twice the logarithm of the most nodes that [`Id`] can name.
-pub const MAX_DEPTH: u32 = 64;
 
 /// What one tree keeps in a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,110 +56,6 @@ enum Added {
     Near,
     /// Above, nothing changes any more but sums.
     Settled,
-}
-
-/// Which child.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-}
-
-/// The way from the root down to where a key would be: [`Tree::way`]. Large, so it is handed on by reference.
-#[derive(Debug)]
-pub struct Way {
-    nodes: ArrayVec<Id, { MAX_DEPTH as usize }>,
-    /// How often the tree had changed.
-    changes: u64,
-    /// A bit for each node: whether it goes on at the right.
-    rights: u64,
-}
-
-impl Way {
-    /// At the root.
-    #[inline]
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            nodes: ArrayVec::new_const(),
-            changes: 0,
-            rights: 0,
-        }
-    }
-
-    #[inline]
-    const fn depth(&self) -> usize {
-        self.nodes.len()
-    }
-
-    #[inline]
-    fn push(&mut self, id: Id, side: Side) {
-        // Nodes are popped only when nothing is pushed any more.
-        self.rights |= u64::from(side == Side::Right) << (self.depth() % MAX_DEPTH as usize);
-        // No tree is deeper.
-        let _ = self.nodes.try_push(id);
-    }
-
-    #[inline]
-    fn side(&self, depth: usize) -> Side {
-        match self.rights >> (depth % MAX_DEPTH as usize) & 1 {
-            0 => Side::Left,
-            _ => Side::Right,
-        }
-    }
-
-    #[inline]
-    fn get(&self, depth: usize) -> Option<(Id, Side)> {
-        self.nodes.get(depth).map(|id| (*id, self.side(depth)))
-    }
-
-    #[inline]
-    fn last(&self) -> Option<(Id, Side)> {
-        self.get(self.depth().checked_sub(1)?)
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<(Id, Side)> {
-        let id = self.nodes.pop()?;
-        Some((id, self.side(self.depth())))
-    }
-
-    fn replace(&mut self, depth: usize, id: Id) {
-        if let Some(place) = self.nodes.get_mut(depth) {
-            *place = id;
-        }
-    }
-
-    /// The last node that has a bit in a set of all.
-    #[inline]
-    fn last_of(&self, nodes: u64) -> Option<Id> {
-        let depth = nodes.checked_ilog2()?;
-        self.nodes.get(depth as usize).copied()
-    }
-
-    /// The node with the greatest key below.
-    #[inline]
-    #[must_use]
-    pub fn before(&self) -> Option<Id> {
-        self.last_of(self.rights)
-    }
-
-    /// The node with the smallest key above.
-    #[inline]
-    #[must_use]
-    pub fn behind(&self) -> Option<Id> {
-        let all = match self.depth() {
-            64.. => u64::MAX,
-            depth => (1 << depth) - 1,
-        };
-        self.last_of(all & !self.rights)
-    }
-}
-
-impl Default for Way {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// A tree of nodes of an arena. All calls must be with the same arena.
@@ -228,8 +119,7 @@ impl<O: Order> Tree<O> {
         key: &O::Key,
         way: &mut Way,
     ) -> Option<Id> {
-        way.nodes.clear();
-        (way.rights, way.changes) = (0, self.changes);
+        way.begin(self.changes);
         self.descend(arena, key, way)
     }
 
@@ -237,7 +127,7 @@ impl<O: Order> Tree<O> {
     #[inline]
     #[must_use]
     pub const fn is_current(&self, way: &Way) -> bool {
-        self.changes == way.changes
+        way.is_of(self.changes)
     }
 
     /// Takes the node with that key out of the tree; it stays in the arena.

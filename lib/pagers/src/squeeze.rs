@@ -18,7 +18,7 @@ pub trait Frames {
     /// Why something could not be done.
     type Error;
 
-    /// What is in a slot, whether a page is there or not.
+    /// What is in a slot. It is asked for only while no page is there with it: before it is given to one, or when that was taken away.
     fn slot(&mut self, slot: usize) -> &mut [u8; PAGE];
 
     /// Takes a page away, that is there: from now on an access to it is a fault.

@@ -1,6 +1,7 @@
 //! The capability operations, with 10^2, 10^3 and 10^5 live capabilities around them. Targets hold for 10^3; how much more it costs
 //! among 10^5 than among 10^2 is for hake to say.
 
+use alloc::vec::Vec;
 use aos::cap::vnode::{Entries, mapping_modify, vnode_map, vnode_unmap};
 use aos::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_direct_identify, cap_mint, cap_retype, cap_revoke,
@@ -9,6 +10,7 @@ use aos::kpi::cap::ObjType;
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::VROOT;
 use aos::{Error, ram, syscall};
+use core::cell::Cell;
 
 use crate::crowd::Crowd;
 use crate::interrupt::Driver;
@@ -22,6 +24,8 @@ const FREE_ROOT_ENTRY: u16 = 300;
 const PAGE: u64 = 4096;
 /// What a retype zeroes in one entry of the kernel.
 const STEP: u64 = 64 << 10;
+/// Frames of which each is mapped in turn.
+const FRAMES: usize = 16;
 
 /// Runs all of them.
 ///
@@ -148,14 +152,8 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     let mapping = bench.slot(0);
     let entries = |count| Entries { entry: 0, count };
     let map = |count| {
-        vnode_map(
-            table,
-            frame,
-            PageFlags::READ_WRITE,
-            0,
-            entries(count),
-            mapping,
-        )
+        let flags = PageFlags::READ_WRITE;
+        vnode_map(table, frame, flags, 0, entries(count), mapping)
     };
     let unmap = || vnode_unmap(table, mapping);
     meter.measure(one("map 4 KiB", 400), || map(1), unmap)?;
@@ -169,6 +167,36 @@ fn mappings(meter: &mut Meter, bench: CNodeRef) -> Result<(), Error> {
     meter.measure(one("unmap 4 KiB", 400), unmap, || map(1))?;
     unmap()?;
     meter.measure(each("map 512 pages, each", 512, 12), || map(512), unmap)?;
+    vnode_unmap(own_root(), hung)
+}
+
+/// Maps frames of a page in turn, among one another: the kernel's tree has to grow below most of them, as it does once below a frame that is
+/// mapped again and again. Behind all other rows, whose places in the tree it would change.
+///
+/// # Errors
+/// The first that an operation returns.
+pub fn in_turn(meter: &mut Meter) -> Result<(), Error> {
+    meter.suite = "caps";
+    let bench = ram::cnode_create_l2()?;
+    let (table, hung) = table_of_own(bench)?;
+    let mut frames = Vec::new();
+    for _ in 0..FRAMES {
+        frames.push(ram::frame_alloc(PAGE)?);
+    }
+    let mut turn = frames.iter().copied().cycle();
+    let frame = Cell::new(turn.next());
+    let mapping = bench.slot(0);
+    let (flags, entries) = (PageFlags::READ_WRITE, Entries { entry: 0, count: 1 });
+    let map = |frame| vnode_map(table, frame, flags, 0, entries, mapping);
+    meter.measure(
+        one("map 4 KiB, 16 frames in turn", 400),
+        || frame.get().map_or(Ok(()), map),
+        || {
+            frame.set(turn.next());
+            vnode_unmap(table, mapping)
+        },
+    )?;
+    frames.into_iter().try_for_each(ram::mm_free)?;
     vnode_unmap(own_root(), hung)
 }
 

@@ -90,7 +90,7 @@ impl Driver {
         let shared = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
         let irq = slot_alloc()?;
         irq_dest_alloc(irq, VECTOR as u64)?;
-        let domain = make(frame, irq)?;
+        let domain = make(DRIVER, frame, irq)?;
         domain.start()?;
         Ok(Some(Self {
             distributor,
@@ -129,21 +129,24 @@ impl Driver {
     }
 }
 
-fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
+/// This program as a child, with an argument and two capabilities.
+///
+/// # Errors
+/// Those of making a domain.
+pub fn make(argument: &str, shared: CapRef, other: CapRef) -> Result<Domain, SpawnError> {
     let module = Boot::of_trusted()?.module("bench")?;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+    let file = module.open()?;
     let account = Account::new();
     let memory = account.object(ObjType::Ram, CHILD_BYTES)?;
     let places = [
         (shared, Place::Argument(0)),
-        (irq, Place::Argument(1)),
+        (other, Place::Argument(1)),
         (memory, Place::Task(task::SYSMEM)),
     ];
     let made = spawn_load_with_caps(&Program {
         name: "bench",
-        elf: elf.unwrap_or_default(),
-        args: &["bench", DRIVER],
+        elf: &file,
+        args: &["bench", argument],
         env: &[],
         pid: 100,
         report_to: None,
@@ -151,6 +154,6 @@ fn make(shared: CapRef, irq: CapRef) -> Result<Domain, SpawnError> {
         grants: &places.map(|(cap, place)| Grant { cap, place }),
         account: &account,
     });
-    mapped.unmap()?;
+    file.close()?;
     made
 }

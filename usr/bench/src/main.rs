@@ -2,7 +2,7 @@
 //!
 //! A figure is the cycles of one operation, the library's stub included and the cost of reading the counter taken off; under
 //! `./hake.sh bench` a cycle is an instruction, so every run gives the same figures. [`caps`] holds the capability operations, [`crowd`]
-//! what lives around them, [`interrupt`] the way to a driver, [`mem`] pages and mappings, [`protect`] what
+//! what lives around them, [`interrupt`] the way to a driver, [`message`] that of a capability to another domain, [`mem`] pages and mappings, [`protect`] what
 //! pages permit, [`spawn`] programs, [`threads`] what threads of one domain do,
 //! [`scheduler`] how long the kernel takes to choose.
 #![no_std]
@@ -14,6 +14,7 @@ mod caps;
 mod crowd;
 mod interrupt;
 mod mem;
+mod message;
 mod meter;
 mod protect;
 mod scheduler;
@@ -29,12 +30,17 @@ fn main(args: Args) -> Result<(), Error> {
     if args.words().next() == Some(interrupt::DRIVER) {
         return interrupt::drive();
     }
+    if args.words().next() == Some(message::SENDER) {
+        return message::drive();
+    }
     ram::add_system_memory()?;
     let mut meter = Meter::new();
     threads::run(&mut meter)?;
     scheduler::run(&mut meter)?;
     caps::run(&mut meter)?;
     mem::run(&mut meter)?;
+    caps::in_turn(&mut meter)?;
+    message::run(&mut meter)?;
     let mut end = Writer::new(Kind::End);
     end.int("passed", 0).int("failed", 0);
     send(end.int("skipped", 0))

@@ -8,7 +8,7 @@ use crate::{CHILDREN, EPOCH};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::boot::Boot;
+use aos::boot::{Boot, File};
 use aos::cap::{CNodeRef, CapRef, cap_delete, kernel};
 use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
@@ -71,8 +71,7 @@ fn census() -> Result<Census, Error> {
 }
 
 struct Parent {
-    elf: MappedFrame,
-    elf_bytes: usize,
+    elf: File,
     supply: Supply,
     seats: Vec<Seat>,
     monitor: Monitor,
@@ -110,8 +109,7 @@ pub fn run(calls: u64, seed: u64) -> Result<bool, Error> {
     };
     let module = Boot::of_trusted()?.module("capfuzz")?;
     let mut parent = Parent {
-        elf: module.map()?,
-        elf_bytes: module.file_bytes() as usize,
+        elf: module.open()?,
         supply: Supply::new()?,
         seats: (0..CHILDREN)
             .map(|_| seat())
@@ -144,7 +142,7 @@ impl Parent {
         for seat in &self.seats {
             seat.endpoint.renew()?;
             let seed = self.random.u32(..);
-            children.push(start(&self.elf, self.elf_bytes, seat, share, seed)?);
+            children.push(start(&self.elf, seat, share, seed)?);
         }
         for child in &children {
             child.start()?;
@@ -300,13 +298,7 @@ impl Parent {
     }
 }
 
-fn start(
-    elf: &MappedFrame,
-    elf_bytes: usize,
-    seat: &Seat,
-    calls: u64,
-    seed: u32,
-) -> Result<Domain, SpawnError> {
+fn start(elf: &[u8], seat: &Seat, calls: u64, seed: u32) -> Result<Domain, SpawnError> {
     seat.tally.begin();
     let account = Account::new();
     let mut grants = alloc::vec![
@@ -327,7 +319,7 @@ fn start(
     }));
     spawn_load_with_caps(&Program {
         name: "capfuzz",
-        elf: elf.view().bytes().get(..elf_bytes).unwrap_or_default(),
+        elf,
         args: &["capfuzz", "--child", &calls.to_string(), &seed.to_string()],
         env: &[],
         pid: 100,

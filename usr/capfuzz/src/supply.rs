@@ -313,8 +313,8 @@ fn write_code(frame: CapRef) -> Result<(), Error> {
     let word = CallWord::simple(Syscall::Yield, 2).0 as u32;
     let code = [0xd280_0000 | word << 5, 0xd280_0001, SVC, BACK];
     let mut mapped = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
-    for (place, word) in mapped.view_mut().bytes_mut().chunks_exact_mut(4).zip(code) {
-        place.copy_from_slice(&word.to_le_bytes());
+    for (index, word) in code.iter().enumerate() {
+        mapped.view_mut().write(4 * index, &word.to_le_bytes());
     }
     mapped.unmap()
 }

@@ -20,6 +20,7 @@ fn main(args: Args) -> Status {
             for kind in kinds::ALL {
                 println!("  {:16} {}", kind.name, kind.what);
             }
+            return Status(64);
         }
     }
     Status(1)

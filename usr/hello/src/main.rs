@@ -1,6 +1,6 @@
 //! Prints its arguments.
 //!
-//! `hello [--status N] WORD...` ends with status N, 0 unless told otherwise.
+//! `hello [--status N] WORD...` ends with status N from 0 to 255, 0 unless told otherwise.
 #![no_std]
 #![no_main]
 
@@ -15,6 +15,10 @@ fn main(args: Args) -> Status {
     let mut words = args.words();
     match (words.next(), words.next().map(str::parse)) {
         (Some("--status"), Some(Ok(status))) => Status(status),
+        (Some("--status"), _) => {
+            println!("usage: hello [--status N] WORD..., N from 0 to 255");
+            Status(64)
+        }
         _ => Status::SUCCESS,
     }
 }

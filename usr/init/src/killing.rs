@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use aos::spawn::SpawnError;
-use aos::{Error, println, time};
+use aos::{println, time};
 use core::time::Duration;
 use random::Random;
 
@@ -142,10 +142,8 @@ fn with_elf<T>(
     work: impl FnOnce(&mut Context<'_>, &[u8]) -> Result<T, SpawnError>,
 ) -> Result<T, SpawnError> {
     let module = context.boot.module(name)?;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-    let result = work(context, elf.unwrap_or_default());
-    let unmapped: Result<(), Error> = mapped.unmap();
-    unmapped?;
+    let file = module.open()?;
+    let result = work(context, &file);
+    file.close()?;
     result
 }

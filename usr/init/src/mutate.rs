@@ -59,18 +59,18 @@ pub fn elfmutate(context: &mut Context<'_>) -> u8 {
 
 fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Result<Counts, Error> {
     let module = context.boot.module(name)?;
-    let bytes = module.file_bytes() as usize;
-    let original = module.map()?;
+    let original = module.open()?;
     let frame = ram::frame_alloc(module.file_bytes())?;
     let mut copy = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
     let mut random = Random::new(seed);
     let mut counts = Counts::default();
     for round in 0..count {
-        let original = original.view().bytes().get(..bytes).unwrap_or_default();
-        let Some(elf) = copy.view_mut().bytes_mut().get_mut(..bytes) else {
+        // SAFETY: a frame of init's own, just made; nobody else has a capability for it.
+        let all = unsafe { copy.view_mut().bytes_mut() };
+        let Some(elf) = all.get_mut(..original.len()) else {
             break;
         };
-        elf.copy_from_slice(original);
+        elf.copy_from_slice(&original);
         damage(elf, &mut random, round.is_multiple_of(2));
         let limit = Limit::Deadline(time::after(DEADLINE));
         let args = [name, "mutated"];
@@ -88,7 +88,7 @@ fn mutate(context: &mut Context<'_>, name: &str, count: u32, seed: u64) -> Resul
     }
     copy.unmap()?;
     ram::mm_free(frame)?;
-    original.unmap()?;
+    original.close()?;
     Ok(counts)
 }
 

@@ -44,15 +44,14 @@ fn run_one(children: &mut Children, module: &Module<'_>, args: &[String], trust:
     let words: Vec<&str> = core::iter::once(name)
         .chain(args.iter().map(String::as_str))
         .collect();
-    let ended = module.map().map_err(Into::into).and_then(|mapped| {
-        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+    let ended = module.open().map_err(Into::into).and_then(|file| {
         let start = Start {
             trust,
-            ..Start::new(elf.unwrap_or_default(), &words)
+            ..Start::new(&file, &words)
         };
         let ended = children.run(&start, Limit::Interrupt);
         // What cannot be unmapped only costs addresses.
-        let _ = mapped.unmap();
+        let _ = file.close();
         ended
     });
     match ended {

@@ -26,7 +26,9 @@ fn main(args: Args) -> Result<Status, Error> {
         }
         (Some("count"), [None, None]) => count::show()?,
         _ => {
-            println!("usage: pages [squeeze [PAGES ROOM] | count]");
+            println!(
+                "usage: pages [squeeze [PAGES ROOM] | count], PAGES up to 65535, ROOM from 1 to PAGES"
+            );
             return Ok(Status(64));
         }
     }

@@ -136,7 +136,7 @@ pub fn give_root() -> Result<(), Error> {
 fn mapping() -> Result<(), Error> {
     let frame = ram::frame_alloc(16 * BASE_PAGE_SIZE)?;
     let mut mapped = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
-    mapped.view_mut().bytes_mut().fill(1);
+    mapped.view_mut().fill(1);
     mapped.unmap()?;
     ram::mm_free(frame)
 }
@@ -182,16 +182,14 @@ pub fn spawner(seed: u64) -> Result<Status, Error> {
     ram::add_system_memory()?;
     let boot = aos::boot::Boot::of_trusted()?;
     let module = boot.module("tests")?;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-    let elf = elf.unwrap_or_default();
+    let elf = module.open()?;
     let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
     spin(random.below(MOST_ROUNDS));
     loop {
         let account = Account::new();
         let domain = spawn_load_with_caps(&Program {
             name: "grandchild",
-            elf,
+            elf: &elf,
             args: &["tests", "--child", "exit"],
             env: &[],
             pid: 1,

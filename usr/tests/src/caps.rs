@@ -7,7 +7,7 @@ use aos::cap::{
 };
 use aos::error::ErrorCode;
 use aos::kpi::cap::ObjType;
-use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
 use aos::kpi::rights::{CapRights, PageFlags};
 use aos::kpi::slots::task;
 use aos::paging::MappedFrame;
@@ -15,7 +15,7 @@ use aos::ram::{
     cnode_create_l2, dispatcher_create, frame_alloc, frame_create, mm_alloc, mm_free, ram_alloc,
     ram_free,
 };
-use aos::slot::{slot_alloc, slot_free};
+use aos::slot::{self, slot_alloc, slot_free};
 
 const SUITE: &str = "caps";
 
@@ -29,6 +29,7 @@ pub fn run(harness: &mut Harness) {
     harness.test(SUITE, "retype is refused where it must be", retype_refused);
     harness.test(SUITE, "a large frame is zeroed, in steps", zeroed);
     harness.test(SUITE, "deleted memory can be used again", reuse);
+    harness.test(SUITE, "CNodes without a used slot go back", cnodes_go_back);
     harness.test(SUITE, "objects by Barrelfish's names", objects);
     harness.test(SUITE, "delete of an empty slot", delete_empty);
     harness.test(SUITE, "an unknown command is refused", unknown_command);
@@ -190,9 +191,10 @@ fn zeroed() -> Outcome {
     for _ in 0..2 {
         cap_retype(slot, ram, 0, ObjType::Frame, BYTES, 1)?;
         let mut frame = MappedFrame::new(slot, PageFlags::READ_WRITE)?;
-        let first = frame.view().bytes().iter().position(|byte| *byte != 0);
+        let mut places = (0..BYTES as usize).step_by(8);
+        let first = places.find(|at| frame.view().load(*at) != Some(0));
         equal(first, None)?;
-        frame.view_mut().bytes_mut().fill(0xa5);
+        frame.view_mut().fill(0xa5);
         frame.unmap()?;
         cap_delete(slot)?;
     }
@@ -208,6 +210,37 @@ fn reuse() -> Outcome {
         mm_free(frame)?;
     }
     equal(aos::ram::mm_usage().free, before)
+}
+
+/// CNodes for two thousand slots, which become empty and go back. The first time the books may grow by what they note about free memory.
+fn cnodes_go_back() -> Outcome {
+    const SLOTS: usize = 2000;
+    let mut taken = alloc::vec::Vec::with_capacity(SLOTS);
+    for round in 0..3 {
+        slot::trim();
+        let (least, _) = slot::slot_usage();
+        for _ in 0..SLOTS {
+            taken.push(slot_alloc()?);
+        }
+        let ((many, _), free) = (slot::slot_usage(), aos::ram::mm_usage().free);
+        that(many >= least + 1000, "there are more now")?;
+        // The first stays, so its CNode does.
+        let kept = taken.swap_remove(0);
+        taken.drain(..).try_for_each(slot_free)?;
+        let given = slot::trim();
+        that(given >= 4, "the empty ones go back")?;
+        let (left, free_slots) = slot::slot_usage();
+        equal(many - left, given as u32 * 256)?;
+        that(free_slots >= 256, "what is wanted next is there")?;
+        let back = aos::ram::mm_usage().free - free;
+        that(
+            round == 0 || back == given as u64 * L2CNODE_BYTES,
+            "with their memory",
+        )?;
+        equal(slot::trim(), 0)?;
+        slot_free(kept)?;
+    }
+    Ok(())
 }
 
 fn objects() -> Outcome {

@@ -16,7 +16,7 @@ use aos::paging::MappedFrame;
 use aos::proc::{self, Command, End, State};
 use aos::ram::{frame_alloc, mm_free, mm_usage};
 use aos::slot::{slot_alloc, slot_free, slot_usage};
-use aos::{Args, Error, ErrorCode, println};
+use aos::{Args, Error, ErrorCode, println, thread, time};
 use core::time::Duration;
 use random::Random;
 
@@ -27,10 +27,11 @@ const WHILE: Duration = Duration::from_millis(300);
 /// A test's name, and the test.
 pub type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 14] = [
+const TESTS: [Test; 16] = [
     ("a program ends with its status", status),
     ("quotes, arguments and environment", words),
     ("the environment is handed down", environment),
+    ("words that are none are refused", no_words),
     ("capabilities are passed", passed),
     ("a fault is told", fault),
     ("a killed program is told of, once", killed),
@@ -45,6 +46,7 @@ const TESTS: [Test; 14] = [
         "children end with their parent, detached ones do not",
         parents,
     ),
+    ("who waits for a child that is let go is told", let_go),
     (
         "what the spawner mapped is looked up, protected, unmapped",
         own_space::test,
@@ -117,6 +119,10 @@ pub fn play(part: &str) -> Result<(), Error> {
             }
             Ok(())
         }
+        "proc-while" => {
+            sleep(3 * WHILE);
+            Ok(())
+        }
         "proc-parent" => {
             proc::spawn("tests --child sleep")?;
             Command::new("tests")
@@ -151,6 +157,20 @@ fn words() -> Outcome {
     equal(child.wait()?, End::Exited(DONE))?;
     let bare = Command::of_line("tests --child proc-words")?.env_clear();
     equal(bare.spawn()?.wait()?, End::Exited(1))
+}
+
+fn no_words() -> Outcome {
+    let wrong = [
+        Command::new("hello").env("", "value"),
+        Command::new("hello").env("A=B", "c"),
+        Command::new("hello").env("1A", "c"),
+        Command::new("hello").env("A", "c\0"),
+        Command::new("hello").arg("a\0b"),
+    ];
+    for command in wrong {
+        refused(command.spawn(), ErrorCode::SpawnGetCmdlineArgs)?;
+    }
+    Ok(())
 }
 
 fn environment() -> Outcome {
@@ -315,6 +335,22 @@ fn parents() -> Outcome {
     let list = proc::list()?;
     let orphans = list.iter().filter(|process| process.parent == Some(pid));
     equal(orphans.count(), 0)
+}
+
+fn let_go() -> Outcome {
+    let child = proc::spawn("tests --child proc-while")?;
+    let pid = child.pid();
+    let waits = || thread::spawn("waits", move || proc::wait(pid));
+    let waiting = [waits()?, waits()?];
+    // By now they wait; no message comes that would wake them.
+    sleep(Duration::from_millis(20));
+    child.detach()?;
+    let deadline = time::after(WHILE);
+    for waiting in waiting {
+        refused(waiting.join()?, ErrorCode::SpawnDomainNotfound)?;
+    }
+    that(time::now() < deadline, "at once")?;
+    refused(proc::wait(pid), ErrorCode::SpawnDomainNotfound)
 }
 
 /// Programs that have init do all kinds of things, at any moment of which they are suspended, go on, or are killed.

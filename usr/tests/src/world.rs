@@ -3,14 +3,13 @@
 use crate::harness::Failure;
 use alloc::vec::Vec;
 use aos::account::Account;
-use aos::boot::Boot;
+use aos::boot::{Boot, File};
 use aos::cap::CapRef;
 use aos::initproto::Message;
 use aos::kpi::cap::ObjType;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::paging::MappedFrame;
 use aos::spawn::{
     Domain, Grant, Place, Program, spawn_load_argv, spawn_load_by_name, spawn_load_with_caps,
 };
@@ -55,8 +54,7 @@ impl Child {
 /// The tests' surroundings.
 pub struct World {
     boot: &'static Boot,
-    own: MappedFrame,
-    own_bytes: usize,
+    own: File,
     next_pid: Cell<u32>,
 }
 
@@ -68,8 +66,7 @@ impl World {
         let module = boot.module("tests")?;
         Ok(Self {
             boot,
-            own: module.map()?,
-            own_bytes: module.file_bytes() as usize,
+            own: module.open()?,
             next_pid: Cell::new(100),
         })
     }
@@ -89,10 +86,9 @@ impl World {
                 place: Place::Task(task::SYSMEM),
             });
         }
-        let elf = self.own.view().bytes().get(..self.own_bytes);
         self.make(
             "tests",
-            elf.unwrap_or_default(),
+            &self.own,
             &["tests", "--child", part],
             &grants,
             &account,
@@ -102,11 +98,9 @@ impl World {
     /// Starts a program from the boot image and waits for its report.
     pub fn run(&self, name: &str, args: &[&str]) -> Result<Option<Message>, Failure> {
         let module = self.boot.module(name)?;
-        let mapped = module.map()?;
-        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-        let elf = elf.unwrap_or_default();
-        let child = self.make(name, elf, args, &[], &Account::new())?;
-        mapped.unmap()?;
+        let elf = module.open()?;
+        let child = self.make(name, &elf, args, &[], &Account::new())?;
+        elf.close()?;
         child.domain.start()?;
         let message = child.wait();
         child.domain.destroy()?;
@@ -120,10 +114,9 @@ impl World {
         look: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let module = self.boot.module(name)?;
-        let mapped = module.map()?;
-        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-        let seen = look(elf.unwrap_or_default());
-        mapped.unmap()?;
+        let elf = module.open()?;
+        let seen = look(&elf);
+        elf.close()?;
         seen
     }
 
@@ -169,11 +162,7 @@ impl World {
 
     /// A program's ELF file.
     pub fn elf(&self) -> &[u8] {
-        self.own
-            .view()
-            .bytes()
-            .get(..self.own_bytes)
-            .unwrap_or_default()
+        &self.own
     }
 }
 

@@ -5,13 +5,13 @@ use core::arch::asm;
 /// Cleans the data cache and invalidates the instruction cache for these bytes, to the point of unification (Arm ARM
 /// B2.4.4, D7.5.9). For code that another address space will run at other addresses; the kernel, which maps it, sees to
 /// aliases of a virtually indexed instruction cache.
-pub(crate) fn publish_code(bytes: &[u8]) {
+pub(crate) fn publish_code(bytes: *const [u8]) {
     let types: u64;
     // SAFETY: reads a register (the kernel sets SCTLR_EL1.UCT).
     unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack, preserves_flags)) };
     let data_line = 4usize << (types >> 16 & 0xf);
     let instruction_line = 4usize << (types & 0xf);
-    let start = bytes.as_ptr() as usize;
+    let start = bytes.addr();
     let end = start + bytes.len();
     for line in (start & !(data_line - 1)..end).step_by(data_line) {
         // SAFETY: cleaning a cache line of mapped memory changes nothing that Rust can see (SCTLR_EL1.UCI is set).

@@ -1,18 +1,18 @@
 //! What belongs to one thread, in memory that never faults: its registers while it does not run, its exception stack, where its
 //! stacks are.
 //!
-//! The main thread's context and exception stack are in `.bss`. Any other thread's lie in one mapping with its stack, made in
-//! `thread::stack`: a hole, the stack, a hole, the exception stack with the context at its end.
+//! A hole, the stack, a hole, the exception stack with the context at its end: the main thread's are two segments of the program
+//! (`program.ld`), any other thread's are one mapping, made in `thread::stack`.
 //!
 //! A context is reached by its address, from the thread's place in the book; it lives as long as the thread, and its fields are used by
 //! that thread, by code that runs disabled, or by who has a stack that no thread uses.
 
-use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use kpi::dispatcher::offsets::{AREA_PC, AREA_SP, AREA_SPSR};
 use threads::Interrupted;
 
+use super::memory::place_context;
 use crate::thread::exception::Handler;
 use crate::thread::local::Slots;
 
@@ -122,23 +122,6 @@ const _: () = {
     assert!(size_of::<Context>() < EXCEPTION_BYTES / 4);
 };
 
-/// The main thread's exception stack and context.
-#[repr(C, align(16))]
-struct Main {
-    stack: [u8; EXCEPTION_BYTES],
-    context: Context,
-}
-
-struct MainCell(UnsafeCell<Main>);
-
-// SAFETY: the stack is the processor's; the context as the module header says.
-unsafe impl Sync for MainCell {}
-
-static MAIN: MainCell = MainCell(UnsafeCell::new(Main {
-    stack: [0; EXCEPTION_BYTES],
-    context: Context::EMPTY,
-}));
-
 /// The context of the thread that runs, or ran last.
 static CURRENT: AtomicPtr<Context> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -154,17 +137,14 @@ pub(crate) fn set_current(context: *mut Context) {
     CURRENT.store(context, Ordering::Relaxed);
 }
 
-/// Fills in the main thread's, which runs.
-pub(super) fn start(stack: Range<u64>) -> *mut Context {
-    let main = MAIN.0.get();
-    // SAFETY: called once, before there are other threads.
-    let context = unsafe { &raw mut (*main).context };
-    let bottom = main as u64;
-    // SAFETY: as above.
-    unsafe {
-        (*context).stack = stack;
-        (*context).exception_stack = bottom..bottom + EXCEPTION_BYTES as u64;
-    }
+/// Makes the main thread's, which runs.
+pub(super) fn start(stack: Range<u64>, exception_stack: Range<u64>) -> *mut Context {
+    let context = Context {
+        stack,
+        ..Context::EMPTY
+    };
+    // Called once, with what the linker has kept for this.
+    let context = place_context(context, exception_stack);
     set_current(context);
     context
 }

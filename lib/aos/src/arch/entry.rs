@@ -169,6 +169,9 @@ unsafe extern "C" {
     static __stack_guard: u8;
     static __stack_bottom: u8;
     static __stack_top: u8;
+    static __exception_guard: u8;
+    static __exception_bottom: u8;
+    static __exception_top: u8;
 }
 
 /// Runs on the main stack, with the dispatcher disabled.
@@ -181,7 +184,11 @@ extern "C" fn start(args: usize) -> ! {
         resume: __aos_resume as *const () as usize..(&raw const __aos_resume_end) as usize,
     });
     heap::claim();
-    scheduler::start((&raw const __stack_bottom) as u64..(&raw const __stack_top) as u64);
+    let range = |from: *const u8, to: *const u8| from as u64..to as u64;
+    scheduler::start(
+        range(&raw const __stack_bottom, &raw const __stack_top),
+        range(&raw const __exception_bottom, &raw const __exception_top),
+    );
     dispatcher::set_disabled(false);
     crate::start::run(args)
 }
@@ -221,10 +228,13 @@ pub(super) fn upcall_stack() -> core::ops::Range<u64> {
     start..start + UPCALL_STACK_BYTES as u64
 }
 
-/// Whether the address lies in the hole below the main stack.
+/// Whether the address lies in the hole below the main stack, or in that below the main thread's exception stack.
 pub(crate) fn in_stack_guard(address: u64) -> bool {
-    let guard = (&raw const __stack_guard) as u64..(&raw const __stack_bottom) as u64;
-    guard.contains(&address)
+    let holes = [
+        (&raw const __stack_guard) as u64..(&raw const __stack_bottom) as u64,
+        (&raw const __exception_guard) as u64..(&raw const __exception_bottom) as u64,
+    ];
+    holes.iter().any(|hole| hole.contains(&address))
 }
 
 /// Gives the core to another dispatcher, staying runnable: all threads of this one wait for its next turn.

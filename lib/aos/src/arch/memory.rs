@@ -1,14 +1,17 @@
 //! Views of memory that this domain has mapped.
 
 use super::cache::publish_code;
+use core::arch::asm;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
 use kpi::bootinfo::BootInfo;
 use kpi::dispatcher::DispatcherShared;
 use kpi::layout::{ARGS_BYTES, BASE_PAGE_SIZE};
 
-/// A mapping of a frame in the own address space, made by `paging`. Whoever has it has the only Rust view of this memory;
-/// it stays mapped until it is handed to `paging_unmap`.
+/// A mapping of a frame in the own address space, made by `paging`. It stays mapped until it is handed to `paging_unmap`.
+///
+/// The frame may be mapped elsewhere too, here or in other domains. So it is read and written by copying; a slice of it is a promise of the
+/// caller's.
 #[derive(Debug)]
 pub struct Mapped {
     address: VirtAddr,
@@ -19,8 +22,7 @@ impl Mapped {
     /// A view of `[address, address + bytes)`.
     ///
     /// # Safety
-    /// The range is mapped readable, and writeable if [`Mapped::bytes_mut`] is used; it stays so while the view lives, and
-    /// no other Rust reference covers it. Other domains may write it only if no slice is taken meanwhile.
+    /// The range is mapped, begins at a page, and stays so while the view lives. No other Rust reference covers it while the view is used.
     pub(crate) const unsafe fn new(address: VirtAddr, bytes: usize) -> Self {
         Self { address, bytes }
     }
@@ -34,16 +36,37 @@ impl Mapped {
         core::ptr::with_exposed_provenance_mut(self.address.0 as usize)
     }
 
-    /// The memory. Only for frames that nobody writes meanwhile.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped and not aliased by a mutable view (contract of `new`).
+    /// The memory as Rust sees it.
+    ///
+    /// # Safety
+    /// Nobody writes it while the slice lives: by no other mapping of the frame, here or elsewhere, and by no device.
+    pub unsafe fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped (contract of `new`), and nobody writes it.
         unsafe { core::slice::from_raw_parts(self.pointer(), self.bytes) }
     }
 
-    /// The memory, to write. Only for frames mapped writeable that nobody else uses meanwhile.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: mapped, and this is the only view (contract of `new`).
+    /// The memory to write.
+    ///
+    /// # Safety
+    /// As [`Mapped::bytes`], and nobody else reads it; it is mapped to be written.
+    pub unsafe fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped (contract of `new`), and nobody else uses it.
         unsafe { core::slice::from_raw_parts_mut(self.pointer(), self.bytes) }
+    }
+
+    /// `count` bytes from byte `offset` on, to write. `None` if they are not all in the view.
+    ///
+    /// # Safety
+    /// As [`Mapped::bytes_mut`], for these bytes.
+    pub unsafe fn part_mut(&mut self, offset: usize, count: usize) -> Option<&mut [u8]> {
+        let start = self.range(offset, count)?;
+        // SAFETY: inside the view, which is mapped (contract of `new`), and nobody else uses it.
+        Some(unsafe { core::slice::from_raw_parts_mut(start, count) })
+    }
+
+    /// Makes instructions in it visible to whoever runs them, see [`publish_code`].
+    pub(crate) fn publish_code(&self) {
+        publish_code(core::ptr::slice_from_raw_parts(self.pointer(), self.bytes));
     }
 
     /// Reads a word that other domains may write. `None` outside of the view or when it is not aligned.
@@ -77,32 +100,51 @@ impl Mapped {
         }
     }
 
-    /// Copies bytes to memory that other domains may use. Answers whether all of them fit.
-    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
+    /// Copies bytes to memory that others may use. Answers whether all of them fit; if not, nothing happens.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let Some(start) = self.range(offset, bytes.len()) else {
             return false;
         };
-        let (words, rest) = match start.addr().is_multiple_of(8) {
-            true => bytes.as_chunks::<8>(),
+        // SAFETY: a word is any eight bytes.
+        let (before, words, rest) = unsafe { bytes.align_to::<u64>() };
+        let (words, rest) = match before.is_empty() && start.addr().is_multiple_of(8) {
+            true => (words, rest),
             false => (&[][..], bytes),
         };
         for (index, word) in words.iter().enumerate() {
             let place = start.wrapping_add(8 * index).cast::<u64>();
             // SAFETY: inside the view, aligned; volatile, since others may use it.
-            unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
+            unsafe { place.write_volatile(*word) };
         }
         for (index, byte) in rest.iter().enumerate() {
+            let place = start.wrapping_add(8 * words.len() + index);
             // SAFETY: as above.
-            unsafe {
-                start
-                    .wrapping_add(8 * words.len() + index)
-                    .write_volatile(*byte)
-            };
+            unsafe { place.write_volatile(*byte) };
         }
         true
     }
 
-    /// Copies bytes from memory that other domains may write. Answers whether all of them are there.
+    /// Sets every byte.
+    pub fn fill(&mut self, value: u8) {
+        let word = u64::from_ne_bytes([value; 8]);
+        let words = self.bytes / 8;
+        for index in 0..words {
+            // SAFETY: inside the view, which begins at a page; volatile, since others may use it.
+            unsafe {
+                self.pointer()
+                    .cast::<u64>()
+                    .wrapping_add(index)
+                    .write_volatile(word)
+            };
+        }
+        for index in 8 * words..self.bytes {
+            // SAFETY: as above.
+            unsafe { self.pointer().wrapping_add(index).write_volatile(value) };
+        }
+    }
+
+    /// Copies bytes from memory that other domains may write. Answers whether all of them are there. Each load is an instruction that does nothing
+    /// else, so that an exception handler may pass over it: then the bytes are any.
     pub fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
         let Some(start) = self.range(offset, bytes.len()) else {
             return false;
@@ -114,12 +156,21 @@ impl Mapped {
         let done = 8 * words.len();
         for (index, word) in words.iter_mut().enumerate() {
             let place = start.wrapping_add(8 * index).cast::<u64>();
-            // SAFETY: inside the view, aligned; volatile, since others may write it.
-            *word = unsafe { place.read_volatile() }.to_ne_bytes();
+            let value: u64;
+            // SAFETY: inside the view, aligned; opaque to the compiler, since others may write it.
+            unsafe {
+                asm!("ldr {}, [{}]", out(reg) value, in(reg) place, options(nostack, readonly, preserves_flags));
+            }
+            *word = value.to_ne_bytes();
         }
         for (index, byte) in rest.iter_mut().enumerate() {
+            let place = start.wrapping_add(done + index);
+            let value: u32;
             // SAFETY: as above.
-            *byte = unsafe { start.wrapping_add(done + index).read_volatile() };
+            unsafe {
+                asm!("ldrb {:w}, [{}]", out(reg) value, in(reg) place, options(nostack, readonly, preserves_flags));
+            }
+            *byte = value as u8;
         }
         true
     }
@@ -228,8 +279,10 @@ pub(crate) fn copy_page(from: VirtAddr, to: VirtAddr) {
                 .write_volatile(from.wrapping_add(word).read_volatile());
         }
     }
-    // SAFETY: the caller's alone.
-    publish_code(unsafe { core::slice::from_raw_parts(to.cast(), BASE_PAGE_SIZE as usize) });
+    publish_code(core::ptr::slice_from_raw_parts(
+        to.cast(),
+        BASE_PAGE_SIZE as usize,
+    ));
 }
 
 /// A store of nodes that has grown: its area, from `area` on, has `after` bytes now. Before it had `before`, in which `places` are; or none, then

@@ -152,8 +152,8 @@ unsafe extern "C" {
 }
 
 /// The main thread runs, on that stack.
-pub(super) fn start(stack: core::ops::Range<u64>) {
-    let context = context::start(stack);
+pub(super) fn start(stack: core::ops::Range<u64>, exception_stack: core::ops::Range<u64>) {
+    let context = context::start(stack, exception_stack);
     // SAFETY: the dispatcher is disabled, as at its first instruction.
     let book = unsafe { &mut *BOOK.0.get() };
     book.threads.start();
@@ -382,10 +382,15 @@ pub(crate) fn join(thread: Handle) -> Result<*mut Context, JoinError> {
     }
 }
 
-/// Blocks who runs until something comes from outside that is newer than `snapshot` of `lmp_delivered`.
-pub(crate) fn wait_outside(snapshot: u32, deadline: Option<u64>) {
+/// Wakes all who wait for something from outside.
+pub(crate) fn wake_outside() {
+    with(|book| book.threads.wake_all(Key::OUTSIDE));
+}
+
+/// Blocks who runs until something comes from outside, if nothing has come: that is asked disabled.
+pub(crate) fn wait_outside(nothing_came: impl FnOnce() -> bool, deadline: Option<u64>) {
     dispatcher::disable();
-    if dispatcher::lmp_delivered() != snapshot {
+    if !nothing_came() {
         dispatcher::set_disabled(false);
         return;
     }

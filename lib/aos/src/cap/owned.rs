@@ -9,7 +9,7 @@
 //! * when a part of a capability is wanted that a dead one still covers;
 //! * when [`reap`] is called.
 
-use crate::arch::{cache, memory};
+use crate::arch::memory;
 use crate::cap::{
     CNodeRef, CapRef, cap_copy, cap_delete, cap_mint, cap_retype, cap_revoke, identify,
 };
@@ -81,7 +81,8 @@ impl View {
     /// # Safety
     /// Nobody else writes the frame while the slice lives: no other mapping of it, here or elsewhere, and no DMA.
     pub unsafe fn bytes(&self) -> &[u8] {
-        self.memory.bytes()
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.bytes() }
     }
 
     /// The memory to write. `None` when it is mapped to be read.
@@ -89,12 +90,13 @@ impl View {
     /// # Safety
     /// As [`View::bytes`], and nobody else reads it either.
     pub unsafe fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        self.writeable.then(|| self.memory.bytes_mut())
+        // SAFETY: the caller's promise.
+        self.writeable.then(|| unsafe { self.memory.bytes_mut() })
     }
 
     /// Makes instructions in it visible to whoever runs them, in whatever address space.
     pub fn publish_code(&self) {
-        cache::publish_code(self.memory.bytes());
+        self.memory.publish_code();
     }
 }
 

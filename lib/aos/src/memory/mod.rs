@@ -9,8 +9,8 @@
 //! used under the lock may itself come into being by a fault: the books lie in the program's data and in areas that are mapped as a
 //! whole, never on the heap; and the stack below the caller is touched before the lock is taken ([`STACK_BYTES`]).
 //!
-//! **When memory is out**, [`step`] looks for some outside of the lock: what dropped capabilities hold, then the monitor's. Then the step is
-//! tried again.
+//! **When memory is out**, [`step`] looks for some outside of the lock: what dropped capabilities hold, what is free at the heap's end, CNodes
+//! without a used slot, then the monitor's. Then the step is tried again.
 //!
 //! Barrelfish counterpart: none; there each allocator has a lock of its own, and flags against recursion.
 
@@ -23,7 +23,7 @@ use objects::Short;
 pub(crate) use objects::{Memory, Wanted};
 
 use crate::arch::memory::touch_stack;
-use crate::cap::{CapRef, cap_delete, cap_destroy, cap_direct_identify, owned};
+use crate::cap::{CNodeRef, CapRef, cap_delete, cap_destroy, cap_direct_identify, owned};
 use crate::error::{Error, ErrorCode};
 use crate::monitor;
 use crate::paging::{Kind, Name, Own, Spare, own_span};
@@ -248,7 +248,10 @@ pub(crate) fn step<T>(mut work: impl FnMut(&mut Core) -> Result<T, Error>) -> Re
         match short {
             _ if tries == TRIES => return Err(error),
             Some(Short::Again) => {}
-            Some(_) if owned::reap_if_free().freed > 0 || crate::heap::trim() > 0 => {}
+            Some(_)
+                if owned::reap_if_free().freed > 0
+                    || crate::heap::trim() > 0
+                    || trim_cnodes() > 0 => {}
             Some(Short::Ram { bytes, alignment }) if monitor::is_there() => {
                 ram::refill(bytes, alignment)?;
             }
@@ -310,6 +313,28 @@ fn once<T>(
         delete_old_root(old);
     }
     Ok((result, short))
+}
+
+/// Most CNodes that are given back at a time.
+const CNODES_AT_A_TIME: usize = 8;
+
+/// Gives back some CNodes for slots of which none is used and that the reserve does not need; answers how many. To delete one may take the
+/// monitor, so that is done outside of the lock, when it is out of the books.
+pub(crate) fn trim_cnodes() -> usize {
+    let (mut from, mut given) = (0, 0);
+    for _ in 0..CNODES_AT_A_TIME {
+        let Ok(Some(l1)) = look(|core| core.memory.take_spare_cnode(from)) else {
+            break;
+        };
+        from = l1 + 1;
+        let cnode = CNodeRef::ROOT.slot(l1);
+        let deleted = cap_direct_identify(cnode)
+            .and_then(|capability| cap_delete(cnode).map(|()| capability));
+        given += usize::from(deleted.is_ok());
+        // Its nodes are there, since it was in the books just now; if others have taken them, the CNode is lost.
+        let _ = step_back(|core| core.memory.put_spare_cnode(l1, deleted.ok()));
+    }
+    given
 }
 
 /// Deletes the former root CNode. Where this domain cannot, it stays in its slot.

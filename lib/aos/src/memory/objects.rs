@@ -8,7 +8,8 @@ use crate::cap::{
 use crate::error::{Error, ErrorCode, ResultExt, from_mm};
 use crate::ram::alignment_of;
 use arrayvec::ArrayVec;
-use kpi::cap::ObjType;
+use kpi::addr::L2_SLOTS;
+use kpi::cap::{Capability, ObjType};
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES, SLOT_BYTES};
 use kpi::slots::root;
 use mm::chunks::{Chunks, Found};
@@ -313,6 +314,30 @@ impl Memory {
     pub(super) fn add_cnode(&mut self) -> Result<(), Error> {
         let l1 = self.l2_cnode()?;
         self.slots.add(l1).map_err(from_mm)
+    }
+
+    /// Takes an L2CNode without a used slot, the first from a root slot on, out of the books, if there are more free slots than the reserve needs
+    /// and those of another CNode.
+    pub(super) fn take_spare_cnode(&mut self, from: u32) -> Option<u32> {
+        if self.slots.free_slots() < plan::SLOTS_IN_RESERVE + 2 * L2_SLOTS {
+            return None;
+        }
+        let l1 = self.slots.spare(from)?;
+        self.slots.remove(l1).ok().map(|()| l1)
+    }
+
+    /// It was deleted, and what it was; or it could not be.
+    pub(super) fn put_spare_cnode(
+        &mut self,
+        l1: u32,
+        deleted: Option<Capability>,
+    ) -> Result<(), Error> {
+        let Some(capability) = deleted else {
+            return self.slots.add(l1).map_err(from_mm);
+        };
+        self.slots.free_root(l1).map_err(from_mm)?;
+        let freed = self.ram.free(capability.address(), capability.size());
+        freed.map_err(from_mm)
     }
 
     /// Replaces the root CNode by a larger one.

@@ -70,6 +70,12 @@ fn make_scratch(core: &mut Core) -> Result<(), Error> {
 const CHUNK: u64 = 16;
 
 /// Cuts the pages around one from their Mapping, if that is much longer.
+///
+/// Once they are unmapped, mapping them again fails only if the kernel refuses the frame itself, because somebody has revoked it: the slot is that of the
+/// Mapping that was cut, the table is still there, since it has what is left on one side at least, and the nodes are part of a step.
+///
+/// # Errors
+/// `LIB_ERR_PMAP_DO_MAP`: what cutting takes could not be had, and nothing has changed. `LIB_ERR_PMAP_NOT_MAPPED` on top: the frame was revoked.
 fn cut_chunk(core: &mut Core, address: u64, found: &Found<Name>) -> Result<(), Error> {
     let Some(page) = found.page else {
         return Ok(());
@@ -92,11 +98,18 @@ fn cut_chunk(core: &mut Core, address: u64, found: &Found<Name>) -> Result<(), E
     };
     let (space, mut env) = core.parts();
     let choice = Choice::Exactly(PageSize::Base);
-    let gone = space.unback(&mut env, chunk);
-    let cut = gone.and_then(|()| space.back_first(&mut env, chunk, original, ORIGINAL, choice));
+    let failed = |error| error_of(error, ErrorCode::LibPmapDoMap);
+    let cut = space
+        .unback(&mut env, chunk)
+        .map_err(failed)
+        .and_then(|()| {
+            let again = space.back_first(&mut env, chunk, original, ORIGINAL, choice);
+            again
+                .map(|_| ())
+                .map_err(|error| failed(error).push(ErrorCode::LibPmapNotMapped))
+        });
     env.settle();
-    cut.map(|_| ())
-        .map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
+    cut
 }
 
 /// Puts a copy in the place of a page of the original.
@@ -130,6 +143,7 @@ pub(super) fn copy_page(core: &mut Core, address: u64, found: &Found<Name>) -> R
     let placed = gone.and_then(|()| {
         let placed = space.back_first(&mut env, page, copy, PageFlags::MASK, choice);
         if placed.is_err() {
+            // As in `cut_chunk`: it fails only if the original was revoked, and then the fault ends the domain.
             let _ = space.back_first(&mut env, page, original.0, original.1, choice);
         }
         placed.map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))

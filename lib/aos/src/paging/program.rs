@@ -14,12 +14,12 @@
 //! there. Page faults never ask here, since nothing here comes into being by one.
 
 use super::tables::{Home, Kernel, MOST, Name, Spare, entries_of};
-use super::{OWN_START, error_of, span};
+use super::{HeapBooks, OWN_START, error_of, growing, span};
 use crate::arch::call::calls_in_a_row;
 use crate::args::Args;
 use crate::cap::vnode::{Words, map_words, unmap_words};
 use crate::cap::{CNodeRef, CapRef, cap_delete};
-use crate::error::{Error, ErrorCode, ResultExt, check};
+use crate::error::{Error, ErrorCode, check};
 use crate::nodes::{self, Nodes};
 use crate::ram::{mm_free, vnode_create};
 use crate::slot::{slot_alloc, slot_free};
@@ -29,7 +29,7 @@ use kpi::addr::{CapAddr, VirtAddr};
 use kpi::layout::{BASE_PAGE_SIZE, DISPATCHER_BASE};
 use kpi::rights::PageFlags;
 use kpi::slots::root;
-use vspace::{Cause, Item, Node, Space, Span, Tables, Why};
+use vspace::{Item, Space, Span, Tables};
 
 /// What is mapped at an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +49,7 @@ pub struct ProgramPage {
 /// The books.
 #[derive(Debug)]
 struct Program {
-    space: Space<Name, Nodes<Node<Name>>>,
+    space: HeapBooks,
     spare: Spare,
 }
 
@@ -108,39 +108,27 @@ impl Program {
         })
     }
 
-    /// Does an operation; the books grow when it says that it needs nodes.
+    /// Does an operation.
     fn change(
         &mut self,
         code: ErrorCode,
-        mut work: impl FnMut(
-            &mut Space<Name, Nodes<Node<Name>>>,
-            &mut Cutter<'_>,
-        ) -> Result<(), vspace::Error<Error>>,
+        mut work: impl FnMut(&mut HeapBooks, &mut Cutter<'_>) -> Result<(), vspace::Error<Error>>,
     ) -> Result<(), Error> {
-        loop {
+        let Self { space, spare } = self;
+        let failed = growing(space, code, |space| {
             let mut home = OfProgram;
             let mut env = Cutter {
-                kernel: Kernel::new(&mut home, &mut self.spare),
+                kernel: Kernel::new(&mut home, spare),
                 gathered: ArrayVec::new(),
                 gathers: false,
                 failed: None,
             };
-            let done = work(&mut self.space, &mut env);
+            let done = work(space, &mut env);
             env.make_calls();
             env.kernel.settle();
-            let failed = env.failed;
-            match done {
-                Err(vspace::Error {
-                    cause: Cause::Space(Why::Nodes(wanted)),
-                    stopped: None,
-                }) => {
-                    let free = self.space.free_nodes();
-                    nodes::keep(self.space.store(), free, wanted).push_err(code)?;
-                }
-                Ok(()) => return failed.map_or(Ok(()), |error| Err(error.push(code))),
-                Err(error) => return Err(error_of(error, code)),
-            }
-        }
+            done.map(|()| env.failed)
+        })?;
+        failed.map_or(Ok(()), |error| Err(error.push(code)))
     }
 
     /// Whether a hole can be cut: what stays of a Mapping on either side of it must not be what the cutting itself runs on.

@@ -48,7 +48,14 @@ fn twin(span: Span) -> Option<Span> {
     })
 }
 
-/// Moves a Mapping, or part of one, to other addresses.
+/// Moves a Mapping, or part of one, to other addresses. If they cannot be mapped there, they are mapped again where they were.
+///
+/// That fails only if the kernel refuses the frame itself, because somebody has revoked it: slots and tables that it takes are those that unmapping has put
+/// at hand and that stay there until `settle`; what is left of a Mapping that is cut has its own, which `vspace` prepares before; the nodes are part of a
+/// step. Then the pages are lost, with what was in them, and the error says so.
+///
+/// # Errors
+/// `LIB_ERR_PMAP_UNMAP`, `LIB_ERR_PMAP_DO_MAP`: nothing has changed. `LIB_ERR_PMAP_NOT_MAPPED` on top: the pages are mapped nowhere now.
 fn move_to(space: &mut Books, env: &mut Own<'_>, page: Page<Name>, to: Span) -> Result<(), Error> {
     let backing = Backing {
         frame: page.frame,
@@ -60,20 +67,21 @@ fn move_to(space: &mut Books, env: &mut Own<'_>, page: Page<Name>, to: Span) -> 
     space
         .unback(env.that_keeps(), page.run)
         .map_err(|error| error_of(error, ErrorCode::LibPmapUnmap))?;
-    let moved = space.back_first(env, to, backing, all, choice);
-    if moved.is_err() {
-        // It was there just now.
-        let _ = space.back_first(env, page.run, backing, all, choice);
+    let Err(error) = space.back_first(env, to, backing, all, choice) else {
+        return Ok(());
+    };
+    let error = error_of(error, ErrorCode::LibPmapDoMap);
+    match space.back_first(env, page.run, backing, all, choice) {
+        Ok(_) => Err(error),
+        Err(_) => Err(error.push(ErrorCode::LibPmapNotMapped)),
     }
-    moved
-        .map(|_| ())
-        .map_err(|error| error_of(error, ErrorCode::LibPmapDoMap))
 }
 
 /// Takes away all pages of lazy regions, the heap's too, until they are touched. Nothing is lost. Answers how many bytes.
 ///
 /// # Errors
-/// `LIB_ERR_PMAP_ADDR_NOT_FREE`: the addresses where they would rest, the last 128 GiB, are in use; why pages could not be moved.
+/// `LIB_ERR_PMAP_ADDR_NOT_FREE`: the addresses where they would rest, the last 128 GiB, are in use; why pages could not be moved;
+/// `LIB_ERR_PMAP_NOT_MAPPED` on top: their frame was revoked, so that they are lost.
 pub fn paging_rest() -> Result<u64, Error> {
     step(|core| {
         if USED.load(Ordering::Relaxed) {

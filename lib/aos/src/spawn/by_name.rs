@@ -22,11 +22,10 @@ pub fn spawn_load_argv(
     let name = args.first().copied();
     let name = name.ok_or(Error::new(ErrorCode::SpawnFindModule))?;
     let module = boot.module(name)?;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+    let file = module.open()?;
     let made = spawn_load_with_caps(&Program {
         name: module.name(),
-        elf: elf.unwrap_or_default(),
+        elf: &file,
         args,
         env: &[],
         pid,
@@ -35,7 +34,7 @@ pub fn spawn_load_argv(
         grants: &[],
         account: &Account::new(),
     });
-    mapped.unmap().push_err(ErrorCode::SpawnUnmapModule)?;
+    file.close().push_err(ErrorCode::SpawnUnmapModule)?;
     made
 }
 

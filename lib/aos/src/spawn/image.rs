@@ -1,7 +1,6 @@
 //! Memory of a new domain: segments, arguments, dispatcher frame.
 
 use crate::account::Account;
-use crate::arch::cache;
 use crate::cap::CapRef;
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::exit::DomainName;
@@ -56,13 +55,11 @@ pub(super) fn segment_frame(
     let data = elf.get(segment.file.clone()).unwrap_or_default();
     let end = segment.data_offset + data.len() as u64;
     filled(account, segment.bytes, end, |mapped| {
-        let memory = mapped.view_mut().bytes_mut();
-        let place = memory
-            .get_mut(segment.data_offset as usize..end as usize)
-            .ok_or(Error::new(ErrorCode::ElfFilesz))?;
-        place.copy_from_slice(data);
+        if !mapped.view_mut().write(segment.data_offset as usize, data) {
+            return Err(Error::new(ErrorCode::ElfFilesz));
+        }
         if segment.flags.contains(PageFlags::EXECUTE) {
-            cache::publish_code(memory);
+            mapped.view().publish_code();
         }
         Ok(())
     })
@@ -96,7 +93,8 @@ pub(super) fn fill_args(
     items: &[PagingItem],
 ) -> Result<(), Error> {
     fill(frame, bytes, |mapped| {
-        let page = mapped.view_mut().bytes_mut();
+        // SAFETY: made by `args_frame` for a child that does not run yet; nobody else has mapped it to be written, and its own mapping is not in use.
+        let page = unsafe { mapped.view_mut().bytes_mut() };
         let (args, env) = (args.iter().copied(), env.iter().copied());
         let written = write(page, pid, args, env)
             .and_then(|used| write_paging(page, used, items.iter().copied()));

@@ -3,7 +3,8 @@
 //! A handler is a function that gets the thread's registers at the exception, may change them, and says whether the thread goes on with
 //! them. It runs as the thread, enabled, on an exception stack that is always mapped, so it may wait for locks, and a stack that ran over
 //! does not harm it. It may use memory that comes into being by page faults; any other exception in a handler ends the domain. It runs
-//! between any two instructions of the thread, so it may wait only for locks that the thread does not hold there.
+//! between any two instructions of the thread, so it may wait only for locks that the thread does not hold there. Rust knows nothing of
+//! a thread that goes on elsewhere or with other registers, so changing these is unsafe.
 //!
 //! Barrelfish counterpart: `thread_set_exception_handler`.
 
@@ -98,12 +99,19 @@ impl Exception<'_> {
     }
 
     /// Lets the thread go on there.
-    pub const fn set_pc(&mut self, pc: u64) {
+    ///
+    /// # Safety
+    /// If the handler answers [`Outcome::Resume`], the thread can go on there with its registers as they are then: the code behind the
+    /// exception was written for that.
+    pub const unsafe fn set_pc(&mut self, pc: u64) {
         self.registers.pc = pc;
     }
 
     /// Lets the thread go on behind the instruction.
-    pub const fn skip(&mut self) {
+    ///
+    /// # Safety
+    /// As [`Exception::set_pc`]: what the instruction was to do is not done, and what it was to load is not there.
+    pub const unsafe fn skip(&mut self) {
         self.registers.pc = self.registers.pc.wrapping_add(4);
     }
 
@@ -118,7 +126,10 @@ impl Exception<'_> {
     }
 
     /// Sets x`number`. x18 is not a thread's: it is lost.
-    pub fn set_x(&mut self, number: usize, value: u64) {
+    ///
+    /// # Safety
+    /// As [`Exception::set_pc`]: the code that goes on expects that value there, or any.
+    pub unsafe fn set_x(&mut self, number: usize, value: u64) {
         if let Some(register) = self.registers.x.get_mut(number) {
             *register = value;
         }

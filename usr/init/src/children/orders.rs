@@ -198,15 +198,14 @@ impl Children {
         passed: &[Grant],
     ) -> Result<u32, SpawnError> {
         let module = self.boot.module(name)?;
-        let mapped = module.map()?;
-        let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
+        let file = module.open()?;
         let start = Start {
-            elf: elf.unwrap_or_default(),
+            elf: &file,
             ..*start
         };
         let spawned = self.start_with(&start, passed);
         // What cannot be unmapped only costs addresses.
-        let _ = mapped.unmap();
+        let _ = file.close();
         spawned
     }
 
@@ -221,7 +220,9 @@ impl Children {
         let account = Account::new();
         let copied = copy_file(frame, u64::from(bytes), &account);
         let spawned = copied.map_err(Into::into).and_then(|copied| {
-            let elf = copied.view().bytes().get(..bytes as usize);
+            // SAFETY: a frame of init's own, just made; nobody else has a capability for it.
+            let elf = unsafe { copied.view().bytes() };
+            let elf = elf.get(..bytes as usize);
             let start = Start {
                 elf: elf.unwrap_or_default(),
                 ..*start
@@ -322,7 +323,9 @@ fn copy_file(frame: CapRef, bytes: u64, account: &Account) -> Result<MappedFrame
         let made = account.object(ObjType::Frame, bytes);
         let made = made.and_then(|copy| MappedFrame::part(copy, bytes, PageFlags::READ_WRITE));
         let read = made.map(|mut copy| {
-            let all = theirs::read(&theirs, copy.view_mut().bytes_mut());
+            // SAFETY: just made; nobody else has a capability for it.
+            let place = unsafe { copy.view_mut().bytes_mut() };
+            let all = theirs::read(&theirs, place);
             (copy, all)
         });
         // What cannot be unmapped only costs addresses.

@@ -24,7 +24,8 @@ fn pass_over(exception: &mut Exception<'_>) -> Outcome {
             access: Access::Read,
         } if theirs.contains(&address) => {
             GONE.store(true, Ordering::Relaxed);
-            exception.skip();
+            // SAFETY: these addresses are used by the `read` below alone, each of whose loads is an instruction that may be passed over.
+            unsafe { exception.skip() };
             Outcome::Resume
         }
         _ => Outcome::Unhandled,

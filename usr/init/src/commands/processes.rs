@@ -119,6 +119,10 @@ pub fn wait(context: &mut Context<'_>) -> u8 {
         println!("usage: wait PID");
         return STATUS_USAGE;
     };
+    if pid == INIT_PID {
+        println!("init goes on as long as the machine does");
+        return 1;
+    }
     let ended = match context.children.child(pid) {
         Some(_) => context.children.wait(pid),
         None => {

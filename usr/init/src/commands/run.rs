@@ -57,18 +57,16 @@ fn run(
     trust: Trust,
 ) -> Result<u8, aos::spawn::SpawnError> {
     let background = context.background;
-    let mapped = module.map()?;
-    let elf = mapped.view().bytes().get(..module.file_bytes() as usize);
-    let elf = elf.unwrap_or_default();
+    let file = module.open()?;
     let env: Vec<&str> = context.env.iter().map(String::as_str).collect();
     let started = context.children.start(&Start {
         env: &env,
         trust,
         background,
-        ..Start::new(elf, words)
+        ..Start::new(&file, words)
     });
     // What cannot be unmapped only costs addresses.
-    let _ = mapped.unmap();
+    let _ = file.close();
     let pid = started?;
     if background {
         println!("[{pid}] {}", module.name());

@@ -115,7 +115,7 @@ fn work() -> Result<(), Error> {
         }
     }
     // What it had is still there.
-    match free().0 >= before.0 {
+    match free() >= before {
         true => Ok(()),
         false => Err(Error::new(ErrorCode::LibRamAlloc)),
     }

@@ -19,8 +19,9 @@ mod pagers;
 mod parts;
 mod squeeze;
 
-use crate::harness::{Failure, Harness, Outcome, equal, refused};
+use crate::harness::{Failure, Harness, Outcome, equal, refused, that};
 use crate::world::World;
+use alloc::vec::Vec;
 use aos::cap::{cap_copy, cap_revoke};
 use aos::error::ErrorCode;
 use aos::initproto::Message;
@@ -118,12 +119,26 @@ const fn plus(address: VirtAddr, bytes: u64) -> VirtAddr {
 fn write_and_read() -> Outcome {
     let cap = frame_alloc(2 * BASE_PAGE_SIZE)?;
     let mut frame = MappedFrame::new(cap, PageFlags::READ_WRITE)?;
-    for (index, byte) in frame.view_mut().bytes_mut().iter_mut().enumerate() {
-        *byte = index as u8;
+    const BYTES: usize = 2 * BASE_PAGE_SIZE as usize;
+    let pattern: Vec<u8> = (0..BYTES).map(|index| index as u8).collect();
+    // In pieces at odd places, so that bytes and words are copied.
+    for (index, piece) in pattern.chunks(1001).enumerate() {
+        that(frame.view_mut().write(1001 * index, piece), "it is inside")?;
     }
-    let wrong = frame.view().bytes().iter().enumerate();
-    let wrong = wrong.filter(|(index, byte)| *index as u8 != **byte).count();
-    equal(wrong, 0)?;
+    let mut seen = alloc::vec![0; BYTES];
+    that(frame.view().read(0, &mut seen), "all is there")?;
+    that(seen == pattern, "as it was written")?;
+    that(frame.view_mut().write(0, &pattern), "all of it")?;
+    that(
+        frame.view().read(3, seen.get_mut(3..).unwrap_or_default()),
+        "from a byte on",
+    )?;
+    that(seen == pattern, "as it was written")?;
+    frame.view_mut().fill(0x5a);
+    that(!frame.view_mut().write(BYTES - 1, &[0, 0]), "over its end")?;
+    that(!frame.view().read(BYTES - 1, &mut [0, 0]), "over its end")?;
+    that(frame.view().read(0, &mut seen), "all is there")?;
+    that(seen.iter().all(|byte| *byte == 0x5a), "filled")?;
     frame.unmap()?;
     mm_free(cap)?;
     Ok(())

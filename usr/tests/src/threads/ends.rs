@@ -24,6 +24,11 @@ pub fn play(part: &str) -> Result<(), Error> {
             }));
             undefined();
         }),
+        "thread-handler-overflow" => in_thread(overflow_in_handler),
+        "thread-main-overflow" => {
+            overflow_in_handler();
+            Ok(())
+        }
         "thread-panic" => in_thread(panics),
         "thread-main" => {
             thread::spawn("endless", || {
@@ -55,6 +60,15 @@ fn panics() {
 fn deeper(depth: u64) -> u64 {
     let frame = core::hint::black_box([depth; 32]);
     deeper(depth.wrapping_add(1)).wrapping_add(frame.iter().sum())
+}
+
+/// A handler that runs off its exception stack. What lies below must not be written: if it is, the domain goes on or ends otherwise.
+fn overflow_in_handler() {
+    set_handler(Some(|_| {
+        deeper(1);
+        Handled::Resume
+    }));
+    undefined();
 }
 
 /// Two threads, each with the lock that the other wants.
@@ -91,6 +105,19 @@ pub(super) fn ends(world: &World) -> Outcome {
         };
         equal((fault.cause, fault.thread), (cause, name))?;
         that(far.is_none_or(|far| far == fault.far), "the fault address")?;
+    }
+    // The main thread's has no name in the report.
+    for (part, name) in [
+        ("thread-handler-overflow", name),
+        ("thread-main-overflow", [0; 16]),
+    ] {
+        let Some(Message::Fault(fault)) = end_of(part)? else {
+            return that(false, "a fault of the handler");
+        };
+        equal(
+            (fault.cause, fault.thread),
+            (FaultCause::StackOverflow, name),
+        )?;
     }
     let status = |status| Some(Message::Exit { status });
     equal(end_of("thread-panic")?, status(STATUS_PANIC))?;
