@@ -59,9 +59,10 @@ fn service_trait(interface: &Interface) -> TokenStream {
                 (quote!(answer: ::flounder::Answer<#result #cap>), quote!())
             }
         };
+        let caller = method.caller.then(|| quote!(caller: ::flounder::Caller,));
         quote! {
             #(#attributes)*
-            fn #name(&mut self, #(#inputs,)* #more) #output;
+            fn #name(&mut self, #caller #(#inputs,)* #more) #output;
         }
     });
     let cancelled = interface
@@ -81,6 +82,11 @@ fn service_trait(interface: &Interface) -> TokenStream {
         #visibility trait #name #generics {
             #(#methods)*
             #cancelled
+
+            /// This client's connection has ended; what belonged to it may go.
+            fn closed(&mut self, connection: u64) {
+                let _ = connection;
+            }
         }
     }
 }
@@ -121,7 +127,7 @@ fn client(interface: &Interface) -> TokenStream {
             Kind::Call | Kind::Later => {
                 let value = value_of(method);
                 let read = read(&method.outputs, &value);
-                quote!(self.connection.call(#number, #body, |flounder_body| { #read }))
+                quote!(self.connection.call(#number, #body, |flounder_incoming| { #read }))
             }
         };
         quote! {
@@ -239,7 +245,7 @@ fn server(interface: &Interface) -> TokenStream {
                 flounder_caller: ::flounder::Caller,
                 method: u16,
                 one_way: bool,
-                flounder_body: ::flounder::Body<#cap>,
+                flounder_incoming: &mut ::flounder::Incoming<'_, #cap>,
             ) -> ::core::result::Result<::flounder::server::Outcome<#cap>, ::flounder::errors::Error> {
                 let _ = flounder_caller;
                 match (method, one_way) {
@@ -253,6 +259,10 @@ fn server(interface: &Interface) -> TokenStream {
             fn cancelled(&mut self, caller: ::flounder::Caller) {
                 #cancelled;
             }
+
+            fn closed(&mut self, connection: u64) {
+                <FlounderS as #name #generics>::closed(&mut self.0, connection);
+            }
         }
     }
 }
@@ -261,21 +271,32 @@ fn server(interface: &Interface) -> TokenStream {
 fn run(interface: &Interface, method: &Method) -> TokenStream {
     let (name, trait_name, result) = (&method.name, &interface.name, &method.result);
     let generics = generics(interface);
-    let names: Vec<&Ident> = method.inputs.iter().map(|value| &value.name).collect();
+    let inputs = method.inputs.iter().map(|value| &value.name);
+    let caller = method.caller.then(|| quote!(flounder_caller,));
+    let names = quote!(#caller #(#inputs,)*);
     let then = match method.kind {
         Kind::OneWay => {
-            quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*);)
+            quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #names);)
         }
         Kind::Call => {
             let cap = cap(interface);
             let take = take_apart(
                 method,
-                &quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names),*)?),
+                &quote!(<FlounderS as #trait_name #generics>::#name(&mut self.0, #names)?),
             );
-            let body = write(&method.outputs, &quote!(#cap));
+            let outcome = match fast(&method.outputs) {
+                true => {
+                    let words = words(&method.outputs);
+                    quote!(flounder_incoming.reply(#words))
+                }
+                false => {
+                    let body = write(&method.outputs, &quote!(#cap));
+                    quote!(::flounder::server::Outcome::Reply(#body?))
+                }
+            };
             quote! {
                 #take
-                ::core::result::Result::Ok(::flounder::server::Outcome::Reply(#body?))
+                ::core::result::Result::Ok(#outcome)
             }
         }
         Kind::Later => {
@@ -290,7 +311,7 @@ fn run(interface: &Interface, method: &Method) -> TokenStream {
                     #take
                     #body
                 });
-                <FlounderS as #trait_name #generics>::#name(&mut self.0, #(#names,)* flounder_answer);
+                <FlounderS as #trait_name #generics>::#name(&mut self.0, #names flounder_answer);
                 ::core::result::Result::Ok(::flounder::server::Outcome::Later)
             }
         }
@@ -318,20 +339,26 @@ fn value_of(method: &Method) -> TokenStream {
     }
 }
 
+/// Values in the fast form, as arguments: an array of words, and the capability or none.
+fn words(values: &[Value]) -> TokenStream {
+    let words = values
+        .iter()
+        .filter(|value| value.form == Form::Word)
+        .map(|Value { name, .. }| quote!(::flounder::codec::Word::to_word(#name)));
+    let cap = match values.iter().find(|value| value.form == Form::Cap) {
+        Some(Value { name, .. }) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
+    quote!([#(#words),*], #cap)
+}
+
 /// An expression: the values, which are variables, as `Result<Body<cap>, Error>`.
 fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
     if fast(values) {
-        let words = values
-            .iter()
-            .filter(|value| value.form == Form::Word)
-            .map(|Value { name, .. }| quote!(::flounder::codec::Word::to_word(#name)));
-        let one = match values.iter().find(|value| value.form == Form::Cap) {
-            Some(Value { name, .. }) => quote!(::core::option::Option::Some(#name)),
-            None => quote!(::core::option::Option::None),
-        };
+        let words = words(values);
         return quote! {
             ::core::result::Result::Ok::<::flounder::Body<#cap>, ::flounder::errors::Error>(
-                ::flounder::Body::words([#(#words),*], #one)
+                ::flounder::Body::words(#words)
             )
         };
     }
@@ -348,12 +375,12 @@ fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
         (|| -> ::core::result::Result<::flounder::Body<#cap>, ::flounder::errors::Error> {
             let mut flounder_writer = ::flounder::codec::Writer::new();
             #(#puts)*
-            ::core::result::Result::Ok(flounder_writer.finish())
+            flounder_writer.finish()
         })()
     }
 }
 
-/// Statements: `body` as variables, then `then`; uses `?`.
+/// Statements: what has come as variables, then `then`; uses `?`.
 fn read(values: &[Value], then: &TokenStream) -> TokenStream {
     if fast(values) {
         let words: Vec<&Value> = values
@@ -375,7 +402,7 @@ fn read(values: &[Value], then: &TokenStream) -> TokenStream {
             None => (false, quote!(let _ = flounder_cap;)),
         };
         return quote! {
-            let ([#(#names),*], flounder_cap) = flounder_body.into_words::<#count>(#with_cap)?;
+            let ([#(#names),*], flounder_cap) = flounder_incoming.words::<#count>(#with_cap)?;
             #(#from)*
             #cap
             #then
@@ -390,8 +417,8 @@ fn read(values: &[Value], then: &TokenStream) -> TokenStream {
         Form::Caps => quote!(let #name = flounder_reader.get_caps()?;),
     });
     quote! {
-        let mut flounder_buffer = ::flounder::codec::Buffer::new(flounder_body);
-        let mut flounder_reader = flounder_buffer.read();
+        let mut flounder_buffer = ::flounder::codec::Buffer::new();
+        let mut flounder_reader = flounder_incoming.read(&mut flounder_buffer);
         #(#gets)*
         flounder_reader.end()?;
         #then

@@ -26,7 +26,9 @@ use syn::parse_macro_input;
 ///   capability travels.
 /// * A method is `fn name(&mut self, ...) -> Result<Value, Error>`; the value may be a tuple. With `#[one_way]` it has no
 ///   result. With `#[later]` the service's method gets an `Answer` as last parameter and returns nothing; the trait then also
-///   has a method `cancelled`.
+///   has a method `cancelled`. With `#[caller]` the service's method gets a `Caller` as first parameter.
+/// * The trait also has a method `closed`, which says that a client's connection has ended, and does nothing unless the service
+///   defines it.
 /// * Parameters are numbers, `bool`, `char`, `&str`, `&[u8]`, capabilities, and owned values that serde can write and read.
 ///   If all are of the first three kinds, at most eight, with at most one capability, they travel as words.
 /// * `#[interface(version = 2)]` changes the version; do so when a type of a signature changes inside.

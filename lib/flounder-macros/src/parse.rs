@@ -47,6 +47,8 @@ pub struct Method {
     pub attributes: Vec<Attribute>,
     pub name: Ident,
     pub kind: Kind,
+    /// Whether the service is told who calls.
+    pub caller: bool,
     pub inputs: Vec<Value>,
     /// The result as it is written.
     pub output: ReturnType,
@@ -185,9 +187,9 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
             "a message has one format, so a method cannot have parameters of its own",
         ));
     }
-    let (kind, attributes) = kind(function)?;
+    let (kind, caller, attributes) = kind(function)?;
     let name = signature.ident.clone();
-    if ["bind", "connection", "cancelled"]
+    if ["bind", "connection", "cancelled", "closed"]
         .iter()
         .any(|taken| name == *taken)
     {
@@ -238,6 +240,7 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
         attributes,
         name,
         kind,
+        caller,
         inputs,
         output: signature.output.clone(),
         result,
@@ -246,14 +249,20 @@ fn method(function: &TraitItemFn, cap: Option<&Ident>) -> Result<Method, Error> 
     })
 }
 
-/// The kind of a method, and its other attributes.
-fn kind(function: &TraitItemFn) -> Result<(Kind, Vec<Attribute>), Error> {
+/// The kind of a method, whether it is told the caller, and its other attributes.
+fn kind(function: &TraitItemFn) -> Result<(Kind, bool, Vec<Attribute>), Error> {
     let mut kind = Kind::Call;
+    let mut caller = false;
     let mut others = Vec::new();
     for attribute in &function.attrs {
         let marked = match () {
             () if attribute.path().is_ident("one_way") => Kind::OneWay,
             () if attribute.path().is_ident("later") => Kind::Later,
+            () if attribute.path().is_ident("caller") => {
+                attribute.meta.require_path_only()?;
+                caller = true;
+                continue;
+            }
             () => {
                 others.push(attribute.clone());
                 continue;
@@ -268,7 +277,7 @@ fn kind(function: &TraitItemFn) -> Result<(Kind, Vec<Attribute>), Error> {
         attribute.meta.require_path_only()?;
         kind = marked;
     }
-    Ok((kind, others))
+    Ok((kind, caller, others))
 }
 
 type Results = (Type, Vec<Value>, bool);

@@ -123,7 +123,9 @@ fn main() -> Result<(), Error> {
         match how.as_str() {
             "poll" => drop(black_box(wait(client.sum(round, 2, 3, 4, 5))?)),
             "null" => drop(black_box(client.null().now().transpose()?)),
-            "short" => drop(black_box(client.bytes(black_box(&data[..20])).now().transpose()?)),
+            "short" => drop(black_box(
+                client.bytes(black_box(&data[..20])).now().transpose()?,
+            )),
             "bytes" => drop(black_box(wait(client.bytes(black_box(&data)))?)),
             _ => drop(black_box(client.sum(round, 2, 3, 4, 5).now().transpose()?)),
         }

@@ -1,134 +1,55 @@
-//! What a message carries: up to eight words, or bytes, and capabilities.
+//! What a message carries behind its header.
 //!
-//! Words are the fast form: they leave and arrive as they are. Methods whose parameters are all numbers use it, see the macro.
-//! Everything else is bytes. A body of bytes that came in one message may have up to seven zero bytes behind it.
+//! * A **short** body is one message of the transport, at most: up to eight words and one capability. Methods whose parameters are
+//!   all numbers have these as they are, see the macro; in other methods the words are up to 64 bytes. Nothing short is ever on
+//!   the heap.
+//! * A **long** body is bytes and any number of capabilities.
+//!
+//! [`Incoming`] is a body where it has arrived, from which the arguments or results are read. A service's short answer is written
+//! over the call, in the same place, and sent from there.
 
+use crate::codec::{Buffer, Reader};
+use crate::server::Outcome;
 use crate::transport::{MESSAGE_WORDS, Message};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
 
-/// Words that a body in the fast form can have.
+/// Words that a short body can have.
 pub const BODY_WORDS: usize = MESSAGE_WORDS - 1;
 
 /// Bytes in a word.
 pub(crate) const WORD: usize = size_of::<u64>();
 
-/// Capabilities of a message, in order. One needs no memory from the heap.
+/// A long body.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Caps<C> {
-    first: Option<C>,
-    rest: VecDeque<C>,
-}
-
-impl<C> Caps<C> {
-    /// None, or one.
-    #[inline]
-    pub fn new(first: Option<C>) -> Self {
-        Self {
-            first,
-            rest: VecDeque::new(),
-        }
-    }
-
-    /// How many.
-    #[inline]
-    pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-
-    /// Whether there is none.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// Adds one behind the others.
-    pub fn push(&mut self, cap: C) {
-        match self.first {
-            None => self.first = Some(cap),
-            Some(_) => self.rest.push_back(cap),
-        }
-    }
-
-    /// Puts one before the others.
-    pub(crate) fn put_back(&mut self, cap: C) {
-        if let Some(first) = self.first.replace(cap) {
-            self.rest.push_front(first);
-        }
-    }
-
-    /// Takes the first.
-    #[inline]
-    pub fn take(&mut self) -> Option<C> {
-        let first = self.first.take();
-        if !self.rest.is_empty() {
-            self.first = self.rest.pop_front();
-        }
-        first
-    }
-}
-
-/// The data of a body.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Data {
-    /// A message with its words 1 to `length`; word 0 is the header's.
-    Words {
-        words: [u64; MESSAGE_WORDS],
-        length: usize,
-    },
-    Bytes(Vec<u8>),
+pub struct Long<C> {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) caps: VecDeque<C>,
 }
 
 /// What a message carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Body<C> {
-    pub(crate) data: Data,
-    pub(crate) caps: Caps<C>,
+pub enum Body<C> {
+    /// The words behind the place of the header.
+    Short(Message<C>),
+    /// More than that.
+    Long(Long<C>),
 }
 
 impl<C> Body<C> {
-    /// A body in the fast form.
+    /// A body of these words.
     #[inline]
     pub fn words<const N: usize>(values: [u64; N], cap: Option<C>) -> Self {
-        const { assert!(N <= BODY_WORDS) };
-        let mut words = [0; MESSAGE_WORDS];
-        for (to, from) in words.iter_mut().skip(1).zip(values) {
-            *to = from;
-        }
-        Self {
-            data: Data::Words {
-                words,
-                length: N + 1,
-            },
-            caps: Caps::new(cap),
-        }
+        Self::Short(Message::with_data(values, cap))
     }
 
-    /// What a message carries behind its header.
-    #[inline]
-    pub(crate) fn of_message(message: Message<C>) -> Self {
-        let (words, length, cap) = message.into_array();
-        Self {
-            data: Data::Words { words, length },
-            caps: Caps::new(cap),
-        }
-    }
-
-    /// A body of bytes.
-    pub fn bytes(bytes: Vec<u8>, caps: Caps<C>) -> Self {
-        Self {
-            data: Data::Bytes(bytes),
-            caps,
-        }
-    }
-
-    /// Bytes of data.
+    /// Bytes of data; of a short body, up to seven of them may only fill the last word up.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.data {
-            Data::Words { length, .. } => length.saturating_sub(1) * WORD,
-            Data::Bytes(bytes) => bytes.len(),
+        match self {
+            Self::Short(message) => message.data().len() * WORD,
+            Self::Long(long) => long.bytes.len(),
         }
     }
 
@@ -138,47 +59,103 @@ impl<C> Body<C> {
         self.len() == 0
     }
 
-    /// Takes a body in the fast form apart: exactly `N` words, exactly one capability or none.
+    /// Has `read` read it.
+    #[inline]
+    pub(crate) fn read<V>(self, read: impl FnOnce(&mut Incoming<'_, C>) -> V) -> V {
+        match self {
+            Self::Short(mut message) => read(&mut Incoming::new(&mut message, None)),
+            Self::Long(mut long) => read(&mut Incoming::new(
+                &mut Message::new(&[], None),
+                Some(&mut long),
+            )),
+        }
+    }
+}
+
+impl<C> From<Message<C>> for Long<C> {
+    /// For a transport whose messages are too short for this one.
+    fn from(message: Message<C>) -> Self {
+        Self {
+            bytes: message
+                .data()
+                .iter()
+                .flat_map(|word| word.to_le_bytes())
+                .collect(),
+            caps: message.cap.into_iter().collect(),
+        }
+    }
+}
+
+/// A body where it has arrived.
+#[derive(Debug)]
+pub struct Incoming<'a, C> {
+    /// The body if it is short; in any case where a short answer is put.
+    message: &'a mut Message<C>,
+    long: Option<&'a mut Long<C>>,
+}
+
+impl<'a, C> Incoming<'a, C> {
+    #[inline]
+    pub(crate) fn new(message: &'a mut Message<C>, long: Option<&'a mut Long<C>>) -> Self {
+        Self { message, long }
+    }
+
+    /// Exactly `N` words, exactly one capability or none.
     ///
     /// # Errors
     /// `FLOUNDER_ERR_RX_INVALID_LENGTH`, `FLOUNDER_ERR_RX_CAPS`.
     #[inline]
-    pub fn into_words<const N: usize>(
-        self,
+    pub fn words<const N: usize>(
+        &mut self,
         with_cap: bool,
     ) -> Result<([u64; N], Option<C>), Error> {
-        const { assert!(N <= BODY_WORDS) };
-        let mut values = [0; N];
-        if self.len() != N * WORD {
-            return Err(ErrorCode::FlounderRxInvalidLength.into());
+        if let Some(long) = &mut self.long {
+            return long.words(with_cap);
         }
-        match self.data {
-            Data::Words { words, .. } => {
-                for (to, from) in values.iter_mut().zip(words.iter().skip(1)) {
-                    *to = *from;
-                }
-            }
-            Data::Bytes(bytes) => {
-                for (to, from) in values.iter_mut().zip(words_of(&bytes)) {
-                    *to = from;
-                }
-            }
+        let values = self.message.exactly();
+        let values = values.ok_or(ErrorCode::FlounderRxInvalidLength)?;
+        match self.message.cap.is_some() == with_cap {
+            true => Ok((values, self.message.cap.take())),
+            false => Err(ErrorCode::FlounderRxCaps.into()),
+        }
+    }
+
+    /// Begins to read it as bytes.
+    pub fn read<'b>(&'b mut self, buffer: &'b mut Buffer) -> Reader<'b, C> {
+        let bytes = match self.long {
+            Some(_) => &[],
+            None => buffer.fill(self.message.data()),
+        };
+        let first = &mut self.message.cap;
+        match &mut self.long {
+            Some(long) => Reader::new(&long.bytes, first, Some(&mut long.caps)),
+            None => Reader::new(bytes, first, None),
+        }
+    }
+
+    /// Answers with these words, in place.
+    #[inline]
+    pub fn reply<const N: usize>(&mut self, values: [u64; N], cap: Option<C>) -> Outcome<C> {
+        self.message.set_data(values, cap);
+        Outcome::InPlace
+    }
+}
+
+impl<C> Long<C> {
+    /// As [`Incoming::words`], after a transport with shorter messages.
+    #[cold]
+    fn words<const N: usize>(&mut self, with_cap: bool) -> Result<([u64; N], Option<C>), Error> {
+        if self.bytes.len() != N * WORD {
+            return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
         if self.caps.len() != usize::from(with_cap) {
             return Err(ErrorCode::FlounderRxCaps.into());
         }
-        Ok((values, self.caps.first))
-    }
-
-    /// The `index`th word of data, the last one filled up with zeros.
-    pub(crate) fn word(&self, index: usize) -> u64 {
-        match &self.data {
-            Data::Words { words, .. } => words.get(index + 1).copied().unwrap_or(0),
-            Data::Bytes(bytes) => {
-                let rest = bytes.get(index * WORD..).unwrap_or(&[]);
-                words_of(rest).next().unwrap_or(0)
-            }
+        let mut values = [0; N];
+        for (to, from) in values.iter_mut().zip(words_of(&self.bytes)) {
+            *to = from;
         }
+        Ok((values, self.caps.pop_front()))
     }
 }
 

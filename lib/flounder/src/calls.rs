@@ -63,23 +63,46 @@ impl<C> Calls<C> {
         !self.free.is_empty() || self.places.len() < self.most
     }
 
-    /// A place for a new call, if one is free.
+    /// The number that the next call will have, if a place is free for it.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<CallId> {
+        let index = match self.free.last() {
+            Some(index) => *index,
+            None => self.grow()?,
+        };
+        Some(CallId::new(index, self.places.get(index)?.generation))
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Option<usize> {
+        let index = self.places.len();
+        if index >= self.most {
+            return None;
+        }
+        self.free.push(index);
+        self.places.push(Place {
+            generation: 0,
+            state: State::Free,
+        });
+        Some(index)
+    }
+
+    /// The [`next`](Self::next) call was over at once; its number is not used again.
+    #[inline]
+    pub(crate) fn skip(&mut self, call: CallId) {
+        if let Some(place) = self.places.get_mut(call.index()) {
+            place.generation += 1;
+        }
+    }
+
+    /// A place for a new call, if one is free: [`next`](Self::next)'s.
     #[inline]
     pub(crate) fn begin(&mut self) -> Option<CallId> {
-        if self.free.is_empty() {
-            if self.places.len() >= self.most {
-                return None;
-            }
-            self.free.push(self.places.len());
-            self.places.push(Place {
-                generation: 0,
-                state: State::Free,
-            });
-        }
-        let index = self.free.pop()?;
-        let place = self.places.get_mut(index)?;
+        let call = self.next()?;
+        self.free.pop();
+        let place = self.places.get_mut(call.index())?;
         place.state = State::Waiting(None);
-        Some(CallId::new(index, place.generation))
+        Some(call)
     }
 
     #[inline]
@@ -128,15 +151,14 @@ impl<C> Calls<C> {
     #[inline]
     pub(crate) fn take(&mut self, call: CallId) -> Option<Result<Body<C>, Error>> {
         let place = self.place(call)?;
-        match core::mem::replace(&mut place.state, State::Waiting(None)) {
-            State::Done(result) => {
-                self.end(call);
-                Some(result)
-            }
-            other => {
-                place.state = other;
-                None
-            }
+        if !matches!(place.state, State::Done(_)) {
+            return None;
+        }
+        let state = core::mem::replace(&mut place.state, State::Free);
+        self.end(call);
+        match state {
+            State::Done(result) => Some(result),
+            _ => None,
         }
     }
 
@@ -197,6 +219,12 @@ impl<C> Calls<C> {
             }
             None => self.room.first_key_value().map(|(_, waker)| waker),
         }
+    }
+
+    /// Whether anybody waits for room.
+    #[inline]
+    pub(crate) fn has_line(&self) -> bool {
+        !self.room.is_empty()
     }
 
     /// Waits for room, at the place in the line that the ticket says.

@@ -16,13 +16,13 @@
 //!
 //! Barrelfish counterpart: the generated client stubs with their RPC tokens. There a binding has one call at a time.
 
-use crate::body::Body;
+use crate::body::{Body, Incoming};
 use crate::calls::Calls;
 use crate::header::{CallId, Header, Kind};
 use crate::inbox::{Arrived, Inbox};
 use crate::limits::Limits;
 use crate::lock::{Guarded, Lock, Single};
-use crate::outbox::{self, Left, Outbox};
+use crate::outbox::{Left, Outbox};
 use crate::transport::{Interest, Message, SendError, Transport};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -59,18 +59,9 @@ impl<T: Transport> Inner<T> {
 
     fn flush(&mut self) {
         let (calls, wake) = (&mut self.calls, &mut self.wake);
-        let done = self
-            .outbox
-            .flush(&mut self.transport, |header, left| match left {
-                Left::Sent if header.kind == Kind::OneWay => {
-                    let sent = calls.complete(header.call, Ok(Body::words([], None)));
-                    wake.extend(sent.ok().flatten());
-                }
-                Left::Refused(error) if header.kind != Kind::Cancel => {
-                    wake.extend(calls.complete(header.call, Err(error)).ok().flatten());
-                }
-                _ => {}
-            });
+        let done = self.outbox.flush(&mut self.transport, |header, left| {
+            wake.extend(has_left(calls, header, left));
+        });
         if let Err(error) = done {
             self.lose(error);
         }
@@ -78,21 +69,25 @@ impl<T: Transport> Inner<T> {
 
     /// One message of the server.
     #[inline]
-    fn arrived(&mut self, message: Message<T::Cap>) -> Result<(), Error> {
-        let arrived = self
-            .inbox
-            .accept(message, &self.limits, |header| match header.kind {
-                Kind::Reply | Kind::Failed => Ok(()),
-                _ => Err(ErrorCode::FlounderRxInvalidMsgnum.into()),
-            })?;
-        if let Arrived::Whole(header, body) = arrived {
-            let result = match header.kind {
-                Kind::Failed => Err(failed(body)?),
-                _ => Ok(body),
-            };
-            let waker = self.calls.complete(header.call, result)?;
-            self.wake.extend(waker);
+    fn arrived(&mut self, mut message: Message<T::Cap>) -> Result<(), Error> {
+        let header = message.header()?;
+        if self.inbox.is_empty() && !matches!(header.kind, Kind::Reply | Kind::Failed) {
+            return Err(ErrorCode::FlounderRxInvalidMsgnum.into());
         }
+        let Self {
+            inbox,
+            transport,
+            limits,
+            ..
+        } = self;
+        let (header, result) = match inbox.accept(transport, header, &mut message, limits)? {
+            Arrived::Partly => return Ok(()),
+            Arrived::Long(header, long) => (header, long.map(Body::Long)),
+            Arrived::Short if header.kind == Kind::Failed => (header, Err(failed(&message)?)),
+            Arrived::Short => (header, Ok(Body::Short(message))),
+        };
+        let waker = self.calls.complete(header.call, result)?;
+        self.wake.extend(waker);
         Ok(())
     }
 
@@ -136,18 +131,26 @@ impl<T: Transport> Inner<T> {
         if let Some(error) = self.lost {
             return Err(error);
         }
-        if let Some(body) = &new.body {
-            self.limits.check_send(body)?;
-        }
+        self.limits.check_send(&new.body)?;
         if !self.has_room() {
             return Ok(None);
         }
         let Some(call) = self.calls.begin() else {
             return Ok(None);
         };
-        if let Some(body) = new.body.take() {
-            self.outbox
-                .push(Header::new(new.kind, new.method, call), body);
+        let header = Header::new(new.kind, new.method, call);
+        let nothing = Body::words([], None);
+        match core::mem::replace(&mut new.body, nothing) {
+            Body::Long(long) => self.outbox.push(header, Body::Long(long)),
+            Body::Short(mut message) => {
+                let left = self
+                    .outbox
+                    .send_short(&mut self.transport, header, &mut message);
+                match left {
+                    Ok(left) => self.wake.extend(has_left(&mut self.calls, header, left)),
+                    Err(error) => self.lose(error),
+                }
+            }
         }
         Ok(Some(call))
     }
@@ -174,12 +177,39 @@ impl<T: Transport> Inner<T> {
     }
 }
 
-/// The error in a `Failed` message.
-fn failed<C>(body: Body<C>) -> Result<Error, Error> {
-    let (words, _) = body.into_words::<1>(false)?;
-    let [raw] = words;
-    Error::from_raw(raw).ok_or_else(|| ErrorCode::FlounderRxInvalidMsgnum.into())
+/// A message is out, or was refused: which may be the end of its call. Returns whom to wake.
+fn has_left<C>(calls: &mut Calls<C>, header: Header, left: Left) -> Option<Waker> {
+    let result = match left {
+        Left::Sent if header.kind == Kind::OneWay => Ok(Body::words([], None)),
+        Left::Refused(error) if header.kind != Kind::Cancel => Err(error),
+        _ => return None,
+    };
+    calls.complete(header.call, result).ok().flatten()
 }
+
+/// The error in a `Failed` message.
+fn failed<C>(message: &Message<C>) -> Result<Error, Error> {
+    let invalid = ErrorCode::FlounderRxInvalidMsgnum;
+    let [raw] = message.exactly().ok_or(invalid)?;
+    match &message.cap {
+        None => Error::from_raw(raw).ok_or_else(|| invalid.into()),
+        Some(_) => Err(ErrorCode::FlounderRxCaps.into()),
+    }
+}
+
+/// What came of an attempt to finish a call at once.
+enum Quick {
+    /// It was not begun.
+    NotNow,
+    /// It was, and the answer is not there yet.
+    Sent(CallId),
+    /// The answer lies where the arguments were.
+    Answered,
+    Failed(Error),
+}
+
+/// How a result is read.
+type Read<C, V> = fn(&mut Incoming<'_, C>) -> Result<V, Error>;
 
 /// A connection to a server, see the [module](self).
 pub struct Connection<T: Transport, L: Lock = Single> {
@@ -245,7 +275,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         &self,
         method: u16,
         body: Result<Body<T::Cap>, Error>,
-        read: fn(Body<T::Cap>) -> Result<V, Error>,
+        read: Read<T::Cap, V>,
     ) -> Call<'_, T, L, V> {
         self.start(Kind::Call, method, body, read)
     }
@@ -262,7 +292,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         kind: Kind,
         method: u16,
         body: Result<Body<T::Cap>, Error>,
-        read: fn(Body<T::Cap>) -> Result<V, Error>,
+        read: Read<T::Cap, V>,
     ) -> Call<'_, T, L, V> {
         let state = match body {
             Ok(body) => State::New(Unsent::new(kind, method, body)),
@@ -392,7 +422,7 @@ impl<T: Transport> Inner<T> {
 struct Unsent<C> {
     kind: Kind,
     method: u16,
-    body: Option<Body<C>>,
+    body: Body<C>,
     /// The place in the line of those that wait for room.
     ticket: Option<u64>,
 }
@@ -403,7 +433,7 @@ impl<C> Unsent<C> {
         Self {
             kind,
             method,
-            body: Some(body),
+            body,
             ticket: None,
         }
     }
@@ -422,7 +452,7 @@ enum State<C> {
 pub struct Call<'a, T: Transport, L: Lock, V> {
     connection: &'a Connection<T, L>,
     state: State<T::Cap>,
-    read: fn(Body<T::Cap>) -> Result<V, Error>,
+    read: Read<T::Cap, V>,
 }
 
 impl<T: Transport, L: Lock, V> fmt::Debug for Call<'_, T, L, V> {
@@ -442,58 +472,96 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
         let State::New(new) = &mut self.state else {
             return None;
         };
-        let (kind, method) = (new.kind, new.method);
-        let (state, result) = self.connection.with(|inner| {
-            let alone = new.ticket.is_none()
-                && inner.calls.len() == 0
-                && inner.outbox.is_empty()
-                && inner.lost.is_none();
-            let slot = new.body.as_mut()?;
-            if !alone || !outbox::fits::<T>(slot) || inner.limits.check_send(slot).is_err() {
+        let Body::Short(message) = &mut new.body else {
+            return None;
+        };
+        if new.ticket.is_some() {
+            return None;
+        }
+        let result = match self.connection.quick(new.kind, new.method, message) {
+            Quick::NotNow => return None,
+            Quick::Sent(call) => {
+                self.state = State::Sent(call);
                 return None;
             }
-            let call = inner.calls.begin()?;
-            let header = Header::new(kind, method, call);
-            let cap = slot.caps.take();
-            let transport = &mut inner.transport;
-            let sent = outbox::with_words(header, slot, |words| match kind {
-                Kind::OneWay => transport.send(words, cap).map(|()| None),
-                _ => transport.exchange(words, cap),
-            });
-            match outbox::restore(sent, &mut slot.caps) {
+            Quick::Answered => (self.read)(&mut Incoming::new(message, None)),
+            Quick::Failed(error) => Err(error),
+        };
+        self.state = State::Over;
+        Some(result)
+    }
+}
+
+impl<T: Transport, L: Lock> Connection<T, L> {
+    /// Tries to send a short message and to get its answer, past all queues and tables.
+    fn quick(&self, kind: Kind, method: u16, message: &mut Message<T::Cap>) -> Quick {
+        self.with(|inner| {
+            let busy = inner.lost.is_some() || !inner.outbox.is_empty() || inner.calls.has_line();
+            if busy || message.words().len() > T::WORDS {
+                return Quick::NotNow;
+            }
+            let Some(call) = inner.calls.next() else {
+                return Quick::NotNow;
+            };
+            message.set_header(Header::new(kind, method, call));
+            let cap = message.cap.take();
+            let sent = match kind {
+                Kind::OneWay => inner.transport.send(message.words(), cap).map(|()| None),
+                _ => inner.transport.exchange(message.words(), cap),
+            };
+            match sent {
                 Ok(None) if kind == Kind::OneWay => {
-                    inner.calls.end(call);
-                    return Some((State::Over, Some(Ok(Body::words([], None)))));
+                    inner.calls.skip(call);
+                    Quick::Answered
                 }
-                Ok(None) => return Some((State::Sent(call), None)),
-                Ok(Some(message)) => {
+                Ok(answer) => match answer {
                     // The usual answer is one message, to this call.
-                    let usual = Header::new(Kind::Reply, 0, call).to_word();
-                    if inner.inbox.is_empty() && message.words().first() == Some(&usual) {
-                        inner.calls.end(call);
-                        return Some((State::Over, Some(Ok(Body::of_message(message)))));
+                    Some(answer) if inner.is_answer(&answer, Kind::Reply, call) => {
+                        inner.calls.skip(call);
+                        *message = answer;
+                        Quick::Answered
                     }
-                    if let Err(error) = inner.arrived(message) {
-                        inner.lose(error);
-                    }
+                    answer => inner.quick_rest(call, answer),
+                },
+                Err(SendError::Full(cap)) => {
+                    message.cap = cap;
+                    Quick::NotNow
                 }
-                Err(SendError::Full(_)) => {
-                    inner.calls.end(call);
-                    return None;
-                }
-                Err(SendError::Lost(error)) => inner.lose(error),
-                Err(SendError::Refused(error)) => {
-                    inner.calls.end(call);
-                    return Some((State::Over, Some(Err(error))));
+                Err(SendError::Refused(error)) => Quick::Failed(error),
+                Err(SendError::Lost(error)) => {
+                    inner.lose(error);
+                    Quick::Failed(inner.lost.unwrap_or(error))
                 }
             }
-            Some(match inner.calls.take(call) {
-                Some(result) => (State::Over, Some(result)),
-                None => (State::Sent(call), None),
-            })
-        })?;
-        self.state = state;
-        result.map(|result| result.and_then(self.read))
+        })
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    /// Whether this is all of the answer to this call.
+    #[inline]
+    fn is_answer(&self, message: &Message<T::Cap>, kind: Kind, call: CallId) -> bool {
+        let header = Header::new(kind, 0, call).to_word();
+        message.words().first() == Some(&header) && self.inbox.is_empty()
+    }
+
+    /// The call is out, and the answer is missing, an error, long, or one to another call.
+    #[inline(never)]
+    fn quick_rest(&mut self, call: CallId, answer: Option<Message<T::Cap>>) -> Quick {
+        let error = (answer.as_ref())
+            .filter(|answer| self.is_answer(answer, Kind::Failed, call))
+            .and_then(|answer| failed(answer).ok());
+        if let Some(error) = error {
+            self.calls.skip(call);
+            return Quick::Failed(error);
+        }
+        // This is `call`: nobody else has begun one since.
+        let begun = self.calls.begin();
+        let arrived = answer.map_or(Ok(()), |answer| self.arrived(answer));
+        if let Err(error) = arrived {
+            self.lose(error);
+        }
+        Quick::Sent(begun.unwrap_or(call))
     }
 }
 
@@ -503,7 +571,7 @@ impl<T: Transport, L: Lock, V> Future for Call<'_, T, L, V> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let polled = this.connection.poll(&mut this.state, cx);
-        polled.map(|result| result.and_then(this.read))
+        polled.map(|result| result.and_then(|body| body.read(this.read)))
     }
 }
 
@@ -547,7 +615,9 @@ impl<T: Transport, L: Lock> Future for Binding<T, L> {
         let polled = connection.poll(&mut this.state, cx);
         let result = match polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(result) => result.and_then(|body| body.into_words::<0>(false)),
+            Poll::Ready(result) => {
+                result.and_then(|body| body.read(|incoming| incoming.words::<0>(false)))
+            }
         };
         let connection = this.connection.take();
         Poll::Ready(match (result, connection) {

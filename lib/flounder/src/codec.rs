@@ -1,14 +1,20 @@
 //! Values to bodies and back.
 //!
 //! Numbers are words ([`Word`]); other values are bytes in postcard's format, one after the other, byte slices copied in one
-//! piece. Reading checks everything and allocates no more than what it has read asks for: a sequence grows as its elements
-//! come. (A sequence of elements without any bytes, `Vec<()>`, would be read as often as the sender says: interfaces must
-//! not have such a parameter.)
+//! piece. Reading checks everything, ends after at most as many steps as there are bytes, and keeps no more memory than a fixed
+//! multiple of them, whatever lengths the bytes claim: see `input`.
 
-use crate::body::{BODY_WORDS, Body, Caps, Data, WORD};
+use crate::body::{BODY_WORDS, Body, Long, WORD, words_of};
+use crate::input::Input;
+use crate::transport::{MESSAGE_WORDS, Message};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
+
+/// Bytes that fit a short body.
+const SHORT_BYTES: usize = BODY_WORDS * WORD;
 
 /// Numbers that fit a word, and what else the fast form has.
 pub trait Word: Sized {
@@ -85,11 +91,64 @@ fn unwritable() -> Error {
     ErrorCode::FlounderMarshalling.into()
 }
 
-/// Makes a body of bytes.
+/// The bytes of a body as they are written: on the heap only when there are more than a short one holds.
+#[derive(Debug)]
+struct Bytes {
+    short: [u8; SHORT_BYTES],
+    length: usize,
+    long: Vec<u8>,
+}
+
+impl Bytes {
+    fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let end = self.length + bytes.len();
+        if self.long.is_empty()
+            && let Some(place) = self.short.get_mut(self.length..end)
+        {
+            place.copy_from_slice(bytes);
+            self.length = end;
+            return Ok(());
+        }
+        self.spill(bytes.len())?;
+        self.long.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Moves the bytes to the heap, with room for some more.
+    fn spill(&mut self, more: usize) -> Result<(), Error> {
+        let length = core::mem::take(&mut self.length);
+        self.long
+            .try_reserve(length + more)
+            .map_err(|_| unwritable())?;
+        self.long
+            .extend_from_slice(self.short.get(..length).unwrap_or(&self.short));
+        Ok(())
+    }
+}
+
+impl Flavor for &mut Bytes {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.add(bytes)
+            .map_err(|_| postcard::Error::SerializeBufferFull)
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes a body of values.
 #[derive(Debug)]
 pub struct Writer<C> {
-    bytes: Vec<u8>,
-    caps: Caps<C>,
+    bytes: Bytes,
+    first: Option<C>,
+    rest: VecDeque<C>,
 }
 
 impl<C> Default for Writer<C> {
@@ -100,21 +159,25 @@ impl<C> Default for Writer<C> {
 
 impl<C> Writer<C> {
     /// An empty body.
+    #[inline]
     pub fn new() -> Self {
         Self {
-            bytes: Vec::new(),
-            caps: Caps::new(None),
+            bytes: Bytes {
+                short: [0; SHORT_BYTES],
+                length: 0,
+                long: Vec::new(),
+            },
+            first: None,
+            rest: VecDeque::new(),
         }
     }
 
     /// Adds a value.
     ///
     /// # Errors
-    /// `FLOUNDER_ERR_MARSHALLING`: its `Serialize` refused.
+    /// `FLOUNDER_ERR_MARSHALLING`: its `Serialize` refused, or there is no memory for it.
     pub fn put<V: Serialize + ?Sized>(&mut self, value: &V) -> Result<(), Error> {
-        let bytes = core::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(value, bytes).map_err(|_| unwritable())?;
-        Ok(())
+        postcard::serialize_with_flavor(value, &mut self.bytes).map_err(|_| unwritable())
     }
 
     /// Adds bytes.
@@ -123,16 +186,15 @@ impl<C> Writer<C> {
     /// `FLOUNDER_ERR_MARSHALLING`: there is no memory for them.
     pub fn put_bytes(&mut self, value: &[u8]) -> Result<(), Error> {
         self.put(&(value.len() as u64))?;
-        self.bytes
-            .try_reserve(value.len())
-            .map_err(|_| unwritable())?;
-        self.bytes.extend_from_slice(value);
-        Ok(())
+        self.bytes.add(value)
     }
 
     /// Adds a capability.
     pub fn put_cap(&mut self, cap: C) {
-        self.caps.push(cap);
+        match self.first {
+            None => self.first = Some(cap),
+            Some(_) => self.rest.push_back(cap),
+        }
     }
 
     /// Adds a capability that may be missing.
@@ -156,71 +218,88 @@ impl<C> Writer<C> {
     }
 
     /// The body.
-    pub fn finish(self) -> Body<C> {
-        Body::bytes(self.bytes, self.caps)
-    }
-}
-
-/// Where the bytes of a body are read from: the words of a short one are put in order here.
-#[derive(Debug)]
-pub struct Buffer<C> {
-    short: [u8; BODY_WORDS * WORD],
-    length: usize,
-    long: Option<Vec<u8>>,
-    caps: Caps<C>,
-}
-
-impl<C> Buffer<C> {
-    /// Holds a body.
-    pub fn new(body: Body<C>) -> Self {
-        let mut short = [0; BODY_WORDS * WORD];
-        let length = body.len();
-        let long = match body.data {
-            Data::Words { words, .. } => {
-                for (to, from) in short.chunks_exact_mut(WORD).zip(words.iter().skip(1)) {
-                    to.copy_from_slice(&from.to_le_bytes());
-                }
-                None
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_MARSHALLING`: there is no memory for it.
+    pub fn finish(mut self) -> Result<Body<C>, Error> {
+        if self.bytes.long.is_empty() && self.rest.is_empty() {
+            let bytes = self.bytes.short.get(..self.bytes.length).unwrap_or(&[]);
+            let mut words = [0; MESSAGE_WORDS];
+            for (to, from) in words.iter_mut().skip(1).zip(words_of(bytes)) {
+                *to = from;
             }
-            Data::Bytes(bytes) => Some(bytes),
-        };
-        Self {
-            short,
-            length,
-            long,
-            caps: body.caps,
+            let length = 1 + bytes.len().div_ceil(WORD);
+            return Ok(Body::Short(Message::from_array(words, length, self.first)));
         }
-    }
-
-    /// Begins to read.
-    pub fn read(&mut self) -> Reader<'_, C> {
-        let rest = match &self.long {
-            Some(bytes) => bytes.as_slice(),
-            None => self.short.get(..self.length).unwrap_or(&self.short),
-        };
-        Reader {
-            rest,
-            caps: &mut self.caps,
+        if self.bytes.long.is_empty() {
+            self.bytes.spill(0)?;
         }
+        if let Some(first) = self.first {
+            self.rest.push_front(first);
+        }
+        Ok(Body::Long(Long {
+            bytes: self.bytes.long,
+            caps: self.rest,
+        }))
     }
 }
 
-/// Reads a body of bytes.
+/// Where the words of a short body are put in order to be read as bytes.
+#[derive(Debug)]
+pub struct Buffer([u8; SHORT_BYTES]);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Buffer {
+    /// An empty one.
+    #[inline]
+    pub fn new() -> Self {
+        Self([0; SHORT_BYTES])
+    }
+
+    pub(crate) fn fill(&mut self, words: &[u64]) -> &[u8] {
+        for (to, from) in self.0.chunks_exact_mut(WORD).zip(words) {
+            to.copy_from_slice(&from.to_le_bytes());
+        }
+        self.0.get(..words.len() * WORD).unwrap_or(&self.0)
+    }
+}
+
+/// Reads values from a body.
 #[derive(Debug)]
 pub struct Reader<'a, C> {
-    rest: &'a [u8],
-    caps: &'a mut Caps<C>,
+    input: Input<'a>,
+    first: &'a mut Option<C>,
+    rest: Option<&'a mut VecDeque<C>>,
 }
 
 impl<'a, C> Reader<'a, C> {
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        first: &'a mut Option<C>,
+        rest: Option<&'a mut VecDeque<C>>,
+    ) -> Self {
+        Self {
+            input: Input::new(bytes),
+            first,
+            rest,
+        }
+    }
+
+    fn caps(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+    }
+
     /// The next value.
     ///
     /// # Errors
     /// `FLOUNDER_ERR_DEMARSHALLING`: the bytes are no such value, or there are too few.
     pub fn get<V: Deserialize<'a>>(&mut self) -> Result<V, Error> {
-        let (value, rest) = postcard::take_from_bytes(self.rest).map_err(|_| unreadable())?;
-        self.rest = rest;
-        Ok(value)
+        V::deserialize(&mut self.input).map_err(|_| unreadable())
     }
 
     /// The next bytes.
@@ -228,13 +307,7 @@ impl<'a, C> Reader<'a, C> {
     /// # Errors
     /// `FLOUNDER_ERR_DEMARSHALLING`.
     pub fn get_bytes(&mut self) -> Result<&'a [u8], Error> {
-        let length: u64 = self.get()?;
-        let (bytes, rest) = usize::try_from(length)
-            .ok()
-            .and_then(|length| self.rest.split_at_checked(length))
-            .ok_or_else(unreadable)?;
-        self.rest = rest;
-        Ok(bytes)
+        self.input.bytes().map_err(|_| unreadable())
     }
 
     /// The next bytes, copied.
@@ -255,8 +328,9 @@ impl<'a, C> Reader<'a, C> {
     /// # Errors
     /// `FLOUNDER_ERR_RX_CAPS`: there are too few.
     pub fn get_cap(&mut self) -> Result<C, Error> {
-        self.caps
-            .take()
+        let rest = &mut self.rest;
+        let next = self.first.take();
+        next.or_else(|| rest.as_mut()?.pop_front())
             .ok_or_else(|| ErrorCode::FlounderRxCaps.into())
     }
 
@@ -277,7 +351,7 @@ impl<'a, C> Reader<'a, C> {
     /// `FLOUNDER_ERR_DEMARSHALLING`, `FLOUNDER_ERR_RX_CAPS`.
     pub fn get_caps(&mut self) -> Result<Vec<C>, Error> {
         let count: u64 = self.get()?;
-        if count > self.caps.len() as u64 {
+        if count > self.caps() as u64 {
             return Err(ErrorCode::FlounderRxCaps.into());
         }
         (0..count).map(|_| self.get_cap()).collect()
@@ -288,12 +362,13 @@ impl<'a, C> Reader<'a, C> {
     /// # Errors
     /// `FLOUNDER_ERR_RX_INVALID_LENGTH`, `FLOUNDER_ERR_RX_CAPS`.
     pub fn end(&self) -> Result<(), Error> {
-        if self.rest.len() >= WORD || self.rest.iter().any(|byte| *byte != 0) {
+        let rest = self.input.rest();
+        if rest.len() >= WORD || rest.iter().any(|byte| *byte != 0) {
             return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
-        match self.caps.is_empty() {
-            true => Ok(()),
-            false => Err(ErrorCode::FlounderRxCaps.into()),
+        match self.caps() {
+            0 => Ok(()),
+            _ => Err(ErrorCode::FlounderRxCaps.into()),
         }
     }
 }

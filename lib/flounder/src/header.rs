@@ -125,9 +125,40 @@ impl Header {
     }
 }
 
+/// The second word of a message's first fragment: how much will come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sizes {
+    /// Bytes of data, of 48 bits.
+    pub(crate) bytes: u64,
+    /// Capabilities, of 15 bits.
+    pub(crate) caps: u16,
+    /// The data is not in the fragments but in memory; the capability to it comes with this fragment, before the others.
+    pub(crate) packed: bool,
+}
+
+impl Sizes {
+    const BYTES: u64 = (1 << 48) - 1;
+    /// Capabilities that one message can have.
+    pub(crate) const CAPS: u16 = (1 << 15) - 1;
+
+    pub(crate) fn to_word(self) -> u64 {
+        (self.bytes & Self::BYTES)
+            | u64::from(self.caps & Self::CAPS) << 48
+            | u64::from(self.packed) << 63
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self {
+            bytes: word & Self::BYTES,
+            caps: (word >> 48) as u16 & Self::CAPS,
+            packed: word >> 63 != 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Header, METHODS_MAX};
+    use super::{Header, METHODS_MAX, Sizes};
     use proptest::prelude::*;
 
     proptest! {
@@ -137,6 +168,11 @@ mod tests {
                 prop_assert_eq!(header.to_word(), word);
                 prop_assert!(header.method < METHODS_MAX);
             }
+        }
+
+        #[test]
+        fn sizes_lead_back(word: u64) {
+            prop_assert_eq!(Sizes::from_word(word).to_word(), word);
         }
     }
 }

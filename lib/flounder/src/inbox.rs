@@ -1,37 +1,44 @@
 //! Messages on their way in: fragments put together again, each checked before anything is kept.
 //!
 //! Invariant: between two messages at most one is incomplete, and it holds no more memory than twice what has arrived, and no
-//! more than the limits allow. Any violation ends the connection, and with it the incomplete message.
+//! more than the limits allow. Data in shared memory is copied as soon as its capability comes, after its length is checked.
+//! Any violation ends the connection, and with it the incomplete message.
 //!
-//! Errors: `FLOUNDER_ERR_RX_EMPTY_MSG` (no header), `RX_INVALID_MSGNUM` (no such kind of message), `RX_INVALID_LENGTH` (too long
-//! for the limits, or more or less data than was announced), `RX_CAPS` (likewise), `RX_PROTOCOL` (a part without a beginning, of
-//! another call, or a new message within another).
+//! Errors: `FLOUNDER_ERR_RX_INVALID_LENGTH` (too long for the limits, or more or less data than was announced), `RX_CAPS`
+//! (likewise), `RX_PROTOCOL` (a part without a beginning, of another call, or a new message within another).
 
-use crate::body::{Body, Caps, WORD};
-use crate::header::{Header, Kind};
+use crate::body::{Long, WORD};
+use crate::header::{Header, Kind, Sizes};
 use crate::limits::Limits;
-use crate::transport::Message;
+use crate::transport::{Message, Transport};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
 
 #[derive(Debug)]
 struct Partial<C> {
     header: Header,
+    /// Bytes that will come in fragments.
     total: usize,
     caps_total: usize,
-    bytes: Vec<u8>,
-    caps: Caps<C>,
+    long: Long<C>,
+    /// Why the data in shared memory could not be read; what follows is still received, and the call fails.
+    unread: Option<Error>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inbox<C> {
-    partial: Option<Partial<C>>,
+    partial: Option<Box<Partial<C>>>,
 }
 
-/// What a message led to.
+/// What a message of the transport led to.
 #[derive(Debug)]
 pub(crate) enum Arrived<C> {
-    Whole(Header, Body<C>),
+    /// It is a message by itself.
+    Short,
+    /// It was the last part of this one, whose body could be read or not.
+    Long(Header, Result<Long<C>, Error>),
     /// Nothing yet: a part of a message, or the end of one that will not be finished.
     Partly,
 }
@@ -52,51 +59,65 @@ impl<C> Inbox<C> {
         self.partial = None;
     }
 
-    /// Takes a message of the transport; `allowed` says whether a message of this kind may begin now.
+    /// Takes a message of the transport. If the inbox is empty, the caller has checked that such a message may begin now.
     #[inline]
-    pub(crate) fn accept(
+    pub(crate) fn accept<T: Transport<Cap = C>>(
         &mut self,
-        message: Message<C>,
+        transport: &mut T,
+        header: Header,
+        message: &mut Message<C>,
         limits: &Limits,
-        allowed: impl FnOnce(&Header) -> Result<(), Error>,
     ) -> Result<Arrived<C>, Error> {
-        let first = message.words().first().copied();
-        let header = Header::from_word(first.ok_or(ErrorCode::FlounderRxEmptyMsg)?)
-            .ok_or(ErrorCode::FlounderRxInvalidMsgnum)?;
-        if self.partial.is_some() || header.fragmented || header.kind == Kind::Part {
-            return self.accept_fragment(header, message, limits, allowed);
+        if self.partial.is_none() && !header.fragmented {
+            return match header.kind {
+                Kind::Part | Kind::Abort => Err(ErrorCode::FlounderRxProtocol.into()),
+                _ => Ok(Arrived::Short),
+            };
         }
-        if header.kind == Kind::Abort {
-            return Err(ErrorCode::FlounderRxProtocol.into());
-        }
-        allowed(&header)?;
-        Ok(Arrived::Whole(header, Body::of_message(message)))
+        self.accept_fragment(transport, header, message, limits)
     }
 
-    fn accept_fragment(
+    #[inline(never)]
+    fn accept_fragment<T: Transport<Cap = C>>(
         &mut self,
+        transport: &mut T,
         header: Header,
-        message: Message<C>,
+        message: &mut Message<C>,
         limits: &Limits,
-        allowed: impl FnOnce(&Header) -> Result<(), Error>,
     ) -> Result<Arrived<C>, Error> {
-        let (mut partial, data) = match self.partial.take() {
-            None if header.fragmented => {
-                allowed(&header)?;
-                let sizes = message.words().get(1).copied();
-                let sizes = sizes.ok_or(ErrorCode::FlounderRxInvalidLength)?;
-                (begin(header, sizes, limits)?, 2)
+        let mut cap = message.cap.take();
+        let mut data = message.data();
+        let mut partial = match self.partial.take() {
+            None => {
+                let (sizes, rest) = data
+                    .split_first()
+                    .ok_or(ErrorCode::FlounderRxInvalidLength)?;
+                data = rest;
+                begin(
+                    transport,
+                    header,
+                    Sizes::from_word(*sizes),
+                    &mut cap,
+                    limits,
+                )?
             }
             Some(partial) if header.kind == Kind::Abort && partial.header.call == header.call => {
                 return Ok(Arrived::Partly);
             }
-            Some(partial) if header.kind == Kind::Part && partial.header.call == header.call => {
-                (partial, 1)
+            Some(mut partial)
+                if header.kind == Kind::Part && partial.header.call == header.call =>
+            {
+                if data.is_empty() && cap.is_none() {
+                    return Err(ErrorCode::FlounderRxInvalidLength.into());
+                }
+                partial.add_cap(cap.take())?;
+                partial
             }
-            _ => return Err(ErrorCode::FlounderRxProtocol.into()),
+            Some(_) => return Err(ErrorCode::FlounderRxProtocol.into()),
         };
-        add(&mut partial, message, data)?;
-        if partial.bytes.len() < partial.total || partial.caps.len() < partial.caps_total {
+        partial.add_data(data)?;
+        if partial.long.bytes.len() < partial.total || partial.long.caps.len() < partial.caps_total
+        {
             self.partial = Some(partial);
             return Ok(Arrived::Partly);
         }
@@ -104,60 +125,82 @@ impl<C> Inbox<C> {
             fragmented: false,
             ..partial.header
         };
-        Ok(Arrived::Whole(
-            header,
-            Body::bytes(partial.bytes, partial.caps),
-        ))
+        let body = match partial.unread {
+            None => Ok(partial.long),
+            Some(error) => Err(error),
+        };
+        Ok(Arrived::Long(header, body))
     }
 }
 
-fn begin<C>(header: Header, sizes: u64, limits: &Limits) -> Result<Partial<C>, Error> {
-    let caps_total = (sizes >> 48) as usize;
-    let total = usize::try_from(sizes & ((1 << 48) - 1)).unwrap_or(usize::MAX);
-    if total > limits.message_bytes {
+/// Begins a message, with the capability of its first fragment.
+fn begin<T: Transport>(
+    transport: &mut T,
+    header: Header,
+    sizes: Sizes,
+    cap: &mut Option<T::Cap>,
+    limits: &Limits,
+) -> Result<Box<Partial<T::Cap>>, Error> {
+    if sizes.bytes > limits.message_bytes as u64 {
         return Err(ErrorCode::FlounderRxInvalidLength.into());
     }
-    if caps_total > limits.caps {
+    if usize::from(sizes.caps) > limits.caps {
         return Err(ErrorCode::FlounderRxCaps.into());
     }
-    Ok(Partial {
+    let bytes = sizes.bytes as usize;
+    let mut partial = Box::new(Partial {
         header,
-        total,
-        caps_total,
-        bytes: Vec::new(),
-        caps: Caps::new(None),
-    })
+        total: bytes,
+        caps_total: sizes.caps.into(),
+        long: Long {
+            bytes: Vec::new(),
+            caps: VecDeque::new(),
+        },
+        unread: None,
+    });
+    if !sizes.packed {
+        partial.add_cap(cap.take())?;
+        return Ok(partial);
+    }
+    let frame = cap.take().ok_or(ErrorCode::FlounderRxCaps)?;
+    partial.total = 0;
+    match transport.unpack(frame, bytes) {
+        Ok(copy) if copy.len() == bytes => partial.long.bytes = copy,
+        Ok(_) => partial.unread = Some(ErrorCode::FlounderRxInvalidLength.into()),
+        Err(error) => partial.unread = Some(error),
+    }
+    Ok(partial)
 }
 
-/// Adds the data behind the first `skip` words, and the capability.
-fn add<C>(partial: &mut Partial<C>, message: Message<C>, skip: usize) -> Result<(), Error> {
-    let missing = partial.total - partial.bytes.len();
-    let words = message.words().get(skip..).unwrap_or(&[]);
-    let progress = !words.is_empty() || message.cap.is_some();
-    if words.len() > missing.div_ceil(WORD) || (missing > 0 && words.is_empty()) || !progress {
-        return Err(ErrorCode::FlounderRxInvalidLength.into());
+impl<C> Partial<C> {
+    /// Each fragment carries one capability, until all are there.
+    fn add_cap(&mut self, cap: Option<C>) -> Result<(), Error> {
+        if cap.is_some() != (self.long.caps.len() < self.caps_total) {
+            return Err(ErrorCode::FlounderRxCaps.into());
+        }
+        self.long.caps.extend(cap);
+        Ok(())
     }
-    if message.cap.is_some() != (partial.caps.len() < partial.caps_total) {
-        return Err(ErrorCode::FlounderRxCaps.into());
+
+    fn add_data(&mut self, words: &[u64]) -> Result<(), Error> {
+        let bytes = &mut self.long.bytes;
+        let missing = self.total.saturating_sub(bytes.len());
+        if words.len() > missing.div_ceil(WORD) || (missing > 0 && words.is_empty()) {
+            return Err(ErrorCode::FlounderRxInvalidLength.into());
+        }
+        let come = (words.len() * WORD).min(missing);
+        if bytes.capacity() - bytes.len() < come {
+            let more = bytes.len().max(come).min(missing);
+            bytes
+                .try_reserve_exact(more)
+                .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
+        }
+        let mut left = come;
+        for word in words {
+            let part = left.min(WORD);
+            bytes.extend_from_slice(word.to_le_bytes().get(..part).unwrap_or(&[]));
+            left -= part;
+        }
+        Ok(())
     }
-    let bytes = (words.len() * WORD).min(missing);
-    if partial.bytes.capacity() - partial.bytes.len() < bytes {
-        let more = partial.bytes.len().max(bytes).min(missing);
-        partial
-            .bytes
-            .try_reserve_exact(more)
-            .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
-    }
-    let mut left = bytes;
-    for word in words {
-        let part = left.min(WORD);
-        partial
-            .bytes
-            .extend_from_slice(word.to_le_bytes().get(..part).unwrap_or(&[]));
-        left -= part;
-    }
-    if let Some(cap) = message.cap {
-        partial.caps.push(cap);
-    }
-    Ok(())
 }

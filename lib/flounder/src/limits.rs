@@ -1,9 +1,11 @@
 //! How much one connection may use.
 
 use crate::body::Body;
+use crate::header::Sizes;
 use errors::{Error, ErrorCode};
 
-/// Bounds of one connection, for what it sends and what it receives.
+/// Bounds of one connection, for what it sends and what it receives. Messages that are one message of the transport need no
+/// memory and are always allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Bytes in the longest message.
@@ -29,16 +31,30 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes in the longest message that any limits should allow.
+    pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+    /// Limits for large messages, of up to [`MESSAGE_BYTES_MAX`](Self::MESSAGE_BYTES_MAX).
+    pub fn large() -> Self {
+        Self {
+            message_bytes: Self::MESSAGE_BYTES_MAX,
+            ..Self::default()
+        }
+    }
+
     /// Whether a message of this body may be sent.
     ///
     /// # Errors
     /// `FLOUNDER_ERR_TX_MSG_SIZE`, `FLOUNDER_ERR_TX_CAPS`.
     #[inline]
     pub fn check_send<C>(&self, body: &Body<C>) -> Result<(), Error> {
-        if body.len() > self.message_bytes {
+        let Body::Long(long) = body else {
+            return Ok(());
+        };
+        if long.bytes.len() > self.message_bytes {
             return Err(ErrorCode::FlounderTxMsgSize.into());
         }
-        if body.caps.len() > self.caps {
+        if long.caps.len() > self.caps.min(Sizes::CAPS.into()) {
             return Err(ErrorCode::FlounderTxCaps.into());
         }
         Ok(())

@@ -6,19 +6,20 @@
 //!
 //! * **Fair**: one poll handles at most as many messages as the loop allows.
 //! * **Bounded**: a client that does not read its answers is not served until it does; answers wait up to the limits.
+//! * **Cheap**: a short call is read where it was received, and its answer is written over it and sent from there.
 //! * **Later**: a method marked `#[later]` gets an [`Answer`], which is finished when the result is there.
 //! * **Nothing is believed**: a message that breaks the protocol ends the connection with an error from `poll`; the loop drops
 //!   the `Server`, and with it all that the client had here. Arguments that cannot be read only fail that call.
 //!
 //! Barrelfish counterpart: the generated receive handlers; binding by export and connect callbacks.
 
-use crate::body::Body;
+use crate::body::{Body, Incoming, Long};
 use crate::header::{CallId, Header, Kind};
 use crate::inbox::{Arrived, Inbox};
 use crate::limits::Limits;
-use crate::outbox::{self, Left, Outbox};
-use crate::transport::{Interest, SendError, Transport};
-use alloc::collections::BTreeSet;
+use crate::outbox::{Left, Outbox};
+use crate::transport::{Interest, Message, Transport};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
@@ -37,6 +38,8 @@ pub struct Caller {
 /// What came of a message.
 #[derive(Debug)]
 pub enum Outcome<C> {
+    /// The result, a short one, lies where the arguments were: [`Incoming::reply`].
+    InPlace,
     /// The result.
     Reply(Body<C>),
     /// The error that is the result.
@@ -45,16 +48,6 @@ pub enum Outcome<C> {
     Later,
     /// There is none to a one-way message.
     Nothing,
-}
-
-impl<C> From<Result<Body<C>, Error>> for Outcome<C> {
-    #[inline]
-    fn from(result: Result<Body<C>, Error>) -> Self {
-        match result {
-            Ok(body) => Self::Reply(body),
-            Err(error) => Self::Failed(error),
-        }
-    }
 }
 
 /// What does the messages of one interface: generated.
@@ -73,11 +66,14 @@ pub trait Service<C> {
         caller: Caller,
         method: u16,
         one_way: bool,
-        body: Body<C>,
+        incoming: &mut Incoming<'_, C>,
     ) -> Result<Outcome<C>, Error>;
 
     /// The client does not wait for this call's answer any more.
     fn cancelled(&mut self, caller: Caller);
+
+    /// This connection has ended; answers to its calls would be thrown away.
+    fn closed(&mut self, connection: u64);
 }
 
 /// A call whose answer comes later.
@@ -108,7 +104,7 @@ impl<R, C> Answer<R, C> {
     pub fn finish(self, result: Result<R, Error>) -> Finished<C> {
         Finished {
             caller: self.caller,
-            outcome: result.and_then(self.write).into(),
+            result: result.and_then(self.write),
         }
     }
 }
@@ -118,7 +114,7 @@ impl<R, C> Answer<R, C> {
 #[derive(Debug)]
 pub struct Finished<C = Infallible> {
     caller: Caller,
-    outcome: Outcome<C>,
+    result: Result<Body<C>, Error>,
 }
 
 impl<C> Finished<C> {
@@ -131,18 +127,17 @@ impl<C> Finished<C> {
 impl Finished<Infallible> {
     /// The answer of an interface without capabilities, for a connection that could carry some.
     pub fn any<C>(self) -> Finished<C> {
-        let outcome = match self.outcome {
-            Outcome::Reply(body) => Outcome::Reply(Body {
-                data: body.data,
-                caps: crate::body::Caps::new(None),
-            }),
-            Outcome::Failed(error) => Outcome::Failed(error),
-            Outcome::Later => Outcome::Later,
-            Outcome::Nothing => Outcome::Nothing,
+        let body = match self.result {
+            Ok(Body::Short(message)) => Ok(Body::Short(Message::new(message.words(), None))),
+            Ok(Body::Long(long)) => Ok(Body::Long(Long {
+                bytes: long.bytes,
+                caps: VecDeque::new(),
+            })),
+            Err(error) => Err(error),
         };
         Finished {
             caller: self.caller,
-            outcome,
+            result: body,
         }
     }
 }
@@ -256,24 +251,34 @@ impl<T: Transport> Server<T> {
             if !self.has_room() {
                 break;
             }
-            let Some(message) = self.transport.receive()? else {
+            let Some(mut message) = self.transport.receive()? else {
                 return Ok(Progress {
                     received,
                     more: false,
                 });
             };
             received += 1;
-            let bound = self.bound;
-            let arrived = self
-                .inbox
-                .accept(message, &self.limits, |header| match header.kind {
-                    Kind::Bind if !bound => Ok(()),
-                    Kind::Call | Kind::OneWay | Kind::Cancel if bound => Ok(()),
-                    Kind::Reply | Kind::Failed => Err(ErrorCode::FlounderRxInvalidMsgnum.into()),
-                    _ => Err(ErrorCode::FlounderRxProtocol.into()),
-                })?;
-            if let Arrived::Whole(header, body) = arrived {
-                self.whole(service, header, body)?;
+            let header = message.header()?;
+            if self.inbox.is_empty() {
+                self.check(&header)?;
+            }
+            let Self {
+                inbox,
+                transport,
+                limits,
+                ..
+            } = self;
+            match inbox.accept(transport, header, &mut message, limits)? {
+                Arrived::Short => self.whole(service, header, &mut message, None)?,
+                Arrived::Partly => {}
+                Arrived::Long(header, Ok(mut long)) => {
+                    self.whole(service, header, &mut message, Some(&mut long))?;
+                }
+                // The data could not be read. A call can fail for that; a message without an answer must not just be missing.
+                Arrived::Long(header, Err(error)) if header.kind == Kind::Call => {
+                    self.send(header.call, Err(error))?;
+                }
+                Arrived::Long(_, Err(error)) => return Err(error),
             }
         }
         Ok(Progress {
@@ -282,64 +287,78 @@ impl<T: Transport> Server<T> {
         })
     }
 
+    /// Whether such a message may begin now.
+    #[inline]
+    fn check(&self, header: &Header) -> Result<(), Error> {
+        match header.kind {
+            Kind::Call | Kind::OneWay | Kind::Cancel if self.bound => Ok(()),
+            Kind::Bind if !self.bound => Ok(()),
+            Kind::Reply | Kind::Failed => Err(ErrorCode::FlounderRxInvalidMsgnum.into()),
+            _ => Err(ErrorCode::FlounderRxProtocol.into()),
+        }
+    }
+
     #[inline]
     fn whole<S: Service<T::Cap>>(
         &mut self,
         service: &mut S,
         header: Header,
-        body: Body<T::Cap>,
+        message: &mut Message<T::Cap>,
+        long: Option<&mut Long<T::Cap>>,
     ) -> Result<(), Error> {
+        let call = header.call;
         let caller = Caller {
             connection: self.number,
-            call: header.call,
+            call,
         };
         let one_way = match header.kind {
             Kind::Call => false,
             Kind::OneWay => true,
             Kind::Cancel => {
-                if self.open.remove(&header.call) {
+                if self.open.remove(&call) {
                     service.cancelled(caller);
                 }
                 return Ok(());
             }
-            _ => return self.bind::<S>(header, body),
+            _ => return self.bind::<S>(header, message),
         };
         if !one_way && !self.open.is_empty() {
-            if self.open.contains(&header.call) {
+            if self.open.contains(&call) {
                 return Err(ErrorCode::FlounderRxProtocol.into());
             }
             if self.open.len() >= self.limits.calls {
-                return self.send(
-                    header.call,
-                    Outcome::Failed(ErrorCode::FlounderTxBusy.into()),
-                );
+                return self.send(call, Err(ErrorCode::FlounderTxBusy.into()));
             }
         }
-        let outcome = service.dispatch(caller, header.method, one_way, body)?;
-        if let Outcome::Later = outcome {
-            self.open.insert(header.call);
-            return Ok(());
+        let mut incoming = Incoming::new(message, long);
+        match service.dispatch(caller, header.method, one_way, &mut incoming)? {
+            Outcome::InPlace => self.send_short(Header::new(Kind::Reply, 0, call), message),
+            Outcome::Nothing => Ok(()),
+            Outcome::Failed(error) => self.send(call, Err(error)),
+            Outcome::Reply(body) => self.send(call, Ok(body)),
+            Outcome::Later => {
+                self.open.insert(call);
+                Ok(())
+            }
         }
-        self.send(header.call, outcome)
     }
 
     fn bind<S: Service<T::Cap>>(
         &mut self,
         header: Header,
-        body: Body<T::Cap>,
+        message: &mut Message<T::Cap>,
     ) -> Result<(), Error> {
-        let ([name, version], _) = body.into_words::<2>(false)?;
+        let ([name, version], _) = Incoming::new(message, None).words(false)?;
         let refused = match () {
-            () if name != S::NAME => Some(ErrorCode::FlounderInterface),
-            () if version != S::VERSION => Some(ErrorCode::FlounderVersion),
-            () => None,
-        };
-        let Some(refused) = refused else {
-            self.bound = true;
-            return self.send(header.call, Outcome::Reply(Body::words([], None)));
+            () if name != S::NAME => ErrorCode::FlounderInterface,
+            () if version != S::VERSION => ErrorCode::FlounderVersion,
+            () => {
+                self.bound = true;
+                return self.send(header.call, Ok(Body::words([], None)));
+            }
         };
         self.refused = Some(refused.into());
-        self.send(header.call, Outcome::Failed(refused.into()))
+        self.send(header.call, Err(refused.into()))
     }
 
     /// Sends the answer to a call that was left for later. Nothing happens if the client has given the call up.
@@ -353,7 +372,7 @@ impl<T: Transport> Server<T> {
         if answer.caller.connection != self.number || !self.open.remove(&answer.caller.call) {
             return Ok(());
         }
-        let sent = self.send(answer.caller.call, answer.outcome);
+        let sent = self.send(answer.caller.call, answer.result);
         sent.map_err(|error| self.lose(error))?;
         // Who watches may do so for messages only, and now something waits for room.
         if let (false, Some(waker)) = (self.outbox.is_empty(), &self.waker) {
@@ -389,31 +408,47 @@ impl<T: Transport> Server<T> {
         self.outbox.bytes() <= self.limits.queued_bytes
     }
 
-    #[inline]
-    fn send(&mut self, call: CallId, outcome: Outcome<T::Cap>) -> Result<(), Error> {
-        let (kind, mut body) = match outcome {
-            Outcome::Reply(body) => match self.limits.check_send(&body) {
-                Ok(()) => (Kind::Reply, body),
-                Err(error) => (Kind::Failed, Body::words([error.raw()], None)),
-            },
-            Outcome::Failed(error) => (Kind::Failed, Body::words([error.raw()], None)),
-            Outcome::Later | Outcome::Nothing => return Ok(()),
-        };
-        let header = Header::new(kind, 0, call);
-        if self.outbox.is_empty() && outbox::fits::<T>(&body) {
-            match outbox::send_whole(&mut self.transport, header, &mut body) {
-                Ok(()) => return Ok(()),
-                Err(SendError::Full(_)) => {}
-                Err(SendError::Lost(error)) => return Err(error),
-                Err(SendError::Refused(error)) => {
-                    body = Body::words([error.raw()], None);
-                    self.outbox.push(Header::new(Kind::Failed, 0, call), body);
-                    return self.flush();
-                }
+    /// Sends the answer to a call.
+    fn send(&mut self, call: CallId, result: Result<Body<T::Cap>, Error>) -> Result<(), Error> {
+        let header = Header::new(Kind::Reply, 0, call);
+        let result = result.and_then(|body| self.limits.check_send(&body).map(|()| body));
+        match result {
+            Ok(Body::Short(mut message)) => self.send_short(header, &mut message),
+            Ok(body) => {
+                self.outbox.push(header, body);
+                self.flush()
+            }
+            Err(error) => {
+                let mut message = Message::with_data([error.raw()], None);
+                self.send_short(Header::new(Kind::Failed, 0, call), &mut message)
             }
         }
-        self.outbox.push(header, body);
+    }
+
+    #[inline]
+    fn send_short(&mut self, header: Header, message: &mut Message<T::Cap>) -> Result<(), Error> {
+        match self
+            .outbox
+            .send_short(&mut self.transport, header, message)?
+        {
+            Left::Sent => Ok(()),
+            Left::Queued => self.flush(),
+            Left::Refused(error) => self.refused_reply(header, error),
+        }
+    }
+
+    /// The transport cannot carry the result, for want of its capability say: the call fails with that.
+    #[cold]
+    fn refused_reply(&mut self, header: Header, error: Error) -> Result<(), Error> {
+        if header.kind == Kind::Reply {
+            self.push_error(header.call, error);
+        }
         self.flush()
+    }
+
+    fn push_error(&mut self, call: CallId, error: Error) {
+        let body = Body::words([error.raw()], None);
+        self.outbox.push(Header::new(Kind::Failed, 0, call), body);
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -428,8 +463,7 @@ impl<T: Transport> Server<T> {
                 return Ok(());
             }
             for (call, error) in refused {
-                let body = Body::words([error.raw()], None);
-                self.outbox.push(Header::new(Kind::Failed, 0, call), body);
+                self.push_error(call, error);
             }
         }
     }

@@ -1,12 +1,17 @@
 //! What carries messages: bounded messages of words, each with at most one capability.
 //!
+//! [`send`](Transport::send), [`receive`](Transport::receive) and [`watch`](Transport::watch) are what a transport must have. It
+//! may have a fast path ([`exchange`](Transport::exchange)) and carry long data in shared memory ([`pack`](Transport::pack)).
+//!
 //! A transport delivers in order, each message once, or says that the connection is lost. It never waits: a full buffer is
 //! [`SendError::Full`], and [`Transport::watch`] names the task to wake when that may have changed.
 //!
 //! Barrelfish counterpart: the channel structures `lmp_chan` and `ump_chan` under a Flounder binding.
 
+use crate::header::Header;
+use alloc::vec::Vec;
 use core::task::Waker;
-use errors::Error;
+use errors::{Error, ErrorCode};
 
 /// Words in the longest message of any transport: an LMP message.
 pub const MESSAGE_WORDS: usize = 9;
@@ -22,17 +27,13 @@ pub struct Message<C> {
 
 impl<C> Message<C> {
     /// A message of these words; words after the [`MESSAGE_WORDS`]th are cut off.
+    #[inline]
     pub fn new(words: &[u64], cap: Option<C>) -> Self {
         let mut all = [0; MESSAGE_WORDS];
-        let length = words.len().min(MESSAGE_WORDS);
         for (to, from) in all.iter_mut().zip(words) {
             *to = *from;
         }
-        Self {
-            words: all,
-            length,
-            cap,
-        }
+        Self::from_array(all, words.len(), cap)
     }
 
     /// A message that lies in an array already; `length` above [`MESSAGE_WORDS`] counts as that.
@@ -51,10 +52,80 @@ impl<C> Message<C> {
         self.words.get(..self.length).unwrap_or(&self.words)
     }
 
-    /// The whole array and how many words of it are the message.
+    /// These values behind a place for the header.
     #[inline]
-    pub(crate) fn into_array(self) -> ([u64; MESSAGE_WORDS], usize, Option<C>) {
-        (self.words, self.length, self.cap)
+    pub(crate) fn with_data<const N: usize>(values: [u64; N], cap: Option<C>) -> Self {
+        const { assert!(N < MESSAGE_WORDS) };
+        let mut words = [0; MESSAGE_WORDS];
+        for (to, from) in words.iter_mut().skip(1).zip(values) {
+            *to = from;
+        }
+        Self {
+            words,
+            length: N + 1,
+            cap,
+        }
+    }
+
+    /// As [`with_data`](Self::with_data), in place.
+    #[inline]
+    pub(crate) fn set_data<const N: usize>(&mut self, values: [u64; N], cap: Option<C>) {
+        const { assert!(N < MESSAGE_WORDS) };
+        for (to, from) in self.words.iter_mut().skip(1).zip(values) {
+            *to = from;
+        }
+        self.length = N + 1;
+        self.cap = cap;
+    }
+
+    /// Fills the place of the header.
+    #[inline]
+    pub(crate) fn set_header(&mut self, header: Header) {
+        let [first, ..] = &mut self.words;
+        *first = header.to_word();
+    }
+
+    /// The header.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_RX_EMPTY_MSG`, `FLOUNDER_ERR_RX_INVALID_MSGNUM`.
+    #[inline]
+    pub(crate) fn header(&self) -> Result<Header, Error> {
+        let [first, ..] = self.words;
+        match self.length {
+            0 => Err(ErrorCode::FlounderRxEmptyMsg.into()),
+            _ => Header::from_word(first).ok_or_else(|| ErrorCode::FlounderRxInvalidMsgnum.into()),
+        }
+    }
+
+    /// The words behind the header.
+    #[inline]
+    pub(crate) fn data(&self) -> &[u64] {
+        self.words.get(1..self.length).unwrap_or(&[])
+    }
+
+    /// Exactly `N` words behind the header.
+    #[inline]
+    pub(crate) fn exactly<const N: usize>(&self) -> Option<[u64; N]> {
+        const { assert!(N < MESSAGE_WORDS) };
+        if self.length != N + 1 {
+            return None;
+        }
+        let mut values = [0; N];
+        for (to, from) in values.iter_mut().zip(self.words.iter().skip(1)) {
+            *to = *from;
+        }
+        Some(values)
+    }
+
+    /// Moves it out; the words stay, the capability does not.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            words: self.words,
+            length: self.length,
+            cap: self.cap.take(),
+        }
     }
 }
 
@@ -111,6 +182,25 @@ pub trait Transport {
     ) -> Result<Option<Message<Self::Cap>>, SendError<Self::Cap>> {
         self.send(words, cap)?;
         Ok(None)
+    }
+
+    /// Bytes of data from which a message is [packed](Self::pack) rather than sent in fragments. Never by default.
+    const FRAME_BYTES: usize = usize::MAX;
+
+    /// Puts data into memory that the other side can read, and returns the capability to it. `None`: not now, for lack of memory
+    /// say; the message goes in fragments then, which always works.
+    fn pack(&mut self, _data: &[u8]) -> Option<Self::Cap> {
+        None
+    }
+
+    /// Copies `length` bytes, at most [`Limits::message_bytes`](crate::Limits), out of memory that the other side has
+    /// [packed](Self::pack), and gives the capability back. The other side may still write there: what is decoded is the copy.
+    ///
+    /// # Errors
+    /// The capability is none to readable memory of this length, or there is no memory for the copy. The message is lost, the
+    /// connection is not.
+    fn unpack(&mut self, _cap: Self::Cap, _length: usize) -> Result<Vec<u8>, Error> {
+        Err(ErrorCode::FlounderRxCaps.into())
     }
 
     /// Wakes this task once when what it waits for may be possible, or the connection is lost; at once if it is possible

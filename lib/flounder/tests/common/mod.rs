@@ -106,6 +106,7 @@ pub struct Book {
     pub calls: usize,
     pub waiting: BTreeMap<u64, Answer<(u64, Option<Cap>), Cap>>,
     pub cancelled: usize,
+    pub closed: Vec<u64>,
 }
 
 impl Trial<Cap> for Book {
@@ -163,6 +164,9 @@ impl Trial<Cap> for Book {
     }
     fn wait(&mut self, number: u64, answer: Answer<(u64, Option<Cap>), Cap>) {
         self.waiting.insert(number, answer);
+    }
+    fn closed(&mut self, connection: u64) {
+        self.closed.push(connection);
     }
     fn cancelled(&mut self, caller: Caller) {
         self.cancelled += 1;
