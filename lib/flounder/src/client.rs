@@ -203,8 +203,8 @@ enum Quick {
     NotNow,
     /// It was, and the answer is not there yet.
     Sent(CallId),
-    /// The answer lies where the arguments were.
-    Answered,
+    /// The answer is read, or there is none to wait for.
+    Over,
     Failed(Error),
 }
 
@@ -295,7 +295,12 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         read: Read<T::Cap, V>,
     ) -> Call<'_, T, L, V> {
         let state = match body {
-            Ok(body) => State::New(Unsent::new(kind, method, body)),
+            Ok(mut body) => {
+                if let Body::Short(message) = &mut body {
+                    message.set_header(Header::new(kind, method, CallId::default()));
+                }
+                State::New(Unsent::new(kind, method, body))
+            }
             Err(error) => State::Failed(error),
         };
         Call {
@@ -478,23 +483,31 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
         if new.ticket.is_some() {
             return None;
         }
-        let result = match self.connection.quick(new.kind, new.method, message) {
+        let mut result = None;
+        let mut read = |incoming: &mut Incoming<'_, T::Cap>| result = Some((self.read)(incoming));
+        let quick = self.connection.quick(new.kind, message, &mut read);
+        self.state = match quick {
             Quick::NotNow => return None,
-            Quick::Sent(call) => {
-                self.state = State::Sent(call);
-                return None;
+            Quick::Sent(call) => State::Sent(call),
+            Quick::Over => State::Over,
+            Quick::Failed(error) => {
+                result = Some(Err(error));
+                State::Over
             }
-            Quick::Answered => (self.read)(&mut Incoming::new(message, None)),
-            Quick::Failed(error) => Err(error),
         };
-        self.state = State::Over;
-        Some(result)
+        result
     }
 }
 
 impl<T: Transport, L: Lock> Connection<T, L> {
-    /// Tries to send a short message and to get its answer, past all queues and tables.
-    fn quick(&self, kind: Kind, method: u16, message: &mut Message<T::Cap>) -> Quick {
+    /// Tries to send a short message, whose header lacks only the call, and has its answer read where it has arrived: past all
+    /// queues and tables.
+    fn quick(
+        &self,
+        kind: Kind,
+        message: &mut Message<T::Cap>,
+        read: &mut dyn FnMut(&mut Incoming<'_, T::Cap>),
+    ) -> Quick {
         self.with(|inner| {
             let busy = inner.lost.is_some() || !inner.outbox.is_empty() || inner.calls.has_line();
             if busy || message.words().len() > T::WORDS {
@@ -503,35 +516,30 @@ impl<T: Transport, L: Lock> Connection<T, L> {
             let Some(call) = inner.calls.next() else {
                 return Quick::NotNow;
             };
-            message.set_header(Header::new(kind, method, call));
+            message.set_call(call);
             let cap = message.cap.take();
-            let sent = match kind {
-                Kind::OneWay => inner.transport.send(message.words(), cap).map(|()| None),
-                _ => inner.transport.exchange(message.words(), cap),
-            };
-            match sent {
-                Ok(None) if kind == Kind::OneWay => {
-                    inner.calls.skip(call);
-                    Quick::Answered
-                }
-                Ok(answer) => match answer {
-                    // The usual answer is one message, to this call.
-                    Some(answer) if inner.is_answer(&answer, Kind::Reply, call) => {
+            if kind == Kind::OneWay {
+                return match inner.transport.send(message.words(), cap) {
+                    Ok(()) => {
                         inner.calls.skip(call);
-                        *message = answer;
-                        Quick::Answered
+                        read(&mut Incoming::new(message, None));
+                        Quick::Over
                     }
-                    answer => inner.quick_rest(call, answer),
-                },
-                Err(SendError::Full(cap)) => {
-                    message.cap = cap;
-                    Quick::NotNow
-                }
-                Err(SendError::Refused(error)) => Quick::Failed(error),
-                Err(SendError::Lost(error)) => {
-                    inner.lose(error);
-                    Quick::Failed(inner.lost.unwrap_or(error))
-                }
+                    Err(error) => inner.quick_unsent(message, error),
+                };
+            }
+            let mut exchanged = inner.transport.exchange(message.words(), cap);
+            // The usual answer is one message, to this call.
+            if let Ok(Some(answer)) = &mut exchanged
+                && inner.is_answer(answer, Kind::Reply, call)
+            {
+                inner.calls.skip(call);
+                read(&mut Incoming::new(answer, None));
+                return Quick::Over;
+            }
+            match exchanged {
+                Ok(answer) => inner.quick_rest(call, answer),
+                Err(error) => inner.quick_unsent(message, error),
             }
         })
     }
@@ -543,6 +551,21 @@ impl<T: Transport> Inner<T> {
     fn is_answer(&self, message: &Message<T::Cap>, kind: Kind, call: CallId) -> bool {
         let header = Header::new(kind, 0, call).to_word();
         message.words().first() == Some(&header) && self.inbox.is_empty()
+    }
+
+    #[cold]
+    fn quick_unsent(&mut self, message: &mut Message<T::Cap>, error: SendError<T::Cap>) -> Quick {
+        match error {
+            SendError::Full(cap) => {
+                message.cap = cap;
+                Quick::NotNow
+            }
+            SendError::Refused(error) => Quick::Failed(error),
+            SendError::Lost(error) => {
+                self.lose(error);
+                Quick::Failed(self.lost.unwrap_or(error))
+            }
+        }
     }
 
     /// The call is out, and the answer is missing, an error, long, or one to another call.

@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// The number of a call: the client's choice, the server only repeats it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct CallId(u64);
 
 impl CallId {

@@ -8,7 +8,7 @@
 //!
 //! Barrelfish counterpart: the channel structures `lmp_chan` and `ump_chan` under a Flounder binding.
 
-use crate::header::Header;
+use crate::header::{CallId, Header};
 use alloc::vec::Vec;
 use core::task::Waker;
 use errors::{Error, ErrorCode};
@@ -83,6 +83,13 @@ impl<C> Message<C> {
     pub(crate) fn set_header(&mut self, header: Header) {
         let [first, ..] = &mut self.words;
         *first = header.to_word();
+    }
+
+    /// Fills the place of the call in a header that has none yet.
+    #[inline]
+    pub(crate) fn set_call(&mut self, call: CallId) {
+        let [first, ..] = &mut self.words;
+        *first = *first & 0xffff | call.raw() << 16;
     }
 
     /// The header.
