@@ -1,8 +1,9 @@
 //! Values to bodies and back.
 //!
 //! Numbers are words ([`Word`]); other values are bytes in postcard's format, one after the other, byte slices copied in one
-//! piece. Reading checks everything, ends after at most as many steps as there are bytes, and keeps no more memory than a fixed
-//! multiple of them, whatever lengths the bytes claim: see `input`.
+//! piece. Reading checks everything, and ends after at most as many steps as there are bytes, whatever lengths the bytes claim: see
+//! `input`. A sequence takes in memory at most one element for each byte, so an element that is large in memory and small in a
+//! message (an `Option` of a large array) has no place in one.
 
 use crate::body::{BODY_WORDS, Body, Long, WORD, words_of};
 use crate::input::Input;

@@ -7,7 +7,7 @@
 //! * **Cheap**: a client that has sent nothing is not looked at: its transport wakes a waker of its own, which sets a bit.
 //! * **Clean**: when a connection ends, the service is told (`closed`), whichever side ended it and whatever broke.
 //!
-//! Numbers of connections are never used twice.
+//! Numbers of connections are never used twice, and none is 0.
 //!
 //! Barrelfish counterpart: the waitset of a service with its bindings.
 
@@ -132,7 +132,7 @@ impl<T: Transport> Connections<T> {
         self.len() == 0
     }
 
-    /// Adds a client and returns its number.
+    /// Adds a client and returns its number. The next [`poll`](Self::poll) looks at it.
     ///
     /// # Errors
     /// The table is full: here is the transport back. Dropping it tells the client that the connection is lost.
@@ -142,7 +142,7 @@ impl<T: Transport> Connections<T> {
             None if self.places.len() >= self.most => return Err(transport),
             None => {
                 self.places.push(Place {
-                    generation: 0,
+                    generation: 1,
                     client: None,
                 });
                 self.places.len() - 1

@@ -45,7 +45,8 @@ mod tests {
         let mut result = Ok(());
         for (words, cap) in messages {
             // The client that does not read its answers is not served.
-            if let Err(SendError::Full(_)) = client.send(words, cap.then(|| made.make(1))) {
+            let cap = cap.then(|| made.frame(&[1; 150]));
+            if let Err(SendError::Full(_)) = client.send(words, cap) {
                 drop(client.receive());
             }
             result = server.poll(&mut book, 8).map(|_| ());
@@ -231,6 +232,83 @@ mod tests {
         }
     }
 
+    const PACKED: u64 = 1 << 63;
+
+    /// Sends a first fragment with this capability; returns the answer's words, or why the connection was lost, and how often
+    /// memory was read.
+    fn tell_packed(words: &[u64], cap: Option<Cap>) -> (Result<Vec<u64>, Error>, u64) {
+        let (mut client, server, faults) = lmp();
+        let mut server = Server::new(server, narrow(), 1);
+        let mut book = TrialServer(Book::default());
+        let bind = [header(Kind::Bind, 0, 0), NAME, VERSION];
+        client.send(&bind, None).unwrap();
+        server.poll(&mut book, 8).unwrap();
+        client.receive().unwrap();
+        client.send(words, cap).unwrap();
+        let polled = server.poll(&mut book, 8);
+        let answer = polled.map(|_| match client.receive().unwrap() {
+            Some(answer) => answer.words().to_vec(),
+            None => vec![],
+        });
+        (answer, faults.unpacked.get())
+    }
+
+    #[test]
+    fn packed_data_is_checked_before_it_is_read() {
+        let call = header(Kind::Call, 4, 7) | FIRST;
+        let made = Caps::default();
+        let frame = || Some(made.frame(&[5; 100]));
+        for (words, cap, code) in [
+            // Longer than the limits; no capability; data beside it.
+            (
+                vec![call, PACKED | 201],
+                frame(),
+                ErrorCode::FlounderRxInvalidLength,
+            ),
+            (vec![call, PACKED | 100], None, ErrorCode::FlounderRxCaps),
+            (
+                vec![call, PACKED | 100 | 4 << 48],
+                frame(),
+                ErrorCode::FlounderRxCaps,
+            ),
+        ] {
+            let (result, unpacked) = tell_packed(&words, cap);
+            assert_eq!(
+                result.unwrap_err().pop().unwrap().code(),
+                code,
+                "{words:x?}"
+            );
+            assert_eq!(unpacked, 0);
+        }
+        let (result, _) = tell_packed(&[call, PACKED | 100, 1], frame());
+        assert!(
+            result
+                .unwrap_err()
+                .contains(ErrorCode::FlounderRxInvalidLength)
+        );
+        assert_eq!(made.alive(), 0);
+    }
+
+    #[test]
+    fn packed_data_that_cannot_be_read_fails_the_call_only() {
+        let call = header(Kind::Call, 4, 7) | FIRST;
+        let made = Caps::default();
+        // The memory is shorter than the message; the capability is not one to memory.
+        for (cap, code) in [
+            (made.frame(&[5; 99]), ErrorCode::CommonInvalidArgs),
+            (made.make(1), ErrorCode::SysCapNotFound),
+        ] {
+            let (answer, _) = tell_packed(&[call, PACKED | 100], Some(cap));
+            let error = Error::from(code).raw();
+            assert_eq!(answer, Ok(vec![header(Kind::Failed, 0, 7), error]));
+        }
+        // Nobody hears of a message without answer that is missing: so it is not just dropped.
+        let one_way = header(Kind::OneWay, 10, 7) | FIRST;
+        let (result, _) = tell_packed(&[one_way, PACKED | 100], Some(made.make(1)));
+        assert!(result.unwrap_err().contains(ErrorCode::SysCapNotFound));
+        assert_eq!(made.alive(), 0);
+    }
+
     #[test]
     fn an_aborted_message_is_forgotten() {
         let call = header(Kind::Call, 4, 7);
@@ -323,7 +401,8 @@ mod tests {
         let head = prop_oneof![6 => head, 1 => any::<u64>()];
         let word = prop_oneof![
             0..300_u64,
-            (0..300_u64, 0..5_u64).prop_map(|(bytes, caps)| bytes | caps << 48),
+            (0..300_u64, 0..5_u64, any::<bool>())
+                .prop_map(|(bytes, caps, packed)| bytes | caps << 48 | u64::from(packed) << 63),
             any::<u64>(),
         ];
         (head, prop::collection::vec(word, 0..8), any::<bool>()).prop_map(
@@ -382,7 +461,7 @@ mod tests {
             for (words, cap) in messages {
                 tasks.run(|_| 0);
                 while let Ok(Some(_)) = server.receive() {}
-                let _ = server.send(&words, cap.then(|| made.make(2)));
+                let _ = server.send(&words, cap.then(|| made.frame(&[2; 150])));
             }
             drop(server);
             tasks.run(|_| 0);

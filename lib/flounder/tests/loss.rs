@@ -13,14 +13,14 @@ mod tests {
     type Outcome = Result<u64, Error>;
 
     /// Runs eight calls of all kinds at once; returns their results and how many operations there were.
-    fn run(broken_at: Option<u64>, limits: Limits) -> (Vec<Outcome>, u64) {
-        let (end, server, faults) = lmp();
+    fn run<const FRAME: usize>(broken_at: Option<u64>, limits: Limits) -> (Vec<Outcome>, u64) {
+        let (end, server, faults) = ends::<FRAME>();
         let made = Caps::default();
         let book = shared(server, limits);
         let mut tasks = Tasks::default();
         let served = tasks.spawn(serve(book.clone()));
         faults.left.set(broken_at);
-        let bound = tasks.spawn(TrialClient::<Lmp>::bind(end, limits));
+        let bound = tasks.spawn(TrialClient::<Lmp<FRAME>>::bind(end, limits));
         tasks.run(|_| 0);
         let mut outcomes = Vec::new();
         match bound.take().expect("the bind did not end") {
@@ -73,11 +73,21 @@ mod tests {
         assert!(served.take().is_some(), "the server did not see the loss");
         drop((tasks, book));
         assert_eq!(made.alive(), 0, "broken at {broken_at:?}");
+        assert_eq!(faults.frames.alive(), 0, "broken at {broken_at:?}");
         (outcomes, operations)
     }
 
     #[test]
     fn every_call_ends_wherever_the_connection_breaks() {
+        break_everywhere::<NEVER>(50);
+    }
+
+    #[test]
+    fn every_call_ends_wherever_it_breaks_when_data_is_packed() {
+        break_everywhere::<60>(40);
+    }
+
+    fn break_everywhere<const FRAME: usize>(least: u64) {
         for limits in [
             wide(),
             Limits {
@@ -86,12 +96,12 @@ mod tests {
                 ..wide()
             },
         ] {
-            let (whole, operations) = run(None, limits);
+            let (whole, operations) = run::<FRAME>(None, limits);
             let expected = [1, 500, 7, 3, 3, 6, 500, 7].map(Ok);
             assert_eq!(whole, expected);
-            assert!(operations > 50);
+            assert!(operations > least);
             for at in 0..operations {
-                let (outcomes, _) = run(Some(at), limits);
+                let (outcomes, _) = run::<FRAME>(Some(at), limits);
                 for (outcome, expected) in outcomes.iter().zip(&whole) {
                     match outcome {
                         Ok(_) => assert_eq!(outcome, expected),
@@ -125,6 +135,41 @@ mod tests {
         });
         tasks.run(|_| 0);
         assert_eq!(mine.get(), 3);
+    }
+
+    #[test]
+    fn packed_messages_given_up_take_their_memory_along() {
+        let (end, mut server, faults) = ends::<100>();
+        let made = Caps::default();
+        let mut tasks = Tasks::default();
+        let bound = tasks.spawn(TrialClient::<Lmp<100>>::bind(end, wide()));
+        tasks.run(|_| 0);
+        server.receive().unwrap();
+        server.send(&[4], None).unwrap();
+        tasks.run(|_| 0);
+        let client = bound.take().unwrap().unwrap();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        // Two messages fill the buffer; the third is packed and cannot be sent; the fourth waits behind it.
+        let mut calls: Vec<_> = (0..2).map(|_| Box::pin(client.nothing())).collect();
+        for call in &mut calls {
+            assert!(call.as_mut().poll(&mut cx).is_pending());
+        }
+        let mut packed = Box::pin(client.bytes(&[1; 1000]));
+        let mut behind = Box::pin(client.note_bytes(&[1; 1000], made.make(1)));
+        assert!(packed.as_mut().poll(&mut cx).is_pending());
+        assert!(behind.as_mut().poll(&mut cx).is_pending());
+        assert_eq!((faults.packed.get(), faults.frames.alive()), (1, 1));
+        drop(packed);
+        // Its frame went with it, and the next message was packed. Of that only the first part comes, without its capability.
+        assert_eq!((faults.packed.get(), faults.frames.alive()), (2, 1));
+        server.receive().unwrap();
+        server.receive().unwrap();
+        server.send(&[5 | 1 << 16, 1], None).unwrap();
+        assert!(behind.as_mut().poll(&mut cx).is_ready());
+        drop(server);
+        drop((behind, calls));
+        drop((client, tasks));
+        assert_eq!((faults.frames.alive(), made.alive()), (0, 0));
     }
 
     #[test]

@@ -23,23 +23,36 @@ mod tests {
         })
     }
 
-    /// Runs a test over loopback and over the LMP-like transport; both give the same.
-    fn over_both<R: PartialEq + std::fmt::Debug + 'static>(
-        test: impl AsyncFnOnce(TrialClient<flounder::Loopback<Cap>>) -> R + 'static,
-        again: impl AsyncFnOnce(TrialClient<Lmp>) -> R + 'static,
+    type Packing = Lmp<50>;
+
+    /// Runs a test over loopback, over the LMP-like transport, and over that with long data in frames, of which there are not
+    /// always enough. All give the same.
+    fn over_all_three<R: PartialEq + std::fmt::Debug + 'static>(
+        one: impl AsyncFnOnce(TrialClient<flounder::Loopback<Cap>>) -> R + 'static,
+        two: impl AsyncFnOnce(TrialClient<Lmp>) -> R + 'static,
+        three: impl AsyncFnOnce(TrialClient<Packing>) -> R + 'static,
     ) -> R {
         let (client, server) = loopback::<Cap, Single, 9>(8);
-        let one = with_client(client, server, wide(), test);
+        let one = with_client(client, server, wide(), one);
         let (client, server, _) = lmp();
-        let other = with_client(client, server, wide(), again);
-        assert_eq!(one, other);
+        assert_eq!(with_client(client, server, wide(), two), one);
+        let (client, server, faults) = ends();
+        faults.scarce.set(Some(3));
+        assert_eq!(with_client(client, server, wide(), three), one);
+        assert_eq!(faults.frames.alive(), 0);
         one
     }
 
-    macro_rules! over_both {
-        (|$client:ident| $body:expr) => {
-            over_both(async move |$client| $body, async move |$client| $body)
-        };
+    /// The body once for each transport, with its own copies of what it uses.
+    macro_rules! over_all {
+        (|$client:ident $(, $used:ident)*| $body:expr) => {{
+            $(let $used = ($used.clone(), $used.clone(), $used.clone());)*
+            over_all_three(
+                { $(let $used = $used.0;)* async move |$client| $body },
+                { $(let $used = $used.1;)* async move |$client| $body },
+                { $(let $used = $used.2;)* async move |$client| $body },
+            )
+        }};
     }
 
     proptest! {
@@ -47,47 +60,36 @@ mod tests {
 
         #[test]
         fn numbers(v: (u8, i16, bool, char, i64, usize, u64, i8)) {
-            let got = over_both!(|client| client.numbers(v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7).await);
+            let got = over_all!(|client| client.numbers(v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7).await);
             prop_assert_eq!(got, Ok(v));
         }
 
         #[test]
         fn sums(a: u64, b: u32) {
-            let got = over_both!(|client| client.add(a, b).await);
+            let got = over_all!(|client| client.add(a, b).await);
             let sum = a.checked_add(u64::from(b));
             prop_assert_eq!(got, sum.ok_or(Error::new(ErrorCode::CommonInvalidArgs)));
         }
 
         #[test]
         fn records(one in record(), more in prop::collection::vec(record(), 0..30)) {
-            let (a, b) = ((one.clone(), more.clone()), (one.clone(), more.clone()));
-            let got = over_both(
-                async move |client| client.records(a.0, a.1).await,
-                async move |client| client.records(b.0, b.1).await,
-            );
+            let got = over_all!(|client, one, more| client.records(one, more).await);
             prop_assert_eq!(got, Ok((one, more)));
         }
 
         #[test]
         fn text(text in ".{0,300}") {
-            let (a, b) = (text.clone(), text.clone());
-            let got = over_both(
-                async move |client| client.text(&a).await,
-                async move |client| client.text(&b).await,
-            );
+            let got = over_all!(|client, text| client.text(&text).await);
             prop_assert_eq!(got, Ok(text));
         }
 
         #[test]
         fn capabilities(maybe: bool, count in 0..14_u64, text in ".{0,100}") {
             let made = Caps::default();
-            let inner = made.clone();
-            let (client, server, _) = lmp();
-            let sent = text.clone();
-            let got = with_client(client, server, wide(), async move |client: TrialClient<Lmp>| {
-                let maybe = maybe.then(|| inner.make(100));
-                let many = (0..count).map(|number| inner.make(number)).collect();
-                client.caps(inner.make(99), maybe, many, &sent).await
+            let got = over_all!(|client, made, text| {
+                let maybe = maybe.then(|| made.make(100));
+                let many = (0..count).map(|number| made.make(number)).collect();
+                client.caps(made.make(99), maybe, many, &text).await
             });
             let (many, one, first, back) = got.unwrap();
             prop_assert_eq!(many.iter().map(|cap| cap.number).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
@@ -107,11 +109,7 @@ mod tests {
         let data: Vec<u8> = (0..length)
             .map(|at| (at as u8).wrapping_mul(31) ^ seed)
             .collect();
-        let (a, b) = (data.clone(), data.clone());
-        let got = over_both(
-            async move |client| client.bytes(&a).await,
-            async move |client| client.bytes(&b).await,
-        );
+        let got = over_all!(|client, data| client.bytes(&data).await);
         assert!(got.unwrap() == data);
     }
 
@@ -132,6 +130,33 @@ mod tests {
         ] {
             bytes(length, 7);
         }
+    }
+
+    #[test]
+    fn sixteen_mebibytes_are_a_few_messages_in_a_frame() {
+        let (client, server, faults) = ends::<4096>();
+        let counter = faults.clone();
+        let limits = Limits {
+            queued_bytes: 1000,
+            ..Limits::large()
+        };
+        with_client(
+            client,
+            server,
+            limits,
+            async move |client: TrialClient<Lmp<4096>>| {
+                let data = vec![7; Limits::MESSAGE_BYTES_MAX - 8];
+                let before = counter.operations.get();
+                assert!(client.bytes(&data).await.unwrap() == data);
+                let operations = counter.operations.get() - before;
+                assert!(operations <= 10, "{operations} operations");
+                let data = vec![7; Limits::MESSAGE_BYTES_MAX];
+                let refused = client.bytes(&data).await;
+                assert_eq!(refused, Err(ErrorCode::FlounderTxMsgSize.into()));
+            },
+        );
+        assert_eq!((faults.packed.get(), faults.unpacked.get()), (2, 2));
+        assert_eq!(faults.frames.alive(), 0);
     }
 
     #[test]
@@ -157,7 +182,7 @@ mod tests {
     #[test]
     fn errors_arrive_with_their_stack() {
         let error = Error::new(ErrorCode::SysCapNotFound).push(ErrorCode::LibSlotAlloc);
-        let got = over_both!(|client| client.fail(error.raw()).await);
+        let got = over_all!(|client| client.fail(error.raw()).await);
         assert_eq!(got, Err(error));
     }
 

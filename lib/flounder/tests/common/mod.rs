@@ -80,6 +80,8 @@ pub trait Trial<C> {
 pub struct Cap {
     pub number: u64,
     alive: Rc<()>,
+    /// The memory that it stands for, if it is a frame.
+    memory: Option<Vec<u8>>,
 }
 
 /// Makes capabilities and counts them.
@@ -91,6 +93,14 @@ impl Caps {
         Cap {
             number,
             alive: self.0.clone(),
+            memory: None,
+        }
+    }
+
+    pub fn frame(&self, memory: &[u8]) -> Cap {
+        Cap {
+            memory: Some(memory.to_vec()),
+            ..self.make(0)
         }
     }
 
@@ -210,6 +220,12 @@ pub struct Faults {
     pub left: Cell<Option<u64>>,
     pub broken: Cell<bool>,
     pub operations: Cell<u64>,
+    /// The frames in use.
+    pub frames: Caps,
+    pub packed: Cell<u64>,
+    pub unpacked: Cell<u64>,
+    /// There is no memory for every so many frames.
+    pub scarce: Cell<Option<u64>>,
     wakers: RefCell<Vec<Waker>>,
 }
 
@@ -236,13 +252,16 @@ impl Faults {
     }
 }
 
-/// Like LMP: 8 words, two messages in a buffer, full is transient.
-pub struct Lmp {
+/// No message is packed.
+pub const NEVER: usize = usize::MAX;
+
+/// Like LMP: 8 words, two messages in a buffer, full is transient; messages of `FRAME` bytes and more are packed.
+pub struct Lmp<const FRAME: usize = NEVER> {
     inner: Loopback<Cap, Single, 8>,
     faults: Rc<Faults>,
 }
 
-pub fn lmp() -> (Lmp, Lmp, Rc<Faults>) {
+pub fn ends<const FRAME: usize>() -> (Lmp<FRAME>, Lmp<FRAME>, Rc<Faults>) {
     let (one, other) = loopback(2);
     let faults = Rc::new(Faults::default());
     let end = |inner| Lmp {
@@ -252,9 +271,30 @@ pub fn lmp() -> (Lmp, Lmp, Rc<Faults>) {
     (end(one), end(other), faults)
 }
 
-impl Transport for Lmp {
+pub fn lmp() -> (Lmp, Lmp, Rc<Faults>) {
+    ends()
+}
+
+impl<const FRAME: usize> Transport for Lmp<FRAME> {
     type Cap = Cap;
     const WORDS: usize = 8;
+    const FRAME_BYTES: usize = FRAME;
+
+    fn pack(&mut self, data: &[u8]) -> Option<Cap> {
+        let count = self.faults.packed.get() + 1;
+        self.faults.packed.set(count);
+        match self.faults.scarce.get() {
+            Some(every) if count.is_multiple_of(every) => None,
+            _ => Some(self.faults.frames.frame(data)),
+        }
+    }
+
+    fn unpack(&mut self, cap: Cap, length: usize) -> Result<Vec<u8>, Error> {
+        self.faults.unpacked.set(self.faults.unpacked.get() + 1);
+        let memory = cap.memory.ok_or(ErrorCode::SysCapNotFound)?;
+        let data = memory.get(..length).ok_or(ErrorCode::CommonInvalidArgs)?;
+        Ok(data.to_vec())
+    }
 
     fn send(&mut self, words: &[u64], cap: Option<Cap>) -> Result<(), SendError<Cap>> {
         self.faults.step().map_err(SendError::Lost)?;
