@@ -1,7 +1,7 @@
 //! What an interface becomes.
 
 use crate::parse::{Interface, Kind, Method};
-use crate::value::{Form, Value, fast};
+use crate::value::{Form, Value, fast, rest};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -362,15 +362,24 @@ fn write(values: &[Value], cap: &TokenStream) -> TokenStream {
             )
         };
     }
-    let puts = values.iter().map(|Value { name, form, ty }| match form {
-        Form::Slice => quote!(flounder_writer.put_bytes(#name)?;),
-        Form::Bytes => quote!(flounder_writer.put_bytes(&#name)?;),
-        Form::Text => quote!(flounder_writer.put(#name)?;),
-        Form::Word | Form::Serde => quote_spanned!(at(ty)=> flounder_writer.put(&#name)?;),
-        Form::Cap => quote!(flounder_writer.put_cap(#name);),
-        Form::CapOption => quote!(flounder_writer.put_cap_option(#name)?;),
-        Form::Caps => quote!(flounder_writer.put_caps(#name)?;),
-    });
+    let rest = rest(values);
+    let puts = values
+        .iter()
+        .enumerate()
+        .map(|(index, Value { name, form, ty })| match form {
+            Form::Slice if rest == Some(index) => quote!(flounder_writer.put_rest(#name)?;),
+            Form::Bytes if rest == Some(index) => quote!(flounder_writer.put_rest(&#name)?;),
+            Form::Text | Form::String if rest == Some(index) => {
+                quote!(flounder_writer.put_rest(#name.as_bytes())?;)
+            }
+            Form::Slice => quote!(flounder_writer.put_bytes(#name)?;),
+            Form::Bytes => quote!(flounder_writer.put_bytes(&#name)?;),
+            Form::Text | Form::String => quote!(flounder_writer.put_bytes(#name.as_bytes())?;),
+            Form::Word | Form::Serde => quote_spanned!(at(ty)=> flounder_writer.put(&#name)?;),
+            Form::Cap => quote!(flounder_writer.put_cap(#name);),
+            Form::CapOption => quote!(flounder_writer.put_cap_option(#name)?;),
+            Form::Caps => quote!(flounder_writer.put_caps(#name)?;),
+        });
     quote! {
         (|| -> ::core::result::Result<::flounder::Body<#cap>, ::flounder::errors::Error> {
             let mut flounder_writer = ::flounder::codec::Writer::new();
@@ -408,14 +417,30 @@ fn read(values: &[Value], then: &TokenStream) -> TokenStream {
             #then
         };
     }
-    let gets = values.iter().map(|Value { name, ty, form }| match form {
-        Form::Slice => quote!(let #name = flounder_reader.get_bytes()?;),
-        Form::Bytes => quote!(let #name = flounder_reader.get_vec()?;),
-        Form::Text | Form::Word | Form::Serde => quote!(let #name = flounder_reader.get::<#ty>()?;),
-        Form::Cap => quote!(let #name = flounder_reader.get_cap()?;),
-        Form::CapOption => quote!(let #name = flounder_reader.get_cap_option()?;),
-        Form::Caps => quote!(let #name = flounder_reader.get_caps()?;),
-    });
+    let rest = rest(values);
+    let gets = values
+        .iter()
+        .enumerate()
+        .map(|(index, Value { name, ty, form })| match form {
+            Form::Slice if rest == Some(index) => quote!(let #name = flounder_reader.get_rest();),
+            Form::Bytes if rest == Some(index) => {
+                quote!(let #name = flounder_reader.get_rest_vec()?;)
+            }
+            Form::Text if rest == Some(index) => {
+                quote!(let #name = flounder_reader.get_rest_text()?;)
+            }
+            Form::String if rest == Some(index) => {
+                quote!(let #name = flounder_reader.get_rest_string()?;)
+            }
+            Form::Slice => quote!(let #name = flounder_reader.get_bytes()?;),
+            Form::Bytes => quote!(let #name = flounder_reader.get_vec()?;),
+            Form::Text | Form::String | Form::Word | Form::Serde => {
+                quote!(let #name = flounder_reader.get::<#ty>()?;)
+            }
+            Form::Cap => quote!(let #name = flounder_reader.get_cap()?;),
+            Form::CapOption => quote!(let #name = flounder_reader.get_cap_option()?;),
+            Form::Caps => quote!(let #name = flounder_reader.get_caps()?;),
+        });
     quote! {
         let mut flounder_buffer = ::flounder::codec::Buffer::new();
         let mut flounder_reader = flounder_incoming.read(&mut flounder_buffer);

@@ -21,6 +21,8 @@ pub enum Form {
     Bytes,
     /// `&str`.
     Text,
+    /// `String`.
+    String,
     /// What serde writes and reads.
     Serde,
     /// One capability.
@@ -44,6 +46,13 @@ pub fn fast(values: &[Value]) -> bool {
     let count = |form| values.iter().filter(|value| value.form == form).count();
     let (words, caps) = (count(Form::Word), count(Form::Cap));
     words + caps == values.len() && words <= WORDS_MAX && caps <= 1
+}
+
+/// The value that takes all bytes that are left, without telling how many: the last one that has data.
+pub fn rest(values: &[Value]) -> Option<usize> {
+    let last = values.iter().rposition(|value| value.form != Form::Cap)?;
+    let form = values.get(last)?.form;
+    matches!(form, Form::Slice | Form::Bytes | Form::Text | Form::String).then_some(last)
 }
 
 const NUMBERS: [&str; 12] = [
@@ -92,6 +101,9 @@ pub fn form(ty: &Type, cap: Option<&Ident>, input: bool) -> Result<Form, Error> 
     }
     if NUMBERS.iter().any(|name| is(ty, name)) {
         return Ok(Form::Word);
+    }
+    if is(ty, "String") {
+        return Ok(Form::String);
     }
     let element = only_argument(ty);
     if let Some((wrapper, element)) = element {

@@ -44,11 +44,11 @@ impl<C> Body<C> {
         Self::Short(Message::with_data(values, cap))
     }
 
-    /// Bytes of data; of a short body, up to seven of them may only fill the last word up.
+    /// Bytes of data.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
-            Self::Short(message) => message.data().len() * WORD,
+            Self::Short(message) => message.data_bytes(),
             Self::Long(long) => long.bytes.len(),
         }
     }
@@ -75,12 +75,10 @@ impl<C> Body<C> {
 impl<C> From<Message<C>> for Long<C> {
     /// For a transport whose messages are too short for this one.
     fn from(message: Message<C>) -> Self {
+        let words = message.data().iter();
+        let bytes = words.flat_map(|word| word.to_le_bytes());
         Self {
-            bytes: message
-                .data()
-                .iter()
-                .flat_map(|word| word.to_le_bytes())
-                .collect(),
+            bytes: bytes.take(message.data_bytes()).collect(),
             caps: message.cap.into_iter().collect(),
         }
     }
@@ -124,7 +122,7 @@ impl<'a, C> Incoming<'a, C> {
     pub fn read<'b>(&'b mut self, buffer: &'b mut Buffer) -> Reader<'b, C> {
         let bytes = match self.long {
             Some(_) => &[],
-            None => buffer.fill(self.message.data()),
+            None => buffer.fill(self.message),
         };
         let first = &mut self.message.cap;
         match &mut self.long {

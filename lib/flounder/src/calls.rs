@@ -91,7 +91,7 @@ impl<C> Calls<C> {
     #[inline]
     pub(crate) fn skip(&mut self, call: CallId) {
         if let Some(place) = self.places.get_mut(call.index()) {
-            place.generation += 1;
+            place.generation = place.generation.wrapping_add(1);
         }
     }
 
@@ -131,7 +131,7 @@ impl<C> Calls<C> {
                 place.state = State::Done(result);
                 Ok(waker)
             }
-            _ if call < now => Ok(None),
+            _ if call.is_before(now) => Ok(None),
             _ => Err(ErrorCode::FlounderRpcMismatch.into()),
         }
     }
@@ -167,7 +167,7 @@ impl<C> Calls<C> {
     pub(crate) fn end(&mut self, call: CallId) {
         if let Some(place) = self.place(call) {
             place.state = State::Free;
-            place.generation += 1;
+            place.generation = place.generation.wrapping_add(1);
             self.free.push(call.index());
         }
     }

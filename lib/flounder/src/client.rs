@@ -549,8 +549,7 @@ impl<T: Transport> Inner<T> {
     /// Whether this is all of the answer to this call.
     #[inline]
     fn is_answer(&self, message: &Message<T::Cap>, kind: Kind, call: CallId) -> bool {
-        let header = Header::new(kind, 0, call).to_word();
-        message.words().first() == Some(&header) && self.inbox.is_empty()
+        message.has_header(Header::new(kind, 0, call)) && self.inbox.is_empty()
     }
 
     #[cold]

@@ -5,10 +5,11 @@
 //! `input`. A sequence takes in memory at most one element for each byte, so an element that is large in memory and small in a
 //! message (an `Option` of a large array) has no place in one.
 
-use crate::body::{BODY_WORDS, Body, Long, WORD, words_of};
+use crate::body::{BODY_WORDS, Body, Long, WORD};
 use crate::input::Input;
-use crate::transport::{MESSAGE_WORDS, Message};
+use crate::transport::Message;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
 use postcard::ser_flavors::Flavor;
@@ -144,6 +145,14 @@ impl Flavor for &mut Bytes {
     }
 }
 
+fn copy(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| unreadable())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
 /// Makes a body of values.
 #[derive(Debug)]
 pub struct Writer<C> {
@@ -190,6 +199,14 @@ impl<C> Writer<C> {
         self.bytes.add(value)
     }
 
+    /// Adds bytes behind which no value follows, so that their number need not be told: 64 of them fit a short body.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_MARSHALLING`: there is no memory for them.
+    pub fn put_rest(&mut self, value: &[u8]) -> Result<(), Error> {
+        self.bytes.add(value)
+    }
+
     /// Adds a capability.
     pub fn put_cap(&mut self, cap: C) {
         match self.first {
@@ -225,12 +242,7 @@ impl<C> Writer<C> {
     pub fn finish(mut self) -> Result<Body<C>, Error> {
         if self.bytes.long.is_empty() && self.rest.is_empty() {
             let bytes = self.bytes.short.get(..self.bytes.length).unwrap_or(&[]);
-            let mut words = [0; MESSAGE_WORDS];
-            for (to, from) in words.iter_mut().skip(1).zip(words_of(bytes)) {
-                *to = from;
-            }
-            let length = 1 + bytes.len().div_ceil(WORD);
-            return Ok(Body::Short(Message::from_array(words, length, self.first)));
+            return Ok(Body::Short(Message::with_bytes(bytes, self.first)));
         }
         if self.bytes.long.is_empty() {
             self.bytes.spill(0)?;
@@ -262,11 +274,11 @@ impl Buffer {
         Self([0; SHORT_BYTES])
     }
 
-    pub(crate) fn fill(&mut self, words: &[u64]) -> &[u8] {
-        for (to, from) in self.0.chunks_exact_mut(WORD).zip(words) {
+    pub(crate) fn fill<C>(&mut self, message: &Message<C>) -> &[u8] {
+        for (to, from) in self.0.chunks_exact_mut(WORD).zip(message.data()) {
             to.copy_from_slice(&from.to_le_bytes());
         }
-        self.0.get(..words.len() * WORD).unwrap_or(&self.0)
+        self.0.get(..message.data_bytes()).unwrap_or(&self.0)
     }
 }
 
@@ -316,12 +328,36 @@ impl<'a, C> Reader<'a, C> {
     /// # Errors
     /// `FLOUNDER_ERR_DEMARSHALLING`: also if there is no memory for the copy.
     pub fn get_vec(&mut self) -> Result<Vec<u8>, Error> {
-        let bytes = self.get_bytes()?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(bytes.len())
-            .map_err(|_| unreadable())?;
-        copy.extend_from_slice(bytes);
-        Ok(copy)
+        copy(self.get_bytes()?)
+    }
+
+    /// All bytes that are left.
+    pub fn get_rest(&mut self) -> &'a [u8] {
+        self.input.take_rest()
+    }
+
+    /// All bytes that are left, copied.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_DEMARSHALLING`: there is no memory for the copy.
+    pub fn get_rest_vec(&mut self) -> Result<Vec<u8>, Error> {
+        copy(self.get_rest())
+    }
+
+    /// All bytes that are left, as text.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_DEMARSHALLING`: they are none.
+    pub fn get_rest_text(&mut self) -> Result<&'a str, Error> {
+        core::str::from_utf8(self.get_rest()).map_err(|_| unreadable())
+    }
+
+    /// All bytes that are left, as text, copied.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_DEMARSHALLING`: they are none, or there is no memory for the copy.
+    pub fn get_rest_string(&mut self) -> Result<String, Error> {
+        String::from_utf8(self.get_rest_vec()?).map_err(|_| unreadable())
     }
 
     /// The next capability.
@@ -363,8 +399,7 @@ impl<'a, C> Reader<'a, C> {
     /// # Errors
     /// `FLOUNDER_ERR_RX_INVALID_LENGTH`, `FLOUNDER_ERR_RX_CAPS`.
     pub fn end(&self) -> Result<(), Error> {
-        let rest = self.input.rest();
-        if rest.len() >= WORD || rest.iter().any(|byte| *byte != 0) {
+        if !self.input.rest().is_empty() {
             return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
         match self.caps() {

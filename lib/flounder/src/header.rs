@@ -5,7 +5,8 @@
 //! | 0 to 3 | kind |
 //! | 4 | the message is the first of several |
 //! | 5 to 15 | method, in the order of the trait |
-//! | 16 to 63 | number of the call |
+//! | 16 to 18 | bytes of the last word that are no data, if the message is one by itself |
+//! | 19 to 63 | number of the call |
 //!
 //! Barrelfish counterpart: the 16-bit message code and the 32-bit token of a Flounder message.
 
@@ -13,6 +14,11 @@
 pub const METHODS_MAX: u16 = 1 << 11;
 
 const FRAGMENTED: u64 = 1 << 4;
+
+/// Where the bytes of the last word that are no data stand. A [`Header`] leaves them out: they belong to the data.
+pub(crate) const SPARE_SHIFT: u32 = 16;
+pub(crate) const SPARE: u64 = 7 << SPARE_SHIFT;
+pub(crate) const CALL_SHIFT: u32 = 19;
 
 /// What a message is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +47,7 @@ pub struct CallId(u64);
 
 impl CallId {
     const INDEX_BITS: u32 = 12;
-    const MASK: u64 = (1 << 48) - 1;
+    const MASK: u64 = u64::MAX >> CALL_SHIFT;
 
     /// Calls that one connection can have under way.
     pub const CALLS_MAX: usize = 1 << Self::INDEX_BITS;
@@ -57,7 +63,13 @@ impl CallId {
         (self.0 & (Self::CALLS_MAX as u64 - 1)) as usize
     }
 
-    /// The 48 bits.
+    /// Whether this is an earlier use of the same place, numbers going round.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        let ahead = other.0.wrapping_sub(self.0) & Self::MASK;
+        ahead != 0 && ahead <= Self::MASK / 2
+    }
+
+    /// The 45 bits.
     #[inline]
     pub fn raw(self) -> u64 {
         self.0
@@ -95,7 +107,7 @@ impl Header {
         self.kind as u64
             | if self.fragmented { FRAGMENTED } else { 0 }
             | u64::from(self.method & (METHODS_MAX - 1)) << 5
-            | self.call.0 << 16
+            | self.call.0 << CALL_SHIFT
     }
 
     /// From a word, or `None` if no message has this kind, or one of this kind is never the first of several.
@@ -120,7 +132,7 @@ impl Header {
             kind,
             fragmented,
             method: (word >> 5) as u16 & (METHODS_MAX - 1),
-            call: CallId(word >> 16),
+            call: CallId(word >> CALL_SHIFT),
         })
     }
 }
@@ -158,16 +170,22 @@ impl Sizes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Header, METHODS_MAX, Sizes};
+    use super::{CallId, Header, METHODS_MAX, SPARE, Sizes};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn words_that_are_headers_lead_back(word: u64) {
             if let Some(header) = Header::from_word(word) {
-                prop_assert_eq!(header.to_word(), word);
+                prop_assert_eq!(header.to_word(), word & !SPARE);
                 prop_assert!(header.method < METHODS_MAX);
             }
+        }
+
+        #[test]
+        fn later_uses_of_a_place_come_after(generation: u64, more in 1..1_u64 << 32) {
+            let (one, other) = (CallId::new(5, generation), CallId::new(5, generation.wrapping_add(more)));
+            prop_assert!(one.is_before(other) && !other.is_before(one) && !one.is_before(one));
         }
 
         #[test]

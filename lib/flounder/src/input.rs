@@ -77,6 +77,10 @@ impl<'de> Input<'de> {
         self.rest
     }
 
+    pub(crate) fn take_rest(&mut self) -> &'de [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
     fn byte(&mut self) -> Read<u8> {
         let (first, rest) = self.rest.split_first().ok_or(Unreadable)?;
         self.rest = rest;

@@ -8,7 +8,8 @@
 //!
 //! Barrelfish counterpart: the channel structures `lmp_chan` and `ump_chan` under a Flounder binding.
 
-use crate::header::{CallId, Header};
+use crate::body::{WORD, words_of};
+use crate::header::{CALL_SHIFT, CallId, Header, SPARE, SPARE_SHIFT};
 use alloc::vec::Vec;
 use core::task::Waker;
 use errors::{Error, ErrorCode};
@@ -67,6 +68,17 @@ impl<C> Message<C> {
         }
     }
 
+    /// Bytes, at most [`MESSAGE_WORDS`] - 1 words of them, behind a place for the header.
+    pub(crate) fn with_bytes(bytes: &[u8], cap: Option<C>) -> Self {
+        let mut words = [0; MESSAGE_WORDS];
+        for (to, from) in words.iter_mut().skip(1).zip(words_of(bytes)) {
+            *to = from;
+        }
+        let count = bytes.len().div_ceil(WORD);
+        words[0] = ((count * WORD - bytes.len()) as u64) << SPARE_SHIFT;
+        Self::from_array(words, count + 1, cap)
+    }
+
     /// As [`with_data`](Self::with_data), in place.
     #[inline]
     pub(crate) fn set_data<const N: usize>(&mut self, values: [u64; N], cap: Option<C>) {
@@ -74,6 +86,7 @@ impl<C> Message<C> {
         for (to, from) in self.words.iter_mut().skip(1).zip(values) {
             *to = from;
         }
+        self.words[0] = 0;
         self.length = N + 1;
         self.cap = cap;
     }
@@ -82,14 +95,14 @@ impl<C> Message<C> {
     #[inline]
     pub(crate) fn set_header(&mut self, header: Header) {
         let [first, ..] = &mut self.words;
-        *first = header.to_word();
+        *first = *first & SPARE | header.to_word();
     }
 
     /// Fills the place of the call in a header that has none yet.
     #[inline]
     pub(crate) fn set_call(&mut self, call: CallId) {
         let [first, ..] = &mut self.words;
-        *first = *first & 0xffff | call.raw() << 16;
+        *first = *first & ((1 << CALL_SHIFT) - 1) | call.raw() << CALL_SHIFT;
     }
 
     /// The header.
@@ -105,6 +118,26 @@ impl<C> Message<C> {
         }
     }
 
+    /// Whether this is the header.
+    #[inline]
+    pub(crate) fn has_header(&self, header: Header) -> bool {
+        let [first, ..] = self.words;
+        self.length > 0 && first & !SPARE == header.to_word()
+    }
+
+    /// Bytes of the last word that are no data.
+    #[inline]
+    fn spare(&self) -> usize {
+        let [first, ..] = self.words;
+        ((first & SPARE) >> SPARE_SHIFT) as usize
+    }
+
+    /// Bytes of data.
+    #[inline]
+    pub(crate) fn data_bytes(&self) -> usize {
+        (self.data().len() * WORD).saturating_sub(self.spare())
+    }
+
     /// The words behind the header.
     #[inline]
     pub(crate) fn data(&self) -> &[u64] {
@@ -115,7 +148,7 @@ impl<C> Message<C> {
     #[inline]
     pub(crate) fn exactly<const N: usize>(&self) -> Option<[u64; N]> {
         const { assert!(N < MESSAGE_WORDS) };
-        if self.length != N + 1 {
+        if self.length != N + 1 || self.spare() != 0 {
             return None;
         }
         let mut values = [0; N];

@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn header(kind: Kind, method: u16, call: u64) -> u64 {
-        Header::from_word(kind as u64 | u64::from(method) << 5 | call << 16)
+        Header::from_word(kind as u64 | u64::from(method) << 5 | call << 19)
             .map_or(0, Header::to_word)
     }
 

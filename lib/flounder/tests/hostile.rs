@@ -26,7 +26,7 @@ mod tests {
     }
 
     fn header(kind: Kind, method: u16, call: u64) -> u64 {
-        Header::from_word(kind as u64 | u64::from(method) << 5 | call << 16)
+        Header::from_word(kind as u64 | u64::from(method) << 5 | call << 19)
             .map_or(0, Header::to_word)
     }
 
@@ -170,7 +170,7 @@ mod tests {
     fn arguments_that_cannot_be_read_fail_the_call_only() {
         for (words, cap, code) in [
             // `add` without arguments; with a second number too large; `numbers` with a character that is none; text that
-            // is no UTF-8; bytes that end early; a capability too many and too few.
+            // is no UTF-8; a record that ends early; more than a record; a capability too many and too few.
             (
                 vec![header(Kind::Call, 1, 1)],
                 false,
@@ -187,12 +187,18 @@ mod tests {
                 ErrorCode::FlounderDemarshalling,
             ),
             (
-                vec![header(Kind::Call, 4, 1), 0x7f],
+                vec![header(Kind::Call, 6, 1), 0x7f],
                 false,
                 ErrorCode::FlounderDemarshalling,
             ),
             (
-                vec![header(Kind::Call, 4, 1), 0, 0],
+                vec![header(Kind::Call, 6, 1), 0],
+                false,
+                ErrorCode::FlounderRxInvalidLength,
+            ),
+            // Numbers are whole words.
+            (
+                vec![header(Kind::Call, 1, 1) | 3 << 16, 1, 2],
                 false,
                 ErrorCode::FlounderRxInvalidLength,
             ),
@@ -396,7 +402,7 @@ mod tests {
     /// Words that look like messages more often than by chance.
     fn message() -> impl Strategy<Value = (Vec<u64>, bool)> {
         let head = (0..10_u64, any::<bool>(), 0..13_u64, 0..4_u64).prop_map(
-            |(kind, first, method, call)| kind | u64::from(first) << 4 | method << 5 | call << 16,
+            |(kind, first, method, call)| kind | u64::from(first) << 4 | method << 5 | call << 19,
         );
         let head = prop_oneof![6 => head, 1 => any::<u64>()];
         let word = prop_oneof![

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((faults.packed.get(), faults.frames.alive()), (2, 1));
         server.receive().unwrap();
         server.receive().unwrap();
-        server.send(&[5 | 1 << 16, 1], None).unwrap();
+        server.send(&[5 | 1 << 19, 1], None).unwrap();
         assert!(behind.as_mut().poll(&mut cx).is_ready());
         drop(server);
         drop((behind, calls));

@@ -145,18 +145,39 @@ mod tests {
             server,
             limits,
             async move |client: TrialClient<Lmp<4096>>| {
-                let data = vec![7; Limits::MESSAGE_BYTES_MAX - 8];
+                let data = vec![7; Limits::MESSAGE_BYTES_MAX];
                 let before = counter.operations.get();
                 assert!(client.bytes(&data).await.unwrap() == data);
                 let operations = counter.operations.get() - before;
                 assert!(operations <= 10, "{operations} operations");
-                let data = vec![7; Limits::MESSAGE_BYTES_MAX];
-                let refused = client.bytes(&data).await;
+                let data = vec![7; Limits::MESSAGE_BYTES_MAX + 1];
+                let refused = client.bytes(&data).await.map(|bytes| bytes.len());
                 assert_eq!(refused, Err(ErrorCode::FlounderTxMsgSize.into()));
             },
         );
         assert_eq!((faults.packed.get(), faults.unpacked.get()), (2, 2));
         assert_eq!(faults.frames.alive(), 0);
+    }
+
+    #[test]
+    fn bytes_that_fill_a_message_are_one() {
+        let (client, server, faults) = lmp();
+        let before = faults.clone();
+        with_client(
+            client,
+            server,
+            wide(),
+            async move |client: TrialClient<Lmp>| {
+                client.nothing().await.unwrap();
+                for length in [1, 8, 55, 56] {
+                    let data = vec![0; length];
+                    let start = before.operations.get();
+                    assert_eq!(client.bytes(&data).await, Ok(data));
+                    let operations = before.operations.get() - start;
+                    assert!(operations <= 8, "{length} bytes: {operations} operations");
+                }
+            },
+        );
     }
 
     #[test]
