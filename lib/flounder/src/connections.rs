@@ -84,7 +84,8 @@ struct Place<T: Transport> {
 
 struct Client<T: Transport> {
     server: Server<T>,
-    waker: Option<Arc<Ready>>,
+    /// What its transport wakes, once it has been idle.
+    waker: Option<Waker>,
 }
 
 /// All clients of a service, see the [module](self).
@@ -96,6 +97,8 @@ pub struct Connections<T: Transport> {
     marks: Arc<Marks>,
     /// The place that the next round begins with.
     first: usize,
+    /// Whom the clients' wakers wake.
+    waker: Option<Waker>,
 }
 
 impl<T: Transport> fmt::Debug for Connections<T> {
@@ -119,6 +122,7 @@ impl<T: Transport> Connections<T> {
             free: Vec::new(),
             marks: Arc::new(Marks(words.collect())),
             first: 0,
+            waker: None,
         }
     }
 
@@ -204,6 +208,7 @@ impl<T: Transport> Connections<T> {
         budget: usize,
         waker: &Waker,
     ) -> bool {
+        self.woken_by(waker);
         let count = self.places.len();
         let first = self.first % count.max(1);
         self.first = first + 1;
@@ -211,11 +216,28 @@ impl<T: Transport> Connections<T> {
         for (from, end) in [(first, count), (0, first)] {
             let mut at = from;
             while let Some(index) = self.marks.next(at, end) {
-                more |= self.poll_one(service, index, budget, waker);
+                more |= self.poll_one(service, index, budget);
                 at = index + 1;
             }
         }
         more
+    }
+
+    /// Another task polls than before: the clients that wait shall wake that one.
+    fn woken_by(&mut self, waker: &Waker) {
+        if self.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            return;
+        }
+        self.waker = Some(waker.clone());
+        for (index, place) in self.places.iter_mut().enumerate() {
+            if place
+                .client
+                .as_mut()
+                .is_some_and(|client| client.waker.take().is_some())
+            {
+                self.marks.set(index);
+            }
+        }
     }
 
     fn poll_one<S: Service<T::Cap>>(
@@ -223,7 +245,6 @@ impl<T: Transport> Connections<T> {
         service: &mut S,
         index: usize,
         budget: usize,
-        waker: &Waker,
     ) -> bool {
         self.marks.take(index);
         let client = self.places.get_mut(index).map(|place| &mut place.client);
@@ -236,15 +257,13 @@ impl<T: Transport> Connections<T> {
                 true
             }
             Ok(_) => {
-                let ready = match own {
-                    Some(ready) if ready.service.will_wake(waker) => ready,
-                    own => own.insert(Arc::new(Ready {
-                        marks: self.marks.clone(),
-                        index,
-                        service: waker.clone(),
-                    })),
+                let ready = || Ready {
+                    marks: self.marks.clone(),
+                    index,
+                    service: self.waker.clone().unwrap_or(Waker::noop().clone()),
                 };
-                server.watch(&Waker::from(ready.clone()));
+                let own = own.get_or_insert_with(|| Waker::from(Arc::new(ready())));
+                server.watch(own);
                 false
             }
             Err(_) => {

@@ -16,7 +16,9 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
     use std::rc::Rc;
-    use std::task::{Poll, Waker};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Poll, Wake, Waker};
 
     #[interface]
     trait Count {
@@ -84,10 +86,21 @@ mod tests {
             .map_or(0, Header::to_word)
     }
 
+    /// A waker that counts.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     struct Daemon {
         connections: Connections<Counted>,
         counter: CountServer<Counter>,
         received: Rc<Cell<usize>>,
+        woken: Arc<Woken>,
     }
 
     impl Daemon {
@@ -96,6 +109,7 @@ mod tests {
                 connections: Connections::new(most, Limits::default()),
                 counter: CountServer(Counter::default()),
                 received: Rc::default(),
+                woken: Arc::default(),
             }
         }
 
@@ -115,8 +129,8 @@ mod tests {
         }
 
         fn round(&mut self) -> bool {
-            self.connections
-                .poll(&mut self.counter, BUDGET, Waker::noop())
+            let waker = Waker::from(self.woken.clone());
+            self.connections.poll(&mut self.counter, BUDGET, &waker)
         }
     }
 
@@ -172,6 +186,27 @@ mod tests {
         );
         let answer = clients[777].receive().unwrap().unwrap();
         assert_eq!(answer.words(), [header(Kind::Reply, 0, 1), 5]);
+    }
+
+    #[test]
+    fn another_task_that_polls_is_the_one_woken() {
+        let mut daemon = Daemon::new(9);
+        let mut clients: Vec<_> = (0..9).map(|_| daemon.client(4).0).collect();
+        while daemon.round() {}
+        for _ in 0..3 {
+            let count = Arc::new(Woken::default());
+            let waker = Waker::from(count.clone());
+            let poll = |daemon: &mut Daemon| {
+                while daemon.connections.poll(&mut daemon.counter, BUDGET, &waker) {}
+            };
+            poll(&mut daemon);
+            for client in &mut clients {
+                client.send(&[header(Kind::OneWay, 1, 1), 0], None).unwrap();
+            }
+            assert_eq!(count.0.load(Ordering::Relaxed), 9);
+            poll(&mut daemon);
+        }
+        assert!(daemon.counter.0.messages.values().all(|count| *count == 3));
     }
 
     #[test]
