@@ -57,13 +57,24 @@ impl<T: Transport> Inner<T> {
         }
     }
 
+    /// The transport says that the other side is gone: what that has sent before still counts.
+    #[cold]
+    fn gone(&mut self, cause: Error) {
+        while let Ok(Some(message)) = self.transport.receive() {
+            if self.arrived(message).is_err() {
+                break;
+            }
+        }
+        self.lose(cause);
+    }
+
     fn flush(&mut self) {
         let (calls, wake) = (&mut self.calls, &mut self.wake);
         let done = self.outbox.flush(&mut self.transport, |header, left| {
             wake.extend(has_left(calls, header, left));
         });
         if let Err(error) = done {
-            self.lose(error);
+            self.gone(error);
         }
     }
 
@@ -97,6 +108,9 @@ impl<T: Transport> Inner<T> {
             return true;
         }
         self.flush();
+        if self.lost.is_some() {
+            return true;
+        }
         self.tell_room();
         for _ in 0..BUDGET {
             let received = self.transport.receive();
@@ -148,7 +162,7 @@ impl<T: Transport> Inner<T> {
                     .send_short(&mut self.transport, header, &mut message);
                 match left {
                     Ok(left) => self.wake.extend(has_left(&mut self.calls, header, left)),
-                    Err(error) => self.lose(error),
+                    Err(error) => self.gone(error),
                 }
             }
         }
@@ -561,7 +575,7 @@ impl<T: Transport> Inner<T> {
             }
             SendError::Refused(error) => Quick::Failed(error),
             SendError::Lost(error) => {
-                self.lose(error);
+                self.gone(error);
                 Quick::Failed(self.lost.unwrap_or(error))
             }
         }

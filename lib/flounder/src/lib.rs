@@ -48,10 +48,12 @@
 //! | [`transport`] | what carries messages: [`Transport`] |
 //! | [`loopback`](mod@loopback) | a transport within one domain |
 //! | [`client`] | [`Connection`], [`Call`]: futures, many at once |
+//! | [`connections`] | [`Connections`]: all clients of a service |
 //! | [`server`] | [`Server`], [`Service`], answers that come later |
 //! | [`timeout`] | [`within`]: a call with a deadline |
 //! | [`limits`], [`lock`] | how much a connection may use; who shares it |
 //! | [`header`], [`body`], [`codec`] | the messages |
+//! | `calls`, `outbox`, `inbox`, `input` | what is under way, going out, coming in, and read |
 //!
 //! An interface has a name and a version; both are checked when a client binds. The version is a hash of the signatures as
 //! they are written, so who changes what a type *contains* says `#[interface(version = 2)]`.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests {
     use errors::{Error, ErrorCode};
-    use flounder::{Limits, Server, Single, Transport, interface, loopback};
+    use flounder::{Connections, Limits, Server, Service, Single, Transport, interface, loopback};
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
@@ -45,6 +45,50 @@ mod tests {
         fn log(&mut self, text: &str) {
             self.log.push_str(text);
         }
+    }
+
+    // ANCHOR: service
+    /// Serves the clients that it has; `connections.add(transport)` adds one.
+    async fn serve<T: Transport>(
+        connections: &mut Connections<T>,
+        service: &mut impl Service<T::Cap>,
+    ) {
+        std::future::poll_fn(|cx| {
+            if connections.poll(service, 16, cx.waker()) {
+                cx.waker().wake_by_ref(); // More to do, after the other tasks.
+            }
+            match connections.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+    // ANCHOR_END: service
+
+    #[test]
+    fn the_service_runs_until_its_clients_are_gone() {
+        let mut connections = Connections::new(10, Limits::default());
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let (client, server) = loopback::<u64, Single, 9>(4);
+            connections
+                .add(server)
+                .unwrap_or_else(|_| panic!("the table is full"));
+            clients.push(Box::pin(two_frames(client)));
+        }
+        let mut memory = PagesServer(Memory {
+            next: 0,
+            log: String::new(),
+        });
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let mut service = pin!(serve(&mut connections, &mut memory));
+            while service.as_mut().poll(&mut context).is_pending() {
+                clients.retain_mut(|client| client.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        assert_eq!(memory.0.next, 6);
     }
 
     #[test]

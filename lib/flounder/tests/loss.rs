@@ -138,6 +138,39 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_came_before_the_loss_counts() {
+        let (end, mut server) = flounder::loopback::<Cap, flounder::Single, 9>(4);
+        let mut tasks = Tasks::default();
+        let bound = tasks.spawn(TrialClient::<_>::bind(end, wide()));
+        tasks.run(|_| 0);
+        server.receive().unwrap();
+        server.send(&[4], None).unwrap();
+        tasks.run(|_| 0);
+        let client = bound.take().unwrap().unwrap();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut answered = Box::pin(client.add(1, 2));
+        let mut unanswered = Box::pin(client.add(3, 4));
+        assert!(answered.as_mut().poll(&mut cx).is_pending());
+        assert!(unanswered.as_mut().poll(&mut cx).is_pending());
+        let call = server.receive().unwrap().unwrap().words()[0] >> 19 << 19;
+        server.send(&[call | 4, 3], None).unwrap();
+        drop(server);
+        // The next call finds that the server is gone, by any way.
+        assert!(client.add(5, 6).now().unwrap().is_err());
+        assert_eq!(
+            answered.as_mut().poll(&mut cx),
+            std::task::Poll::Ready(Ok(3))
+        );
+        let std::task::Poll::Ready(lost) = unanswered.as_mut().poll(&mut cx) else {
+            panic!("the call did not end");
+        };
+        assert!(
+            lost.unwrap_err()
+                .contains(ErrorCode::FlounderConnectionLost)
+        );
+    }
+
+    #[test]
     fn packed_messages_given_up_take_their_memory_along() {
         let (end, mut server, faults) = ends::<100>();
         let made = Caps::default();
