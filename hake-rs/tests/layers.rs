@@ -95,6 +95,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // User space.
     ("aos-macros", &[]),
+    ("flounder-macros", &[]),
+    ("flounder", &["errors", "flounder-macros"]),
     ("aos", USER_SPACE),
     ("aos-pagers", &["aos", "pagers"]),
     (

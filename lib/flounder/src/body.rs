@@ -1,0 +1,172 @@
+//! What a message carries behind its header.
+//!
+//! * A **short** body is one message of the transport, at most: up to eight words and one capability. Methods whose parameters are
+//!   all numbers have these as they are, see the macro; in other methods the words are up to 64 bytes. Nothing short is ever on
+//!   the heap.
+//! * A **long** body is bytes and any number of capabilities.
+//!
+//! [`Incoming`] is a body where it has arrived, from which the arguments or results are read. A service's short answer is written
+//! over the call, in the same place, and sent from there.
+
+use crate::codec::{Buffer, Reader};
+use crate::server::Outcome;
+use crate::transport::{MESSAGE_WORDS, Message};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use errors::{Error, ErrorCode};
+
+/// Words that a short body can have.
+pub const BODY_WORDS: usize = MESSAGE_WORDS - 1;
+
+/// Bytes in a word.
+pub(crate) const WORD: usize = size_of::<u64>();
+
+/// A long body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Long<C> {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) caps: VecDeque<C>,
+}
+
+/// What a message carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body<C> {
+    /// The words behind the place of the header.
+    Short(Message<C>),
+    /// More than that.
+    Long(Long<C>),
+}
+
+impl<C> Body<C> {
+    /// A body of these words.
+    #[inline]
+    pub fn words<const N: usize>(values: [u64; N], cap: Option<C>) -> Self {
+        Self::Short(Message::with_data(values, cap))
+    }
+
+    /// Bytes of data.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Short(message) => message.data_bytes(),
+            Self::Long(long) => long.bytes.len(),
+        }
+    }
+
+    /// Whether it carries no data.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Has `read` read it.
+    #[inline]
+    pub(crate) fn read<V>(self, read: impl FnOnce(&mut Incoming<'_, C>) -> V) -> V {
+        match self {
+            Self::Short(mut message) => read(&mut Incoming::new(&mut message, None)),
+            Self::Long(mut long) => read(&mut Incoming::new(
+                &mut Message::new(&[], None),
+                Some(&mut long),
+            )),
+        }
+    }
+}
+
+impl<C> From<Message<C>> for Long<C> {
+    /// For a transport whose messages are too short for this one.
+    fn from(message: Message<C>) -> Self {
+        let words = message.data().iter();
+        let bytes = words.flat_map(|word| word.to_le_bytes());
+        Self {
+            bytes: bytes.take(message.data_bytes()).collect(),
+            caps: message.cap.into_iter().collect(),
+        }
+    }
+}
+
+/// A body where it has arrived.
+#[derive(Debug)]
+pub struct Incoming<'a, C> {
+    /// The body if it is short; in any case where a short answer is put.
+    message: &'a mut Message<C>,
+    long: Option<&'a mut Long<C>>,
+}
+
+impl<'a, C> Incoming<'a, C> {
+    #[inline]
+    pub(crate) fn new(message: &'a mut Message<C>, long: Option<&'a mut Long<C>>) -> Self {
+        Self { message, long }
+    }
+
+    /// Exactly `N` words, exactly one capability or none.
+    ///
+    /// # Errors
+    /// `FLOUNDER_ERR_RX_INVALID_LENGTH`, `FLOUNDER_ERR_RX_CAPS`.
+    #[inline]
+    pub fn words<const N: usize>(
+        &mut self,
+        with_cap: bool,
+    ) -> Result<([u64; N], Option<C>), Error> {
+        if let Some(long) = &mut self.long {
+            return long.words(with_cap);
+        }
+        let values = self.message.exactly();
+        let values = values.ok_or(ErrorCode::FlounderRxInvalidLength)?;
+        match self.message.cap.is_some() == with_cap {
+            true => Ok((values, self.message.cap.take())),
+            false => Err(ErrorCode::FlounderRxCaps.into()),
+        }
+    }
+
+    /// Begins to read it as bytes.
+    pub fn read<'b>(&'b mut self, buffer: &'b mut Buffer) -> Reader<'b, C> {
+        let bytes = match self.long {
+            Some(_) => &[],
+            None => buffer.fill(self.message),
+        };
+        let first = &mut self.message.cap;
+        match &mut self.long {
+            Some(long) => Reader::new(&long.bytes, first, Some(&mut long.caps)),
+            None => Reader::new(bytes, first, None),
+        }
+    }
+
+    /// Answers with these words, in place.
+    #[inline]
+    pub fn reply<const N: usize>(&mut self, values: [u64; N], cap: Option<C>) -> Outcome<C> {
+        self.message.set_data(values, cap);
+        Outcome::InPlace
+    }
+}
+
+impl<C> Long<C> {
+    /// As [`Incoming::words`], after a transport with shorter messages.
+    #[cold]
+    fn words<const N: usize>(&mut self, with_cap: bool) -> Result<([u64; N], Option<C>), Error> {
+        if self.bytes.len() != N * WORD {
+            return Err(ErrorCode::FlounderRxInvalidLength.into());
+        }
+        if self.caps.len() != usize::from(with_cap) {
+            return Err(ErrorCode::FlounderRxCaps.into());
+        }
+        let mut values = [0; N];
+        for (to, from) in values.iter_mut().zip(words_of(&self.bytes)) {
+            *to = from;
+        }
+        Ok((values, self.caps.pop_front()))
+    }
+}
+
+/// Bytes as words, the last one filled up with zeros.
+pub(crate) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    bytes.chunks(WORD).map(|chunk| match chunk.try_into() {
+        Ok(whole) => u64::from_le_bytes(whole),
+        Err(_) => {
+            let mut whole = [0; WORD];
+            for (to, from) in whole.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            u64::from_le_bytes(whole)
+        }
+    })
+}

@@ -1,0 +1,276 @@
+//! All clients of a service.
+//!
+//! [`Connections`] is a table of [`Server`]s with a bound on their number. A service's loop is one call, [`Connections::poll`].
+//!
+//! * **Fair**: a round gives each client that has something at most the same number of messages, and the next round begins with
+//!   another client.
+//! * **Cheap**: a client that has sent nothing is not looked at: its transport wakes a waker of its own, which sets a bit.
+//! * **Clean**: when a connection ends, the service is told (`closed`), whichever side ended it and whatever broke.
+//!
+//! Numbers of connections are never used twice, and none is 0.
+//!
+//! Barrelfish counterpart: the waitset of a service with its bindings.
+
+use crate::limits::Limits;
+use crate::server::{Finished, Server, Service};
+use crate::transport::Transport;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Waker;
+
+/// Clients that one table can have.
+pub const CLIENTS_MAX: usize = 1 << INDEX_BITS;
+
+/// Bits of a connection's number that are its place; above is how often the place was used.
+const INDEX_BITS: u32 = 16;
+
+const BITS: usize = u64::BITS as usize;
+
+/// One bit for each place.
+struct Marks(Vec<AtomicU64>);
+
+impl Marks {
+    fn set(&self, index: usize) {
+        if let Some(word) = self.0.get(index / BITS) {
+            word.fetch_or(1 << (index % BITS), Ordering::Release);
+        }
+    }
+
+    fn take(&self, index: usize) -> bool {
+        let bit = 1 << (index % BITS);
+        let word = self.0.get(index / BITS);
+        word.is_some_and(|word| word.fetch_and(!bit, Ordering::Acquire) & bit != 0)
+    }
+
+    /// The first set bit from this one to `end`.
+    fn next(&self, from: usize, end: usize) -> Option<usize> {
+        let mut at = from;
+        while at < end {
+            let word = self.0.get(at / BITS)?.load(Ordering::Relaxed) >> (at % BITS);
+            match word {
+                0 => at = (at / BITS + 1) * BITS,
+                _ => return Some(at + word.trailing_zeros() as usize).filter(|at| *at < end),
+            }
+        }
+        None
+    }
+}
+
+/// What a client's transport wakes.
+struct Ready {
+    marks: Arc<Marks>,
+    index: usize,
+    service: Waker,
+}
+
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.marks.set(self.index);
+        self.service.wake_by_ref();
+    }
+}
+
+struct Place<T: Transport> {
+    generation: u64,
+    client: Option<Client<T>>,
+}
+
+struct Client<T: Transport> {
+    server: Server<T>,
+    /// What its transport wakes, once it has been idle.
+    waker: Option<Waker>,
+}
+
+/// All clients of a service, see the [module](self).
+pub struct Connections<T: Transport> {
+    limits: Limits,
+    most: usize,
+    places: Vec<Place<T>>,
+    free: Vec<usize>,
+    marks: Arc<Marks>,
+    /// The place that the next round begins with.
+    first: usize,
+    /// Whom the clients' wakers wake.
+    waker: Option<Waker>,
+}
+
+impl<T: Transport> fmt::Debug for Connections<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("clients", &self.len())
+            .field("most", &self.most)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Transport> Connections<T> {
+    /// A table for at most so many clients, at least one and at most [`CLIENTS_MAX`], each within these limits.
+    pub fn new(most: usize, limits: Limits) -> Self {
+        let most = most.clamp(1, CLIENTS_MAX);
+        let words = (0..most.div_ceil(BITS)).map(|_| AtomicU64::new(0));
+        Self {
+            limits,
+            most,
+            places: Vec::new(),
+            free: Vec::new(),
+            marks: Arc::new(Marks(words.collect())),
+            first: 0,
+            waker: None,
+        }
+    }
+
+    /// Clients connected.
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a client and returns its number. The next [`poll`](Self::poll) looks at it.
+    ///
+    /// # Errors
+    /// The table is full: here is the transport back. Dropping it tells the client that the connection is lost.
+    pub fn add(&mut self, transport: T) -> Result<u64, T> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.places.len() >= self.most => return Err(transport),
+            None => {
+                self.places.push(Place {
+                    generation: 1,
+                    client: None,
+                });
+                self.places.len() - 1
+            }
+        };
+        let Some(place) = self.places.get_mut(index) else {
+            return Err(transport);
+        };
+        let number = place.generation << INDEX_BITS | index as u64;
+        place.client = Some(Client {
+            server: Server::new(transport, self.limits, number),
+            waker: None,
+        });
+        self.marks.set(index);
+        Ok(number)
+    }
+
+    fn place(&mut self, number: u64) -> Option<(usize, &mut Place<T>)> {
+        let index = number as usize % CLIENTS_MAX;
+        let place = self.places.get_mut(index)?;
+        (place.generation == number >> INDEX_BITS).then_some((index, place))
+    }
+
+    /// The connection of this number, if it is still there.
+    pub fn get(&mut self, number: u64) -> Option<&mut Server<T>> {
+        let (_, place) = self.place(number)?;
+        Some(&mut place.client.as_mut()?.server)
+    }
+
+    /// Ends a connection and tells the service. Nothing happens if it has ended already.
+    pub fn close<S: Service<T::Cap>>(&mut self, service: &mut S, number: u64) {
+        let Some((index, place)) = self.place(number) else {
+            return;
+        };
+        if let Some(client) = place.client.take() {
+            place.generation += 1;
+            self.free.push(index);
+            drop(client);
+            service.closed(number);
+        }
+    }
+
+    /// Sends the answer to a call that was left for later. Nothing happens if the call or its connection is gone.
+    pub fn finish<S: Service<T::Cap>>(&mut self, service: &mut S, answer: Finished<T::Cap>) {
+        let number = answer.caller().connection;
+        let lost = self
+            .get(number)
+            .is_some_and(|server| server.finish(answer).is_err());
+        if lost {
+            self.close(service, number);
+        }
+    }
+
+    /// One round: handles at most `budget` messages of each client that has some. True: there is more to do, so call again
+    /// after other tasks had their turn; false: `waker` will be woken when there is.
+    pub fn poll<S: Service<T::Cap>>(
+        &mut self,
+        service: &mut S,
+        budget: usize,
+        waker: &Waker,
+    ) -> bool {
+        self.woken_by(waker);
+        let count = self.places.len();
+        let first = self.first % count.max(1);
+        self.first = first + 1;
+        let mut more = false;
+        for (from, end) in [(first, count), (0, first)] {
+            let mut at = from;
+            while let Some(index) = self.marks.next(at, end) {
+                more |= self.poll_one(service, index, budget);
+                at = index + 1;
+            }
+        }
+        more
+    }
+
+    /// Another task polls than before: the clients that wait shall wake that one.
+    fn woken_by(&mut self, waker: &Waker) {
+        if self.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            return;
+        }
+        self.waker = Some(waker.clone());
+        for (index, place) in self.places.iter_mut().enumerate() {
+            if place
+                .client
+                .as_mut()
+                .is_some_and(|client| client.waker.take().is_some())
+            {
+                self.marks.set(index);
+            }
+        }
+    }
+
+    fn poll_one<S: Service<T::Cap>>(
+        &mut self,
+        service: &mut S,
+        index: usize,
+        budget: usize,
+    ) -> bool {
+        self.marks.take(index);
+        let client = self.places.get_mut(index).map(|place| &mut place.client);
+        let Some(Client { server, waker: own }) = client.and_then(Option::as_mut) else {
+            return false;
+        };
+        match server.poll(service, budget) {
+            Ok(progress) if progress.more => {
+                self.marks.set(index);
+                true
+            }
+            Ok(_) => {
+                let ready = || Ready {
+                    marks: self.marks.clone(),
+                    index,
+                    service: self.waker.clone().unwrap_or(Waker::noop().clone()),
+                };
+                let own = own.get_or_insert_with(|| Waker::from(Arc::new(ready())));
+                server.watch(own);
+                false
+            }
+            Err(_) => {
+                let number = server.number();
+                self.close(service, number);
+                false
+            }
+        }
+    }
+}
