@@ -473,6 +473,12 @@ fn enumeration_in_parts() {
         register(&mut engine, SERVER, &format!("a/{number:02}")).unwrap();
     }
     let query = Query::from(&Prefix::parse("a/").unwrap());
+    // A cursor from elsewhere leads to the first; a part that holds all of the rest is the last.
+    register(&mut engine, USER, "z").unwrap();
+    register(&mut engine, USER, "0").unwrap();
+    register(&mut engine, USER, "1").unwrap();
+    let page = engine.enumerate(&query, Some(&name("0")), 60);
+    assert_eq!((page.records.len(), page.next), (60, None));
     let (mut seen, mut after, mut parts) = (Vec::new(), None, 0);
     loop {
         let page = engine.enumerate(&query, after.as_ref(), 7);

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{any_name, ask, name, pattern, properties, question};
-use names::{Name, ParseError, Pattern, Prefix, Properties, Query, Value};
+use names::{Name, ParseError, Pattern, Prefix, Properties, PropertyError, Query, Value};
 use proptest::prelude::*;
 
 /// Column and beginnings of what is wrong, for a text that is refused.
@@ -131,6 +131,8 @@ fn properties_as_texts() {
         7,
         "no escape that is known",
     );
+    let seven = r"{ a: '\u{0000041}' }";
+    refused(Properties::parse(seven), 7, "no escape that is known");
     refused(Properties::parse("{ a } b"), 5, "`}`");
     refused(Properties::parse("{} b"), 4, "`b`");
     refused(Properties::parse("{ ä: 1 }"), 3, "`ä`");
@@ -139,6 +141,10 @@ fn properties_as_texts() {
     let many: Vec<String> = (0..17).map(|index| format!("k{index}: 0")).collect();
     let error = Properties::parse(&format!("{{{}}}", many.join(","))).unwrap_err();
     assert_eq!(error.what, "a service has at most 16 properties");
+    let mut full = Properties::parse(&format!("{{{}}}", many[..16].join(","))).unwrap();
+    full.set("k3", true).unwrap();
+    assert_eq!(full.get("k3"), Some(&Value::Bool(true)));
+    assert_eq!(full.set("other", true), Err(PropertyError::Full));
 }
 
 #[test]
@@ -162,6 +168,7 @@ fn queries_mean_what_the_book_says() {
         "{ speed != '9600' }",
         "{ not baud != 1 }",
         "{ ready < true }",
+        "{ speed <= 9600, speed >= 9600, not (speed < 9600 or speed > 9600) }",
     ] {
         assert!(means(query), "{query}");
     }
@@ -217,6 +224,12 @@ fn queries_that_are_none() {
     let open = format!("{{{}a", "(".repeat(500));
     assert!(Query::parse(&open).is_err());
     assert!(Query::parse(&format!("{{{}a}}", "not ".repeat(15))).is_ok());
+    let parentheses = |count| format!("{{{}a{}}}", "(".repeat(count), ")".repeat(count));
+    assert!(Query::parse(&parentheses(32)).is_ok());
+    refused(Query::parse(&parentheses(33)), 35, "`a`");
+    // Those that are closed do not count.
+    let beside = vec!["((a))"; 20].join(",");
+    assert!(Query::parse(&format!("{{{beside}}}")).is_ok());
     // Short as it is written, too long as it would be printed.
     let control = "\u{1}".repeat(120);
     let text = format!("{{a:'{control}',b:'{control}'}}");
