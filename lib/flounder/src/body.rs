@@ -21,6 +21,9 @@ pub const BODY_WORDS: usize = MESSAGE_WORDS - 1;
 /// Bytes in a word.
 pub(crate) const WORD: usize = size_of::<u64>();
 
+/// Bytes that fit a short body.
+pub(crate) const SHORT_BYTES: usize = BODY_WORDS * WORD;
+
 /// A long body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Long<C> {
@@ -75,10 +78,9 @@ impl<C> Body<C> {
 impl<C> From<Message<C>> for Long<C> {
     /// For a transport whose messages are too short for this one.
     fn from(message: Message<C>) -> Self {
-        let words = message.data().iter();
-        let bytes = words.flat_map(|word| word.to_le_bytes());
+        let block = Block::of_words(message.data());
         Self {
-            bytes: bytes.take(message.data_bytes()).collect(),
+            bytes: block.bytes(message.data_bytes()).to_vec(),
             caps: message.cap.into_iter().collect(),
         }
     }
@@ -140,6 +142,14 @@ impl<'a, C> Incoming<'a, C> {
 }
 
 impl<C> Long<C> {
+    /// Moves it out.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            bytes: core::mem::take(&mut self.bytes),
+            caps: core::mem::take(&mut self.caps),
+        }
+    }
+
     /// As [`Incoming::words`], after a transport with shorter messages.
     #[cold]
     fn words<const N: usize>(&mut self, with_cap: bool) -> Result<([u64; N], Option<C>), Error> {
@@ -150,23 +160,55 @@ impl<C> Long<C> {
             return Err(ErrorCode::FlounderRxCaps.into());
         }
         let mut values = [0; N];
-        for (to, from) in values.iter_mut().zip(words_of(&self.bytes)) {
+        for (to, from) in values.iter_mut().zip(Block::of_bytes(&self.bytes).words()) {
             *to = from;
         }
         Ok((values, self.caps.pop_front()))
     }
 }
 
-/// Bytes as words, the last one filled up with zeros.
-pub(crate) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    bytes.chunks(WORD).map(|chunk| match chunk.try_into() {
-        Ok(whole) => u64::from_le_bytes(whole),
-        Err(_) => {
-            let mut whole = [0; WORD];
-            for (to, from) in whole.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            u64::from_le_bytes(whole)
+/// The bytes of a short body, or of one fragment, where they become words and words become bytes. Aligned, so that this is
+/// done a word at a time; the bytes of a message lie anywhere.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+pub(crate) struct Block([u8; SHORT_BYTES]);
+
+impl Block {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self([0; SHORT_BYTES])
+    }
+
+    /// The first of these bytes; zeros follow if they are fewer.
+    #[inline]
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut block = Self::new();
+        let count = bytes.len().min(SHORT_BYTES);
+        if let (Some(to), Some(from)) = (block.0.get_mut(..count), bytes.get(..count)) {
+            to.copy_from_slice(from);
         }
-    })
+        block
+    }
+
+    /// These words, at most [`BODY_WORDS`].
+    #[inline]
+    pub(crate) fn of_words(words: &[u64]) -> Self {
+        let mut block = Self::new();
+        for (to, from) in block.0.as_chunks_mut::<WORD>().0.iter_mut().zip(words) {
+            *to = from.to_le_bytes();
+        }
+        block
+    }
+
+    #[inline]
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        let words = self.0.as_chunks::<WORD>().0.iter();
+        words.map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// The first `count` bytes, or all.
+    #[inline]
+    pub(crate) fn bytes(&self, count: usize) -> &[u8] {
+        self.0.get(..count).unwrap_or(&self.0)
+    }
 }

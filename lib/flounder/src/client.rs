@@ -102,28 +102,35 @@ impl<T: Transport> Inner<T> {
         Ok(())
     }
 
-    /// Sends what waits and receives what is there. False: there may be more.
-    fn pump(&mut self) -> bool {
+    /// Sends what waits and receives what is there, but stops at the usual answer to this call, and has it read where it has
+    /// arrived.
+    fn pump(&mut self, mine: Option<CallId>, read: Read<'_, T::Cap>) -> Pumped {
         if self.lost.is_some() {
-            return true;
+            return Pumped::Empty;
         }
         self.flush();
         if self.lost.is_some() {
-            return true;
+            return Pumped::Empty;
         }
         self.tell_room();
         for _ in 0..BUDGET {
-            let received = self.transport.receive();
+            let mut received = self.transport.receive();
+            if let (Ok(Some(message)), Some(call)) = (&mut received, mine)
+                && self.is_answer(message, Kind::Reply, call)
+            {
+                read(&mut Incoming::new(message, None));
+                return Pumped::Read;
+            }
             match received.and_then(|message| message.map(|m| self.arrived(m)).transpose()) {
                 Ok(Some(())) => {}
-                Ok(None) => return true,
+                Ok(None) => return Pumped::Empty,
                 Err(error) => {
                     self.lose(error);
-                    return true;
+                    return Pumped::Empty;
                 }
             }
         }
-        false
+        Pumped::More
     }
 
     /// Whether one more message may be queued.
@@ -153,13 +160,10 @@ impl<T: Transport> Inner<T> {
             return Ok(None);
         };
         let header = Header::new(new.kind, new.method, call);
-        let nothing = Body::words([], None);
-        match core::mem::replace(&mut new.body, nothing) {
-            Body::Long(long) => self.outbox.push(header, Body::Long(long)),
-            Body::Short(mut message) => {
-                let left = self
-                    .outbox
-                    .send_short(&mut self.transport, header, &mut message);
+        match &mut new.body {
+            Body::Long(long) => self.outbox.push(header, Body::Long(long.take())),
+            Body::Short(message) => {
+                let left = self.outbox.send_short(&mut self.transport, header, message);
                 match left {
                     Ok(left) => self.wake.extend(has_left(&mut self.calls, header, left)),
                     Err(error) => self.gone(error),
@@ -222,8 +226,21 @@ enum Quick {
     Failed(Error),
 }
 
-/// How a result is read.
-type Read<C, V> = fn(&mut Incoming<'_, C>) -> Result<V, Error>;
+/// Where the connection was left.
+enum Pumped {
+    /// The answer is read.
+    Read,
+    /// There is nothing more to receive now, and the answer has not been read.
+    Empty,
+    /// There may be more.
+    More,
+}
+
+/// How a result is read, and kept by who asked for it.
+type Read<'a, C> = &'a mut dyn FnMut(&mut Incoming<'_, C>);
+
+/// What a result is made of.
+type Decode<C, V> = fn(&mut Incoming<'_, C>) -> Result<V, Error>;
 
 /// A connection to a server, see the [module](self).
 pub struct Connection<T: Transport, L: Lock = Single> {
@@ -289,9 +306,9 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         &self,
         method: u16,
         body: Result<Body<T::Cap>, Error>,
-        read: Read<T::Cap, V>,
+        decode: Decode<T::Cap, V>,
     ) -> Call<'_, T, L, V> {
-        self.start(Kind::Call, method, body, read)
+        self.start(Kind::Call, method, body, decode)
     }
 
     /// A message without an answer.
@@ -306,7 +323,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         kind: Kind,
         method: u16,
         body: Result<Body<T::Cap>, Error>,
-        read: Read<T::Cap, V>,
+        decode: Decode<T::Cap, V>,
     ) -> Call<'_, T, L, V> {
         let state = match body {
             Ok(mut body) => {
@@ -320,7 +337,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         Call {
             connection: self,
             state,
-            read,
+            decode,
         }
     }
 
@@ -343,13 +360,14 @@ impl<T: Transport, L: Lock> Connection<T, L> {
         &self,
         state: &mut State<T::Cap>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Body<T::Cap>, Error>> {
+        read: Read<'_, T::Cap>,
+    ) -> Poll<Result<(), Error>> {
         let polled = self.with(|inner| {
             if let State::New(new) = state {
                 let mut begun = inner.begin(new);
                 if let Ok(None) = begun {
                     // The pump may make room, or lose the connection.
-                    inner.pump();
+                    inner.pump(None, read);
                     begun = inner.begin(new);
                 }
                 match begun {
@@ -370,7 +388,7 @@ impl<T: Transport, L: Lock> Connection<T, L> {
                 }
             }
             match state {
-                State::Sent(call) => inner.poll_sent(*call, cx),
+                State::Sent(call) => inner.poll_sent(*call, cx, read),
                 State::Failed(error) => Poll::Ready(Err(*error)),
                 State::New(_) | State::Over => {
                     Poll::Ready(Err(ErrorCode::FlounderInvalidState.into()))
@@ -417,20 +435,30 @@ impl<T: Transport> Inner<T> {
         &mut self,
         call: CallId,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Body<T::Cap>, Error>> {
+        read: Read<'_, T::Cap>,
+    ) -> Poll<Result<(), Error>> {
         self.calls.awake(call);
-        let empty = self.pump();
+        // The answer may have come when another call moved the connection on.
+        let pumped = match self.calls.is_done(call) {
+            true => Pumped::Empty,
+            false => self.pump(Some(call), read),
+        };
+        if let Pumped::Read = pumped {
+            self.calls.end(call);
+            self.ended();
+            return Poll::Ready(Ok(()));
+        }
         if let Some(result) = self.calls.take(call) {
             self.ended();
-            return Poll::Ready(result);
+            return Poll::Ready(result.map(|body| body.read(read)));
         }
         self.calls.wait(call, cx.waker());
-        match empty {
-            true => {
+        match pumped {
+            Pumped::More => self.wake.push(cx.waker().clone()),
+            _ => {
                 let interest = self.interest();
                 self.transport.watch(cx.waker(), interest);
             }
-            false => self.wake.push(cx.waker().clone()),
         }
         Poll::Pending
     }
@@ -471,7 +499,7 @@ enum State<C> {
 pub struct Call<'a, T: Transport, L: Lock, V> {
     connection: &'a Connection<T, L>,
     state: State<T::Cap>,
-    read: Read<T::Cap, V>,
+    decode: Decode<T::Cap, V>,
 }
 
 impl<T: Transport, L: Lock, V> fmt::Debug for Call<'_, T, L, V> {
@@ -498,7 +526,7 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
             return None;
         }
         let mut result = None;
-        let mut read = |incoming: &mut Incoming<'_, T::Cap>| result = Some((self.read)(incoming));
+        let mut read = |incoming: &mut Incoming<'_, T::Cap>| result = Some((self.decode)(incoming));
         let quick = self.connection.quick(new.kind, message, &mut read);
         self.state = match quick {
             Quick::NotNow => return None,
@@ -516,12 +544,7 @@ impl<T: Transport, L: Lock, V> Call<'_, T, L, V> {
 impl<T: Transport, L: Lock> Connection<T, L> {
     /// Tries to send a short message, whose header lacks only the call, and has its answer read where it has arrived: past all
     /// queues and tables.
-    fn quick(
-        &self,
-        kind: Kind,
-        message: &mut Message<T::Cap>,
-        read: &mut dyn FnMut(&mut Incoming<'_, T::Cap>),
-    ) -> Quick {
+    fn quick(&self, kind: Kind, message: &mut Message<T::Cap>, read: Read<'_, T::Cap>) -> Quick {
         self.with(|inner| {
             let busy = inner.lost.is_some() || !inner.outbox.is_empty() || inner.calls.has_line();
             if busy || message.words().len() > T::WORDS {
@@ -606,8 +629,15 @@ impl<T: Transport, L: Lock, V> Future for Call<'_, T, L, V> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let polled = this.connection.poll(&mut this.state, cx);
-        polled.map(|result| result.and_then(|body| body.read(this.read)))
+        let (mut result, decode) = (None, this.decode);
+        let mut read = |incoming: &mut Incoming<'_, T::Cap>| result = Some(decode(incoming));
+        match this.connection.poll(&mut this.state, cx, &mut read) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {
+                Poll::Ready(result.unwrap_or(Err(ErrorCode::FlounderInvalidState.into())))
+            }
+        }
     }
 }
 
@@ -648,12 +678,13 @@ impl<T: Transport, L: Lock> Future for Binding<T, L> {
         let Some(connection) = &this.connection else {
             return Poll::Ready(Err(ErrorCode::FlounderInvalidState.into()));
         };
-        let polled = connection.poll(&mut this.state, cx);
-        let result = match polled {
+        let mut answer = Ok(());
+        let mut read = |incoming: &mut Incoming<'_, T::Cap>| {
+            answer = incoming.words::<0>(false).map(drop);
+        };
+        let result = match connection.poll(&mut this.state, cx, &mut read) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(result) => {
-                result.and_then(|body| body.read(|incoming| incoming.words::<0>(false)))
-            }
+            Poll::Ready(result) => result.and(answer),
         };
         let connection = this.connection.take();
         Poll::Ready(match (result, connection) {

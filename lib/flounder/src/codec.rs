@@ -5,7 +5,7 @@
 //! `input`. A sequence takes in memory at most one element for each byte, so an element that is large in memory and small in a
 //! message (an `Option` of a large array) has no place in one.
 
-use crate::body::{BODY_WORDS, Body, Long, WORD};
+use crate::body::{Block, Body, Long, SHORT_BYTES};
 use crate::input::Input;
 use crate::transport::Message;
 use alloc::collections::VecDeque;
@@ -14,9 +14,6 @@ use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
-
-/// Bytes that fit a short body.
-const SHORT_BYTES: usize = BODY_WORDS * WORD;
 
 /// Numbers that fit a word, and what else the fast form has.
 pub trait Word: Sized {
@@ -259,7 +256,7 @@ impl<C> Writer<C> {
 
 /// Where the words of a short body are put in order to be read as bytes.
 #[derive(Debug)]
-pub struct Buffer([u8; SHORT_BYTES]);
+pub struct Buffer(Block);
 
 impl Default for Buffer {
     fn default() -> Self {
@@ -271,14 +268,12 @@ impl Buffer {
     /// An empty one.
     #[inline]
     pub fn new() -> Self {
-        Self([0; SHORT_BYTES])
+        Self(Block::new())
     }
 
     pub(crate) fn fill<C>(&mut self, message: &Message<C>) -> &[u8] {
-        for (to, from) in self.0.chunks_exact_mut(WORD).zip(message.data()) {
-            to.copy_from_slice(&from.to_le_bytes());
-        }
-        self.0.get(..message.data_bytes()).unwrap_or(&self.0)
+        self.0 = Block::of_words(message.data());
+        self.0.bytes(message.data_bytes())
     }
 }
 

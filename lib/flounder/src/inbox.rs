@@ -7,7 +7,7 @@
 //! Errors: `FLOUNDER_ERR_RX_INVALID_LENGTH` (too long for the limits, or more or less data than was announced), `RX_CAPS`
 //! (likewise), `RX_PROTOCOL` (a part without a beginning, of another call, or a new message within another).
 
-use crate::body::{Long, WORD};
+use crate::body::{Block, Long, WORD};
 use crate::header::{Header, Kind, Sizes};
 use crate::limits::Limits;
 use crate::transport::{Message, Transport};
@@ -195,12 +195,7 @@ impl<C> Partial<C> {
                 .try_reserve_exact(more)
                 .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
         }
-        let mut left = come;
-        for word in words {
-            let part = left.min(WORD);
-            bytes.extend_from_slice(word.to_le_bytes().get(..part).unwrap_or(&[]));
-            left -= part;
-        }
+        bytes.extend_from_slice(Block::of_words(words).bytes(come));
         Ok(())
     }
 }

@@ -17,7 +17,7 @@
 //! Invariant: only the first message of the queue may have begun. The queue is empty most of the time: who has a short message
 //! then sends it from where it lies.
 
-use crate::body::{Body, Long, WORD, words_of};
+use crate::body::{Block, Body, Long, WORD};
 use crate::header::{CallId, Header, Kind, Sizes};
 use crate::transport::{MESSAGE_WORDS, Message, SendError, Transport};
 use alloc::collections::VecDeque;
@@ -256,8 +256,8 @@ fn step_long<T: Transport>(
     };
     let total = long.bytes.len().div_ceil(WORD);
     let count = (T::WORDS - head).min(total - before);
-    let data = words_of(long.bytes.get(before * WORD..).unwrap_or(&[]));
-    for (to, from) in words.iter_mut().skip(head).zip(data.take(count)) {
+    let data = Block::of_bytes(long.bytes.get(before * WORD..).unwrap_or(&[]));
+    for (to, from) in words.iter_mut().skip(head).zip(data.words()) {
         *to = from;
     }
     let message = words.get(..head + count).unwrap_or(&words);

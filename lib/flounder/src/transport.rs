@@ -8,7 +8,7 @@
 //!
 //! Barrelfish counterpart: the channel structures `lmp_chan` and `ump_chan` under a Flounder binding.
 
-use crate::body::{WORD, words_of};
+use crate::body::{Block, WORD};
 use crate::header::{CALL_SHIFT, CallId, Header, SPARE, SPARE_SHIFT};
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -71,7 +71,7 @@ impl<C> Message<C> {
     /// Bytes, at most [`MESSAGE_WORDS`] - 1 words of them, behind a place for the header.
     pub(crate) fn with_bytes(bytes: &[u8], cap: Option<C>) -> Self {
         let mut words = [0; MESSAGE_WORDS];
-        for (to, from) in words.iter_mut().skip(1).zip(words_of(bytes)) {
+        for (to, from) in words.iter_mut().skip(1).zip(Block::of_bytes(bytes).words()) {
             *to = from;
         }
         let count = bytes.len().div_ceil(WORD);
