@@ -498,6 +498,7 @@ impl Kernel {
         if self.env.current != Some(dcb) {
             self.env.switch_to(dcb, shared);
         }
+        dcb.accepts.set(0);
         let pointer = shared.as_ptr();
         // SAFETY: a live frame in the window; single words.
         unsafe { (&raw mut (*pointer).systime).write_volatile(hal::timer::now()) };

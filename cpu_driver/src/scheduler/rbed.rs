@@ -128,10 +128,11 @@ impl Runs {
         self.heed();
     }
 
-    /// Never: whose time it is has to be known.
+    /// Always: who waits for a message and is chosen meanwhile, since it is still in its queue, finds that there is none. Whose time it
+    /// is stays known, as with every message that hands the core over.
     #[inline(always)]
     pub fn can_hand_over(&self, _from: DcbPtr) -> bool {
-        false
+        true
     }
 
     /// The running dispatcher is going to wait for a message only.

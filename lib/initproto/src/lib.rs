@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`message`] | the messages |
 //! | [`request`] | capabilities to delete or revoke, memory; the answers |
+//! | [`broker`] | what those hear who offer services or want to be connected |
 //! | [`process`] | processes: orders, what is known of them, how they ended |
 //! | [`fault`] | a fault in words |
 //!
@@ -16,11 +17,13 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod broker;
 pub mod fault;
 pub mod message;
 pub mod process;
 pub mod request;
 
+pub use broker::{NAME_SERVER, Told, Why};
 pub use fault::{Fault, FaultCause};
 pub use message::{Message, RECORD_CHUNK, RecordAssembler, record_chunks, text_chunks};
 pub use process::{About, Address, CAPS_MAX, End, Head, ORDER_MAX, Order, State};

@@ -12,9 +12,14 @@
 //! | 4 | 5 spawn | number | none; the [`Order`](crate::Order) came before, the root CNode comes along |
 //! | 4 | 6 kill, 7 suspend, 8 resume, 9 detach | number | the process |
 //! | 4 | 10 about | number | the process before the one that is asked for |
+//! | 4 | 11 export | number | 1 = as the name server; the endpoint that hears of binds comes along |
+//! | 4 | 12 withdraw | number | the service |
+//! | 4 | 13 bind | number | the service; the endpoint that hears of the connection comes along |
+//! | 4 | 14 accept | number | the connection; the endpoint for it comes along |
+//! | 4 | 15 reject, 16 close | number | the connection |
 //! | 5 answer | | number of the request | the error's raw value, 0 = done; then up to four values, if any is not 0 |
 //!
-//! Values: for spawn the new process's number; for about what [`About`](crate::About) says.
+//! Values: for spawn the new process's number; for export that of the service, for bind that of the connection; for about what [`About`](crate::About) says.
 //!
 //! **Bounds.** A domain has one request at a time; the next one is refused by the kernel, transiently, as long as the first one's root CNode
 //! lies in the monitor's receive slot, or else it waits in the endpoint's buffer. So a flood stays in the flooding domain.
@@ -83,6 +88,36 @@ pub enum Wish {
         /// The number before.
         pid: u32,
     },
+    /// Offers a service; see [`broker`](crate::broker) for what is heard at the endpoint.
+    Export {
+        /// As the service that all know without asking: for who was started to be that.
+        is_name_server: bool,
+    },
+    /// Offers it no more.
+    Withdraw {
+        /// Its number.
+        service: u32,
+    },
+    /// Wants to be connected to a service. The answer comes at once, what came of it to the endpoint.
+    Bind {
+        /// Its number.
+        service: u32,
+    },
+    /// Accepts a connection.
+    Accept {
+        /// Its number.
+        connection: u32,
+    },
+    /// Does not accept it.
+    Reject {
+        /// Its number.
+        connection: u32,
+    },
+    /// Ends a connection: this side has let go of it.
+    Close {
+        /// Its number.
+        connection: u32,
+    },
 }
 
 /// A request.
@@ -108,6 +143,12 @@ impl Request {
             Wish::Resume { pid } => (8, pid as u64, 0),
             Wish::Detach { pid } => (9, pid as u64, 0),
             Wish::About { pid } => (10, pid as u64, 0),
+            Wish::Export { is_name_server } => (11, is_name_server as u64, 0),
+            Wish::Withdraw { service } => (12, service as u64, 0),
+            Wish::Bind { service } => (13, service as u64, 0),
+            Wish::Accept { connection } => (14, connection as u64, 0),
+            Wish::Reject { connection } => (15, connection as u64, 0),
+            Wish::Close { connection } => (16, connection as u64, 0),
         };
         [
             TAG_REQUEST | kind << 8 | (self.number as u64) << 32,
@@ -141,6 +182,14 @@ impl Request {
             8 => pid().map(|pid| Wish::Resume { pid }),
             9 => pid().map(|pid| Wish::Detach { pid }),
             10 => pid().map(|pid| Wish::About { pid }),
+            11 => (first < 2).then_some(Wish::Export {
+                is_name_server: first == 1,
+            }),
+            12 => pid().map(|service| Wish::Withdraw { service }),
+            13 => pid().map(|service| Wish::Bind { service }),
+            14 => pid().map(|connection| Wish::Accept { connection }),
+            15 => pid().map(|connection| Wish::Reject { connection }),
+            16 => pid().map(|connection| Wish::Close { connection }),
             _ => None,
         };
         Some(Self {
@@ -222,8 +271,19 @@ mod tests {
             Wish::Resume { pid: 0 },
             Wish::Detach { pid: 1 },
             Wish::About { pid: 2 },
+            Wish::Export {
+                is_name_server: false,
+            },
+            Wish::Export {
+                is_name_server: true,
+            },
+            Wish::Withdraw { service: 1 },
+            Wish::Bind { service: u32::MAX },
+            Wish::Accept { connection: 7 },
+            Wish::Reject { connection: 0 },
+            Wish::Close { connection: 3 },
         ];
-        for (number, wish) in (u32::MAX - 9..=u32::MAX).zip(wishes) {
+        for (number, wish) in (u32::MAX - 20..=u32::MAX).zip(wishes) {
             let request = Request { number, wish };
             let words = request.encode();
             assert_eq!(Request::decode(&words), Some(request));
@@ -252,7 +312,8 @@ mod tests {
             assert_eq!(Request::decode(&[head, 1, 256]), None);
         }
         assert_eq!(Request::decode(&[TAG_REQUEST, 0, 0]), None);
-        assert_eq!(Request::decode(&[TAG_REQUEST | 11 << 8, 0, 0]), None);
+        assert_eq!(Request::decode(&[TAG_REQUEST | 17 << 8, 0, 0]), None);
+        assert_eq!(Request::decode(&[TAG_REQUEST | 11 << 8, 2, 0]), None);
         assert_eq!(Request::decode(&[TAG_REQUEST | 6 << 8, 1 << 32, 0]), None);
     }
 }

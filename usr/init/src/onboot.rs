@@ -1,8 +1,9 @@
 //! Modules that the boot menu marks `boot`: started in the menu's order, one after the other.
 //!
-//! A module is marked when the first word behind its path is `boot` or `kernel`; the words behind that are its arguments. It is
+//! A module is marked when the first word behind its path is `boot`, `kernel` or `service`; the words behind that are its arguments. It is
 //! trusted: it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
-//! `kernel` gives init's authority over the kernel, interrupts, cores and devices too.
+//! `kernel` gives init's authority over the kernel, interrupts, cores and devices too. A `service` is not waited for: it runs beside all that follows,
+//! and is no more trusted than a program, but it may be the name server.
 
 use crate::children::{Children, Limit, Start, Trust, conclude};
 use crate::records;
@@ -28,6 +29,10 @@ pub fn run(boot: &Boot, children: &mut Children) -> bool {
             let trust = match first.as_str() {
                 "boot" => Trust::Trusted,
                 "kernel" => Trust::Kernel,
+                "service" => {
+                    all_well &= start_service(children, &module, args);
+                    continue;
+                }
                 _ => continue,
             };
             let status = run_one(children, &module, args, trust);
@@ -36,6 +41,33 @@ pub fn run(boot: &Boot, children: &mut Children) -> bool {
         }
     }
     all_well
+}
+
+fn start_service(children: &mut Children, module: &Module<'_>, args: &[String]) -> bool {
+    let name = module.name();
+    let words: Vec<&str> = core::iter::once(name)
+        .chain(args.iter().map(String::as_str))
+        .collect();
+    let started = module.open().map_err(Into::into).and_then(|file| {
+        let started = children.start(&Start {
+            background: true,
+            is_service: true,
+            ..Start::new(&file, &words)
+        });
+        // What cannot be unmapped only costs addresses.
+        let _ = file.close();
+        started
+    });
+    match started {
+        Ok(pid) => {
+            println!("init: {name} (service, pid {pid})");
+            true
+        }
+        Err(error) => {
+            println!("{name}: could not be started: {error}");
+            false
+        }
+    }
 }
 
 fn run_one(children: &mut Children, module: &Module<'_>, args: &[String], trust: Trust) -> u8 {

@@ -62,6 +62,8 @@ pub struct Child {
     pub name: DomainName,
     /// Whether its end is told at the prompt.
     pub background: bool,
+    /// Whether it may be what all others rely on.
+    pub(super) is_service: bool,
     /// Whether it stands still.
     pub(super) suspended: bool,
     /// Which child has started it and waits for it.
@@ -93,6 +95,7 @@ impl Child {
             pid: domain.pid(),
             name: domain.name(),
             background: start.background,
+            is_service: start.is_service,
             suspended: false,
             parent: None,
             order: Vec::new(),

@@ -3,6 +3,7 @@
 //! | Module | What |
 //! |---|---|
 //! | here | the table of children: start, tend, wait, kill, take apart |
+//! | [`broker`] | connections between them |
 //! | [`child`] | one child and its messages |
 //! | [`notes`] | what the kernel says of them |
 //! | [`service`] | what children ask for: capabilities, memory |
@@ -17,6 +18,7 @@
 //! Everything that happens while init waits, at the prompt or for a child, goes through [`Children::tend`]: a bounded amount of work, never
 //! blocking.
 
+mod broker;
 mod child;
 mod notes;
 mod orders;
@@ -37,6 +39,7 @@ use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
 use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
 use aos::{Error, ErrorCode, event, println, time};
+use broker::Broker;
 use child::{Channel, Child};
 use orders::Notice;
 use proctable::{Reserved, Table, TableError};
@@ -82,6 +85,8 @@ pub struct Start<'a> {
     pub trust: Trust,
     /// Whether its end is told at the prompt.
     pub background: bool,
+    /// Whether it may be what all others rely on.
+    pub is_service: bool,
 }
 
 impl<'a> Start<'a> {
@@ -93,6 +98,7 @@ impl<'a> Start<'a> {
             env: &[],
             trust: Trust::Plain,
             background: false,
+            is_service: false,
         }
     }
 }
@@ -141,6 +147,8 @@ pub struct Children {
     boot: &'static Boot,
     /// What was in use when the hidden command `balance` was first given.
     pub balance: Option<[u64; 3]>,
+    /// Who is connected to whom.
+    pub broker: Broker,
     /// Dispatchers of which the kernel has told that it stopped them, and that they are gone.
     pub told: [u64; 2],
     /// Memory of each trusted child that is started.
@@ -166,6 +174,7 @@ impl Children {
             unreleased: Vec::new(),
             boot,
             balance: None,
+            broker: Broker::new(),
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
         })
@@ -392,6 +401,7 @@ impl Children {
         }
         self.reap();
         self.tell_ends();
+        self.broker.tell();
         let mut all = self.table.iter();
         all.any(|process| process.value.job.is_some() || process.value.freed.is_some())
     }
@@ -446,6 +456,7 @@ impl Children {
                 other.outcome.get_or_insert(Outcome::Killed);
             }
         }
+        self.broker.died(pid);
         let account = domain.account().clone();
         let destroyed = domain.destroy();
         if destroyed.is_err() && self.unreleased.try_reserve(1).is_ok() {

@@ -107,6 +107,12 @@ impl Children {
                 Ok(Values::default())
             }
             Wish::About { pid } => Ok(self.about(pid)),
+            Wish::Export { .. }
+            | Wish::Withdraw { .. }
+            | Wish::Bind { .. }
+            | Wish::Accept { .. }
+            | Wish::Reject { .. }
+            | Wish::Close { .. } => self.broker(asking, wish, root),
             _ => Err(Error::new(ErrorCode::SysIllegalInvocation)),
         }
     }
@@ -280,7 +286,7 @@ const fn resolve(root: CapRef, at: Address) -> CapRef {
 }
 
 /// A copy of an endpoint, in a slot of init's.
-fn endpoint(from: CapRef) -> Result<CapRef, Error> {
+pub(super) fn endpoint(from: CapRef) -> Result<CapRef, Error> {
     let code = ErrorCode::SpawnSetCaps;
     let slot = slot_alloc()?;
     let copied = cap_copy(slot, from).and_then(|()| cap_direct_identify(slot));
@@ -293,7 +299,8 @@ fn endpoint(from: CapRef) -> Result<CapRef, Error> {
     }
 }
 
-fn drop_endpoint(slot: CapRef) {
+/// Lets go of such a copy.
+pub(super) fn drop_endpoint(slot: CapRef) {
     // Empty when its domain is gone.
     let _ = cap_delete(slot);
     let _ = slot_free(slot);

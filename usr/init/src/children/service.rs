@@ -129,7 +129,13 @@ impl Child {
             | Wish::Suspend { .. }
             | Wish::Resume { .. }
             | Wish::Detach { .. }
-            | Wish::About { .. } => {
+            | Wish::About { .. }
+            | Wish::Export { .. }
+            | Wish::Withdraw { .. }
+            | Wish::Bind { .. }
+            | Wish::Accept { .. }
+            | Wish::Reject { .. }
+            | Wish::Close { .. } => {
                 self.ordered = Some(request);
                 return;
             }
