@@ -20,6 +20,7 @@
 //! | [`paging`] | mappings in the own and in new address spaces, lazy memory |
 //! | [`heap`] | the heap |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
+//! | [`binding`], [`channel`], [`service`] | connections to other domains, being a service |
 //! | [`thread`], [`sync`] | threads of this domain, locks between them |
 //! | [`proc`] | processes: starting programs, waiting for them |
 //! | [`spawn`] | new domains, made without init |
@@ -39,8 +40,10 @@ extern crate alloc;
 pub mod account;
 mod arch;
 pub mod args;
+pub mod binding;
 pub mod boot;
 pub mod cap;
+pub mod channel;
 pub mod console;
 pub mod error;
 pub mod event;
@@ -58,6 +61,7 @@ pub mod proc;
 pub mod ram;
 pub mod record;
 mod report;
+pub mod service;
 pub mod slot;
 pub mod spawn;
 mod start;
@@ -71,6 +75,7 @@ pub use args::Args;
 pub use capops;
 pub use error::{Error, ErrorCode};
 pub use exit::{Status, Termination};
+pub use flounder;
 pub use initproto;
 pub use kpi;
 pub use menu;

@@ -62,6 +62,38 @@ pub struct Received {
     header: LmpHeader,
 }
 
+impl EndpointId {
+    /// As the kernel names it. Believed only as far as that there may be a buffer.
+    pub(crate) const fn of_hint(hint: u64) -> Self {
+        Self(hint as u32)
+    }
+
+    /// Where its buffer was last written and read; equal if there is no such endpoint.
+    fn positions(self) -> (u32, u32) {
+        let buffer = Buffer {
+            offset: self.0,
+            words: 0,
+        };
+        if self.0 < ANSWERS.offset || buffer.end() > NEXT_BUFFER.load(Ordering::Relaxed) {
+            return (0, 0);
+        }
+        let delivered = dispatcher::read_u32(buffer.delivered_at());
+        (delivered, dispatcher::read_u32(buffer.consumed_at()))
+    }
+
+    /// Whether a message is in its buffer.
+    pub(crate) fn has_message(self) -> bool {
+        let (delivered, consumed) = self.positions();
+        delivered != consumed
+    }
+
+    /// Words of messages that are not read yet, headers included. `None`: they wrap, and how many they are only the owner knows.
+    pub(crate) fn unread(self) -> Option<u32> {
+        let (delivered, consumed) = self.positions();
+        delivered.checked_sub(consumed)
+    }
+}
+
 impl Received {
     /// The payload.
     pub fn words(&self) -> &[u64] {

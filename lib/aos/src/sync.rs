@@ -150,3 +150,26 @@ impl Barrier {
         false
     }
 }
+
+/// The lock of a connection that threads share, for [`flounder`].
+#[derive(Clone, Copy, Debug)]
+pub struct Shared;
+
+/// What it guards.
+#[derive(Debug)]
+pub struct SharedValue<V>(Mutex<V>);
+
+impl flounder::Lock for Shared {
+    type Of<V> = SharedValue<V>;
+}
+
+impl<V> flounder::Guarded<V> for SharedValue<V> {
+    fn new(value: V) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut V) -> R) -> R {
+        f(&mut self.0.lock())
+    }
+}

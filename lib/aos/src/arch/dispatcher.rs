@@ -39,6 +39,10 @@ word! {
     lmp_delivered, u32, lmp_delivered
 }
 word! {
+    /// Offset of the endpoint buffer that got the last message.
+    lmp_hint, u64, lmp_hint
+}
+word! {
     /// Counter frequency, Hz.
     systime_frequency, u64, frequency
 }

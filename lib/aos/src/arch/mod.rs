@@ -13,6 +13,7 @@
 //! | [`exception`] | exceptions that threads handle | its header |
 //! | [`locks`], [`once`] | locks of `threads` as `lock_api` wants them | the locks' own proof |
 //! | [`locals`] | values of threads | its header |
+//! | [`waker`] | wakers of threads | they own nothing |
 //! | [`packet`] | closures and values on stacks of threads | its header |
 //! | [`heap`] | the heap's arena | given away once, before `main` |
 //! | [`memory`] | views of memory that this domain has mapped | a view owns its mapping |
@@ -37,3 +38,4 @@ pub(crate) mod memory;
 pub(crate) mod once;
 pub(crate) mod packet;
 pub(crate) mod scheduler;
+pub(crate) mod waker;

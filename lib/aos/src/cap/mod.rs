@@ -16,6 +16,7 @@
 //!
 //! Barrelfish counterpart: `include/barrelfish/capabilities.h`, `invocations_arch.h`.
 
+mod any;
 pub mod cores;
 pub mod dispatcher;
 pub mod irq;
@@ -25,6 +26,7 @@ pub mod objects;
 pub mod owned;
 pub mod vnode;
 
+pub use any::AnyCap;
 pub use owned::{Cap, Derived, Mapped, Own, Owner, give, reap};
 
 use crate::arch::call::{self, Results};

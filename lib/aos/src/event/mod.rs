@@ -1,8 +1,17 @@
 //! Waiting for messages and for time.
 //!
+//! Two ways. **Futures**: [`block_on`] runs one, and whatever it awaits (calls of a connection, [`sleep_until`], [`ready`]) wakes it when
+//! there is something to do. **Polling** by hand, for who has one endpoint and nothing else:
+//!
 //! The pattern that cannot lose a wake-up: take a [`snapshot`], look at every endpoint, and only when nothing was there
 //! [`wait_until`] with that snapshot. Whatever arrived after the snapshot ends the wait at once (`arch::scheduler` has the
 //! argument).
+
+mod run;
+mod watch;
+
+pub use run::{Sleep, block_on, call, ready, sleep_until};
+pub(crate) use watch::{keep_trying, watch};
 
 use crate::arch::{dispatcher, entry, scheduler};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +43,7 @@ pub(crate) fn announce() {
 pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
     crate::console::flush();
     crate::cap::owned::reap_some();
+    crate::channel::settle_some();
     wait_only(snapshot, deadline);
 }
 

@@ -1,0 +1,302 @@
+//! LMP as a transport of `flounder`: one end of a connection to another domain of this core.
+//!
+//! A [`Channel`] is an endpoint of its own and a capability to the other side's. Messages that come with a capability need an empty slot,
+//! which is armed ahead; while there is none, such a message waits at the sender. The broker speaks to the same endpoint
+//! ([`initproto::broker`]): that the other side has closed, or died, is heard in the order of its messages.
+//!
+//! Dropping a channel ends the connection. That never waits: what is to be said to the broker, and the endpoint, are left for the next wait of
+//! some thread, as with dropped capabilities.
+//!
+//! Barrelfish counterpart: `lmp_chan.c`, and what monitors do at `lmp_bind`.
+
+use crate::cap::{AnyCap, CapRef};
+use crate::error::{Error, ErrorCode, is_transient};
+use crate::lmp::{self, Endpoint, Received, Waited, endpoint_create};
+use crate::slot::{slot_alloc, slot_free};
+use crate::sync::Mutex;
+use crate::{event, monitor};
+use alloc::vec::Vec;
+use core::task::Waker;
+use flounder::{Interest, Message, SendError, Transport};
+use initproto::{Told, Why, Wish};
+use kpi::lmp::{LMP_MESSAGE_WORDS, LMP_WORDS};
+use kpi::syscall::SendFlags;
+
+/// Words of a channel's buffer: ten full messages.
+const BUFFER_WORDS: u32 = 10 * LMP_MESSAGE_WORDS as u32 + 1;
+/// Closings done before one wait.
+const CLOSED_BEFORE_WAIT: usize = 4;
+
+/// Endpoints that were used, and can be used again.
+static SPARE: Mutex<Vec<Endpoint>> = Mutex::new(Vec::new());
+/// What was dropped.
+static CLOSING: Mutex<Vec<Closing>> = Mutex::new(Vec::new());
+
+struct Closing {
+    connection: u32,
+    endpoint: Endpoint,
+    armed: Option<CapRef>,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Channel {
+    /// Only a drop takes it.
+    endpoint: Option<Endpoint>,
+    connection: u32,
+    remote: AnyCap,
+    armed: Option<CapRef>,
+    closed: Option<Error>,
+}
+
+/// An endpoint, and the slot for what comes with the next message.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) endpoint: Endpoint,
+    armed: Option<CapRef>,
+}
+
+impl Listening {
+    /// Takes one that was used before, or makes one.
+    ///
+    /// # Errors
+    /// As [`endpoint_create`]; no slot.
+    pub(crate) fn new() -> Result<Self, Error> {
+        // Whom nobody else can send to any more; what cannot be made that is not used again.
+        let spare = loop {
+            let Some(endpoint) = SPARE.lock().pop() else {
+                break None;
+            };
+            if endpoint.renew().is_ok() {
+                break Some(endpoint);
+            }
+        };
+        let endpoint = match spare {
+            Some(endpoint) => endpoint,
+            None => endpoint_create(BUFFER_WORDS)?,
+        };
+        Self::arming(endpoint)
+    }
+
+    /// With this endpoint.
+    pub(crate) fn arming(endpoint: Endpoint) -> Result<Self, Error> {
+        let mut this = Self {
+            endpoint,
+            armed: None,
+        };
+        match rearm(&this.endpoint, &mut this.armed) {
+            Ok(()) => Ok(this),
+            Err(error) => {
+                this.retire();
+                Err(error)
+            }
+        }
+    }
+
+    /// The next message, and what came with it.
+    pub(crate) fn receive(&mut self) -> Option<(Received, Option<AnyCap>)> {
+        receive(&self.endpoint, &mut self.armed)
+    }
+
+    /// It is not needed any more, and nobody knows of it.
+    pub(crate) fn retire(self) {
+        retire(self.endpoint, self.armed);
+    }
+
+    /// The broker is to forget the connection, then it can be used again.
+    pub(crate) fn close(self, connection: u32) {
+        CLOSING.lock().push(Closing {
+            connection,
+            endpoint: self.endpoint,
+            armed: self.armed,
+        });
+    }
+
+    /// As one end of a connection.
+    pub(crate) fn into_channel(self, connection: u32, remote: AnyCap) -> Channel {
+        Channel {
+            endpoint: Some(self.endpoint),
+            connection,
+            remote,
+            armed: self.armed,
+            closed: None,
+        }
+    }
+}
+
+/// Names a slot for what comes next, unless one is named.
+fn rearm(endpoint: &Endpoint, armed: &mut Option<CapRef>) -> Result<(), Error> {
+    if armed.is_none() {
+        let slot = slot_alloc()?;
+        endpoint.arm(slot);
+        *armed = Some(slot);
+    }
+    Ok(())
+}
+
+fn receive(endpoint: &Endpoint, armed: &mut Option<CapRef>) -> Option<(Received, Option<AnyCap>)> {
+    if armed.is_none() {
+        // For lack of slots; a sender waits meanwhile.
+        let _ = rearm(endpoint, armed);
+    }
+    let message = endpoint.receive()?;
+    if !message.has_cap() {
+        return Some((message, None));
+    }
+    let slot = armed.take();
+    endpoint.disarm();
+    let cap = slot.and_then(|slot| AnyCap::adopt(slot).ok());
+    let _ = rearm(endpoint, armed);
+    Some((message, cap))
+}
+
+fn retire(endpoint: Endpoint, armed: Option<CapRef>) {
+    endpoint.disarm();
+    // What came last and was not read goes with it.
+    drop(armed.and_then(|slot| AnyCap::adopt(slot).ok()));
+    SPARE.lock().push(endpoint);
+}
+
+/// Tells the broker of connections that were dropped: a few.
+pub(crate) fn settle_some() {
+    for _ in 0..CLOSED_BEFORE_WAIT {
+        // The lock is not held while the broker is asked.
+        let Some(closing) = CLOSING.try_lock().and_then(|mut all| all.pop()) else {
+            return;
+        };
+        let connection = closing.connection;
+        // Without a broker nobody else hears of it.
+        let _ = monitor::ask(Wish::Close { connection }, None, None);
+        retire(closing.endpoint, closing.armed);
+    }
+}
+
+/// Connections that were dropped and that the broker does not know of yet.
+pub fn closing() -> usize {
+    CLOSING.lock().len()
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if let Some(endpoint) = self.endpoint.take() {
+            CLOSING.lock().push(Closing {
+                connection: self.connection,
+                endpoint,
+                armed: self.armed.take(),
+            });
+        }
+    }
+}
+
+/// Why a connection is over, as an error.
+pub(crate) fn error_of(why: Why) -> Error {
+    Error::new(match why {
+        Why::Closed => ErrorCode::MonPeerClosed,
+        Why::Died => ErrorCode::MonPeerDied,
+        Why::Rejected => ErrorCode::MonBindRejected,
+    })
+}
+
+impl Channel {
+    /// Its number at the broker.
+    pub const fn connection(&self) -> u32 {
+        self.connection
+    }
+
+    /// Takes note if the message is the broker's; else it is one for the user.
+    fn sort(&mut self, message: Received, cap: Option<AnyCap>) -> Option<Message<AnyCap>> {
+        let words = message.words();
+        if words.first().is_some_and(|first| Told::is_one(*first)) {
+            if let Some(Told::Closed { why, .. }) = Told::decode(words) {
+                self.closed.get_or_insert(error_of(why));
+            }
+            return None;
+        }
+        Some(Message::new(words, cap))
+    }
+
+    /// What a refused send means.
+    fn refused(&mut self, error: Error, cap: Option<AnyCap>) -> SendError<AnyCap> {
+        if is_transient(error) {
+            return SendError::Full(cap);
+        }
+        if error.contains(ErrorCode::SysLmpCaptransferSrcLookup) {
+            return SendError::Refused(error);
+        }
+        // The endpoint is gone, or its domain.
+        SendError::Lost(*self.closed.get_or_insert(error))
+    }
+}
+
+impl Transport for Channel {
+    type Cap = AnyCap;
+
+    const WORDS: usize = LMP_WORDS;
+
+    fn send(&mut self, words: &[u64], cap: Option<AnyCap>) -> Result<(), SendError<AnyCap>> {
+        if let Some(error) = self.closed {
+            return Err(SendError::Lost(error));
+        }
+        let flags = match cap {
+            Some(_) => SendFlags(SendFlags::DEFAULT.0 | SendFlags::GIVEAWAY.0),
+            None => SendFlags::DEFAULT,
+        };
+        let slot = cap.as_ref().map(AnyCap::slot);
+        match lmp::send(self.remote.slot(), words, slot, flags) {
+            Ok(()) => {
+                if let Some(cap) = cap {
+                    // Empty now.
+                    let _ = slot_free(cap.into_slot());
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.refused(error, cap)),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Option<Message<AnyCap>>, Error> {
+        while let Some(endpoint) = &self.endpoint
+            && let Some((message, cap)) = receive(endpoint, &mut self.armed)
+        {
+            if let Some(message) = self.sort(message, cap) {
+                return Ok(Some(message));
+            }
+        }
+        self.closed.map_or(Ok(None), Err)
+    }
+
+    fn exchange(
+        &mut self,
+        words: &[u64],
+        cap: Option<AnyCap>,
+    ) -> Result<Option<Message<AnyCap>>, SendError<AnyCap>> {
+        let id = self.endpoint.as_ref().map(Endpoint::id);
+        let id = id.filter(|id| cap.is_none() && !id.has_message() && self.closed.is_none());
+        let (Some(id), true) = (id, words.len() <= LMP_WORDS) else {
+            return self.send(words, cap).map(|()| None);
+        };
+        let mut all = [0; LMP_WORDS];
+        for (to, from) in all.iter_mut().zip(words) {
+            *to = *from;
+        }
+        match lmp::exchange(Some(self.remote.slot()), all, words.len(), Some(id)) {
+            Ok(Waited::Message(_, message)) => Ok(self.sort(message, None)),
+            Ok(Waited::Look) => Ok(None),
+            Ok(Waited::Busy) => self.send(words, None).map(|()| None),
+            Err(error) => Err(self.refused(error, None)),
+        }
+    }
+
+    fn watch(&mut self, waker: &Waker, interest: Interest) {
+        if self.closed.is_some() {
+            waker.wake_by_ref();
+            return;
+        }
+        if interest.send {
+            event::keep_trying(waker);
+        }
+        if let Some(endpoint) = self.endpoint.as_ref().filter(|_| interest.receive) {
+            event::watch(endpoint.id(), waker);
+        }
+    }
+}

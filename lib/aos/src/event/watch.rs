@@ -1,0 +1,150 @@
+//! Who is to be woken when a message comes, or a time: one book for the domain.
+//!
+//! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that as many words
+//! are unread there as came since he last looked need not look further; else he looks at all endpoints that somebody watches.
+//!
+//! Nobody tells a sender that a full buffer has room again. Who waits for that is woken every [`RETRY`] or when any message comes, whichever is
+//! first; the failing send has handed the core to the receiver before.
+
+use crate::arch::dispatcher;
+use crate::lmp::EndpointId;
+use crate::sync::Mutex;
+use crate::time;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::task::Waker;
+use core::time::Duration;
+
+/// How long who waits for room in a buffer waits at most before he tries again.
+const RETRY: Duration = Duration::from_micros(100);
+
+static BOOK: Mutex<Book> = Mutex::new(Book {
+    seen: 0,
+    endpoints: BTreeMap::new(),
+    senders: Vec::new(),
+    timers: BTreeMap::new(),
+    last_timer: 0,
+});
+
+/// A timer: when, and which one of those.
+type TimerKey = (u64, u64);
+
+struct Book {
+    /// `lmp_delivered` when the endpoints were last looked at.
+    seen: u32,
+    endpoints: BTreeMap<EndpointId, Waker>,
+    /// Who waits for room somewhere.
+    senders: Vec<Waker>,
+    timers: BTreeMap<TimerKey, Waker>,
+    last_timer: u64,
+}
+
+/// Wakes this task when a message is in the endpoint's buffer; at once if one is. One task at a time: the last.
+pub(crate) fn watch(endpoint: EndpointId, waker: &Waker) {
+    {
+        let mut book = BOOK.lock();
+        match book.endpoints.get_mut(&endpoint) {
+            Some(old) => old.clone_from(waker),
+            None => {
+                book.endpoints.insert(endpoint, waker.clone());
+            }
+        }
+    }
+    if endpoint.has_message() {
+        unwatch(endpoint);
+        waker.wake_by_ref();
+    }
+}
+
+/// Nobody watches it any more.
+pub(crate) fn unwatch(endpoint: EndpointId) {
+    BOOK.lock().endpoints.remove(&endpoint);
+}
+
+/// Wakes this task soon: something that has no room now may have some then.
+pub(crate) fn keep_trying(waker: &Waker) {
+    let mut book = BOOK.lock();
+    if !book.senders.iter().any(|other| other.will_wake(waker)) {
+        book.senders.push(waker.clone());
+    }
+}
+
+/// Adds a timer.
+pub(super) fn set_timer(deadline: u64, waker: &Waker) -> TimerKey {
+    let mut book = BOOK.lock();
+    book.last_timer += 1;
+    let key = (deadline, book.last_timer);
+    book.timers.insert(key, waker.clone());
+    key
+}
+
+/// Changes whom a timer wakes; `false`: it has woken somebody.
+pub(super) fn move_timer(key: TimerKey, waker: &Waker) -> bool {
+    let mut book = BOOK.lock();
+    let timer = book.timers.get_mut(&key);
+    timer.map(|old| old.clone_from(waker)).is_some()
+}
+
+/// Removes a timer.
+pub(super) fn clear_timer(key: TimerKey) {
+    BOOK.lock().timers.remove(&key);
+}
+
+/// Wakes whoever is to be woken; answers when to come back at the latest.
+pub(super) fn deliver() -> Option<u64> {
+    let mut wake = Vec::new();
+    let deadline = {
+        let mut book = BOOK.lock();
+        book.messages(&mut wake);
+        book.due(&mut wake);
+        let first = book.timers.first_key_value().map(|((at, _), _)| *at);
+        match book.senders.is_empty() {
+            true => first,
+            false => {
+                let retry = time::after(RETRY);
+                Some(first.map_or(retry, |at| at.min(retry)))
+            }
+        }
+    };
+    wake.into_iter().for_each(Waker::wake);
+    deadline
+}
+
+/// Wakes those who wait for room: they try again.
+pub(super) fn retry() {
+    let senders = core::mem::take(&mut BOOK.lock().senders);
+    senders.into_iter().for_each(Waker::wake);
+}
+
+impl Book {
+    fn messages(&mut self, wake: &mut Vec<Waker>) {
+        let delivered = dispatcher::lmp_delivered();
+        let new = delivered.wrapping_sub(self.seen);
+        if new == 0 {
+            return;
+        }
+        self.seen = delivered;
+        let hint = EndpointId::of_hint(dispatcher::lmp_hint());
+        if hint.unread().is_some_and(|unread| unread >= new) {
+            wake.extend(self.endpoints.remove(&hint));
+            return;
+        }
+        let found = self
+            .endpoints
+            .extract_if(.., |endpoint, _| endpoint.has_message());
+        wake.extend(found.map(|(_, waker)| waker));
+    }
+
+    fn due(&mut self, wake: &mut Vec<Waker>) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = time::now();
+        while let Some(entry) = self.timers.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            wake.push(entry.remove());
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The services: their interfaces, which clients use, and what does the work, which a program in `usr/` gives a domain.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`echo`] | a service for tests and measurements |
+//! | [`names`] | the name server |
+//!
+//! Pure: what a service does is tested on the host over `flounder`'s loopback, and runs unchanged in a domain, over LMP. A service has no loop of its
+//! own: its program calls it for each message, for each client that comes and goes, and when its deadline has come.
+//!
+//! Barrelfish counterpart: the interfaces of `if/*.if`, and the services' C files without their `main`.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod echo;
+pub mod names;

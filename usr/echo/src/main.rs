@@ -1,0 +1,24 @@
+//! A service that gives back what it gets, registered as its first argument says, `test/echo` if there is none.
+#![no_std]
+#![no_main]
+
+use aos::flounder::Limits;
+use aos::service::{Host, Next};
+use aos::{Args, Error, event, names};
+use services::echo::{EchoServer, EchoService};
+
+/// Most clients at once.
+const CLIENTS: usize = 64;
+
+#[aos::main]
+fn main(args: Args) -> Result<(), Error> {
+    let name = args.words().next().unwrap_or("test/echo");
+    let mut host = Host::new(CLIENTS, Limits::large())?;
+    let _registered = names::register(name, host.service(), "")?;
+    let mut service = EchoServer(EchoService::default());
+    event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
+        true => Next::End,
+        false => Next::Serve,
+    }));
+    Ok(())
+}

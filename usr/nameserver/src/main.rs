@@ -1,0 +1,43 @@
+//! The name server: a domain around [`services::names`].
+//!
+//! `module /sbin/nameserver service` in the boot menu. It cannot be looked up itself: its number is the one that everybody knows.
+#![no_std]
+#![no_main]
+
+use aos::binding::Acceptor;
+use aos::flounder::Limits;
+use aos::service::{Host, Next};
+use aos::{Error, event, time};
+use core::time::Duration;
+use names::{Pulse, Ticks};
+use services::names::{NameService, NamesServer};
+
+/// Most clients at once.
+const CLIENTS: usize = 256;
+/// A service that was silent so long is asked.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// It has so long to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[aos::main]
+fn main() -> Result<(), Error> {
+    let ticks = |duration: Duration| Ticks(time::after(duration).saturating_sub(time::now()));
+    let pulse = Pulse {
+        interval: ticks(INTERVAL),
+        patience: ticks(PATIENCE),
+    };
+    let mut service = NamesServer(NameService::new(names::Limits::default(), pulse));
+    let mut host = Host::with(Acceptor::of_name_server()?, CLIENTS, Limits::default());
+    event::block_on(host.serve(&mut service, |service, round| {
+        let NamesServer(names) = service;
+        names.set_time(time::now());
+        for (connection, pid) in &round.opened {
+            // Who is one too many is told so by whatever it asks.
+            let _ = names.opened(*connection, *pid);
+        }
+        round.finished.extend(names.take_finished().into_iter().map(aos::flounder::Finished::any));
+        round.deadline = names.next_deadline();
+        Next::Serve
+    }));
+    Ok(())
+}
