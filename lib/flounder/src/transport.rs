@@ -190,6 +190,9 @@ pub struct Interest {
 }
 
 /// One end of a connection.
+///
+/// Its methods are called, and capabilities are dropped, while the connection is locked: none of them may use the connection
+/// that it belongs to. (Memory for [`pack`](Self::pack), say, must not be asked for over this very connection.)
 pub trait Transport {
     /// What stands for a capability here. Dropping it gives it back.
     type Cap;
