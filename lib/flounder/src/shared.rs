@@ -12,7 +12,7 @@ use crate::header::{CallId, Header, Kind};
 use crate::inbox::{Arrived, Inbox};
 use crate::limits::Limits;
 use crate::outbox::{Left, Outbox};
-use crate::transport::{Interest, Message, SendError, Transport};
+use crate::transport::{Interest, Message, SendError, Transport, check_words};
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use errors::{Error, ErrorCode};
@@ -34,6 +34,7 @@ pub(crate) struct Inner<T: Transport> {
 
 impl<T: Transport> Inner<T> {
     pub(crate) fn new(transport: T, limits: Limits) -> Self {
+        check_words::<T>();
         Self {
             transport,
             limits,

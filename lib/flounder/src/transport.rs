@@ -253,3 +253,9 @@ pub trait Transport {
 
 /// The smallest message that a transport may have: header and four words.
 pub const MIN_WORDS: usize = 5;
+
+/// Stops the build for a transport with messages that are too small or too large.
+#[inline]
+pub(crate) const fn check_words<T: Transport>() {
+    const { assert!(T::WORDS >= MIN_WORDS && T::WORDS <= MESSAGE_WORDS) };
+}
