@@ -53,7 +53,7 @@
 //! | [`timeout`] | [`within`]: a call with a deadline |
 //! | [`limits`], [`lock`] | how much a connection may use; who shares it |
 //! | [`header`], [`body`], [`codec`] | the messages |
-//! | `calls`, `outbox`, `inbox`, `input` | what is under way, going out, coming in, and read |
+//! | `shared`, `calls`, `outbox`, `inbox`, `input` | the client's connection, what is under way, going out, coming in, and read |
 //!
 //! An interface has a name and a version; both are checked when a client binds. The version is a hash of the signatures as
 //! they are written, so who changes what a type *contains* says `#[interface(version = 2)]`.
@@ -81,6 +81,7 @@ pub mod lock;
 pub mod loopback;
 mod outbox;
 pub mod server;
+mod shared;
 pub mod timeout;
 pub mod transport;
 

@@ -47,7 +47,7 @@ impl Limits {
     /// # Errors
     /// `FLOUNDER_ERR_TX_MSG_SIZE`, `FLOUNDER_ERR_TX_CAPS`.
     #[inline]
-    pub fn check_send<C>(&self, body: &Body<C>) -> Result<(), Error> {
+    pub(crate) fn check_send<C>(&self, body: &Body<C>) -> Result<(), Error> {
         let Body::Long(long) = body else {
             return Ok(());
         };

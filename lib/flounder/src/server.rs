@@ -18,7 +18,7 @@ use crate::header::{CallId, Header, Kind};
 use crate::inbox::{Arrived, Inbox};
 use crate::limits::Limits;
 use crate::outbox::{Left, Outbox};
-use crate::transport::{Interest, Message, Transport};
+use crate::transport::{Interest, Message, Transport, check_words};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -179,6 +179,7 @@ impl<T: Transport> fmt::Debug for Server<T> {
 impl<T: Transport> Server<T> {
     /// The connection behind this transport; `number` tells the service who calls.
     pub fn new(transport: T, limits: Limits, number: u64) -> Self {
+        check_words::<T>();
         Self {
             transport,
             limits,

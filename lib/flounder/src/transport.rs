@@ -190,6 +190,9 @@ pub struct Interest {
 }
 
 /// One end of a connection.
+///
+/// Its methods are called, and capabilities are dropped, while the connection is locked: none of them may use the connection
+/// that it belongs to. (Memory for [`pack`](Self::pack), say, must not be asked for over this very connection.)
 pub trait Transport {
     /// What stands for a capability here. Dropping it gives it back.
     type Cap;
@@ -250,3 +253,9 @@ pub trait Transport {
 
 /// The smallest message that a transport may have: header and four words.
 pub const MIN_WORDS: usize = 5;
+
+/// Stops the build for a transport with messages that are too small or too large.
+#[inline]
+pub(crate) const fn check_words<T: Transport>() {
+    const { assert!(T::WORDS >= MIN_WORDS && T::WORDS <= MESSAGE_WORDS) };
+}

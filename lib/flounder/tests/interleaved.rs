@@ -7,7 +7,9 @@ mod common;
 mod tests {
     use crate::common::*;
     use errors::{Error, ErrorCode};
-    use flounder::{Guarded, Limits, Lock, Server, loopback};
+    use flounder::{
+        Guarded, Interest, Limits, Lock, Message, SendError, Server, Transport, loopback,
+    };
     use random::Random;
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
@@ -148,6 +150,87 @@ mod tests {
         for seed in 0..10 {
             thousand_calls(seed, 17);
         }
+    }
+
+    /// A transport with a fast path: sending runs the server, whose answer is there then.
+    struct Direct {
+        inner: Lmp,
+        service: Shared<Lmp>,
+    }
+
+    impl Transport for Direct {
+        type Cap = Cap;
+        const WORDS: usize = <Lmp>::WORDS;
+        fn send(&mut self, words: &[u64], cap: Option<Cap>) -> Result<(), SendError<Cap>> {
+            self.inner.send(words, cap)
+        }
+        fn receive(&mut self) -> Result<Option<Message<Cap>>, Error> {
+            self.inner.receive()
+        }
+        fn exchange(
+            &mut self,
+            words: &[u64],
+            cap: Option<Cap>,
+        ) -> Result<Option<Message<Cap>>, SendError<Cap>> {
+            self.send(words, cap)?;
+            {
+                let (server, book) = &mut *self.service.borrow_mut();
+                server.poll(book, 8).map_err(SendError::Lost)?;
+            }
+            self.receive().map_err(SendError::Lost)
+        }
+        fn watch(&mut self, waker: &Waker, interest: Interest) {
+            self.inner.watch(waker, interest);
+        }
+    }
+
+    #[test]
+    fn the_fast_path_passes_by_calls_that_wait() {
+        let (inner, server, _) = lmp();
+        let service = shared(server, wide());
+        let transport = Direct {
+            inner,
+            service: service.clone(),
+        };
+        let mut tasks = Tasks::default();
+        tasks.spawn(serve(service.clone()));
+        let bound = tasks.spawn(TrialClient::bind(transport, wide()));
+        tasks.run(|_| 0);
+        let client: TrialClient<Direct> = bound.take().unwrap().unwrap();
+        let made = Caps::default();
+        let waiter = client.clone();
+        let waited = tasks.spawn(async move { waiter.wait(7).await.map(|(number, _)| number) });
+        tasks.run(|_| 0);
+        // Answered at once, whatever the answer is, while the other call waits.
+        assert_eq!(client.add(1, 2).now(), Some(Ok(3)));
+        let error = Error::from(ErrorCode::SysCapNotFound);
+        assert_eq!(client.fail(error.raw()).now(), Some(Err(error)));
+        assert_eq!(client.note(5).now(), Some(Ok(())));
+        assert_eq!(
+            client.pass(1, made.make(2)).now(),
+            Some(Ok((made.make(2), 1)))
+        );
+        // Longer than a message: not at once, but as well.
+        let mut long = Box::pin(client.bytes(&[1; 300]));
+        assert_eq!(long.now(), None);
+        drop(long);
+        assert_eq!(client.connection().calls(), 1);
+        // The answer to the waiting call comes first: that is handed over, and this one is awaited.
+        let answer = service.borrow_mut().1.0.waiting.remove(&7).unwrap();
+        let finished = answer.finish(Ok((70, None)));
+        service.borrow_mut().0.finish(finished).unwrap();
+        let later = client.clone();
+        let added = tasks.spawn(async move {
+            let mut call = later.add(3, 4);
+            assert_eq!(call.now(), None);
+            call.await
+        });
+        tasks.run(|count| count - 1);
+        assert_eq!(waited.take(), Some(Ok(70)));
+        assert_eq!(added.take(), Some(Ok(7)));
+        assert_eq!(client.connection().calls(), 0);
+        assert_eq!(service.borrow().1.0.notes, [5]);
+        assert_eq!(made.alive(), 0);
     }
 
     /// A real mutex.
