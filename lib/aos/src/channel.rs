@@ -212,7 +212,7 @@ impl Channel {
             }
             return None;
         }
-        Some(Message::new(words, cap))
+        Some(message.into_message(cap))
     }
 
     /// What a refused send means.

@@ -21,6 +21,7 @@
 //! | [`heap`] | the heap |
 //! | [`lmp`], [`event`] | messages on this core, waiting for them |
 //! | [`binding`], [`channel`], [`service`] | connections to other domains, being a service |
+//! | [`names`] | the name server |
 //! | [`thread`], [`sync`] | threads of this domain, locks between them |
 //! | [`proc`] | processes: starting programs, waiting for them |
 //! | [`spawn`] | new domains, made without init |
@@ -53,6 +54,7 @@ pub mod json;
 pub mod lmp;
 mod memory;
 pub mod monitor;
+pub mod names;
 mod nodes;
 pub mod paging;
 mod panic;

@@ -100,6 +100,12 @@ impl Received {
         self.words.get(..self.header.words()).unwrap_or(&self.words)
     }
 
+    /// The same for `flounder`, with what came along.
+    #[inline]
+    pub(crate) fn into_message<C>(self, cap: Option<C>) -> flounder::Message<C> {
+        flounder::Message::from_array(self.words, self.header.words(), cap)
+    }
+
     /// Whether a capability came with it: it is in the slot that was armed. Arm another before the next.
     pub const fn has_cap(&self) -> bool {
         self.header.has_cap()

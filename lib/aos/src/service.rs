@@ -13,11 +13,18 @@ use crate::cap::AnyCap;
 use crate::channel::Channel;
 use crate::error::Error;
 use crate::event::{self, Sleep};
+use crate::names;
 use crate::proc::Pid;
+use crate::time;
+use ::names::{Name, Properties, RegisterOptions};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::convert::Infallible;
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::Poll;
+use core::time::Duration;
 use flounder::{Connections, Finished, Limits, Service};
 
 /// Messages of each client before the next one has its turn.
@@ -25,11 +32,29 @@ const BUDGET: usize = 16;
 /// New clients in one round.
 const ACCEPTED_AT_ONCE: usize = 8;
 
+/// How long a service whose name server is gone waits before it tries to register again.
+const REGISTER_AGAIN: Duration = Duration::from_millis(20);
+
+/// A task that never ends.
+type Task = Pin<Box<dyn Future<Output = Infallible>>>;
+
 /// Clients of a service.
-#[derive(Debug)]
 pub struct Host {
     acceptor: Acceptor,
     connections: Connections<Channel>,
+    /// What it is registered as.
+    names: Vec<(Name, Properties)>,
+    /// Gives signs of life.
+    pulse: Option<Task>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("service", &self.service())
+            .field("clients", &self.clients())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a service's own code sees and says between two rounds.
@@ -66,7 +91,22 @@ impl Host {
         Self {
             acceptor,
             connections: Connections::new(most, limits),
+            names: Vec::new(),
+            pulse: None,
         }
+    }
+
+    /// Registers it with the name server, now and whenever that is started again. Signs of life are given between rounds: who hangs in a
+    /// call gives none.
+    ///
+    /// # Errors
+    /// As [`names::nameservice_register`].
+    pub fn register(&mut self, name: &str, properties: &str) -> Result<(), Error> {
+        names::nameservice_register(name, self.service(), properties)?;
+        let entry = (names::name(name)?, names::properties(properties)?);
+        self.names.push(entry);
+        self.pulse = Some(Box::pin(stay(self.names.clone(), self.service())));
+        Ok(())
     }
 
     /// The number to bind to.
@@ -79,7 +119,8 @@ impl Host {
         self.connections.len()
     }
 
-    /// Serves until `between`, which is called after every round, says that it is over.
+    /// Serves until `between` says that it is over. That is called before the messages of a round, so that it knows of each client before its first
+    /// message comes, and again before the service rests.
     pub async fn serve<S: Service<AnyCap>>(
         &mut self,
         service: &mut S,
@@ -88,26 +129,42 @@ impl Host {
         let mut round = Round::default();
         loop {
             let accepted = self.accept(&mut round.opened);
+            if self.settle(service, &mut round, &mut between) == Next::End {
+                return;
+            }
             let connections = &mut self.connections;
-            let more =
-                poll_fn(|cx| Poll::Ready(connections.poll(service, BUDGET, cx.waker()))).await;
-            round.deadline = None;
-            let next = between(service, &mut round);
-            round.opened.clear();
-            for answer in round.finished.drain(..) {
-                self.connections.finish(service, answer);
-            }
-            match next {
-                Next::End => return,
+            let more = poll_fn(|cx| Poll::Ready(connections.poll(service, BUDGET, cx.waker()))).await;
+            if accepted || more {
                 // Others of this domain first.
-                Next::Serve if accepted || more => crate::thread::yield_now(),
-                Next::Serve => self.rest(round.deadline).await,
+                crate::thread::yield_now();
+                continue;
             }
+            if self.settle(service, &mut round, &mut between) == Next::End {
+                return;
+            }
+            self.rest(round.deadline).await;
         }
     }
 
+    /// The service's own code, and the answers that it has.
+    fn settle<S: Service<AnyCap>>(
+        &mut self,
+        service: &mut S,
+        round: &mut Round,
+        between: &mut impl FnMut(&mut S, &mut Round) -> Next,
+    ) -> Next {
+        round.deadline = None;
+        let next = between(service, round);
+        round.opened.clear();
+        for answer in round.finished.drain(..) {
+            self.connections.finish(service, answer);
+        }
+        next
+    }
+
     /// Until a client wakes this task, a new one comes, or the time has come.
-    async fn rest(&self, deadline: Option<u64>) {
+    async fn rest(&mut self, deadline: Option<u64>) {
+        let pulse = &mut self.pulse;
         let mut sleep: Option<Sleep> = deadline.map(event::sleep_until);
         let mut woken = false;
         poll_fn(|cx| {
@@ -115,6 +172,9 @@ impl Host {
                 return Poll::Ready(());
             }
             self.acceptor.watch(cx.waker());
+            if let Some(pulse) = pulse {
+                let _ = pulse.as_mut().poll(cx);
+            }
             match &mut sleep {
                 Some(sleep) => Pin::new(sleep).poll(cx),
                 None => Poll::Pending,
@@ -143,5 +203,26 @@ impl Host {
             }
         }
         heard_any
+    }
+}
+
+/// Answers the name server's questions for signs of life; registers again when that is a new one.
+async fn stay(names: Vec<(Name, Properties)>, service: u32) -> Infallible {
+    loop {
+        // It ends with an error only: the connection is lost, or a name taken.
+        let _ = keep(&names, service).await;
+        event::sleep_until(time::after(REGISTER_AGAIN)).await;
+    }
+}
+
+async fn keep(names: &[(Name, Properties)], service: u32) -> Result<Infallible, Error> {
+    let client = names::connect().await?;
+    for (name, properties) in names {
+        let options = RegisterOptions { replace: true };
+        let (name, properties) = (name.clone(), properties.clone());
+        client.register(name, service, properties, options).await?;
+    }
+    loop {
+        client.alive().await?;
     }
 }

@@ -265,7 +265,8 @@ impl Names for NameService {
         let client = self.hear(caller);
         let is_it = |answer: &Caller| *answer == caller;
         self.alive.retain(|_, answer| !is_it(&answer.caller()));
-        self.events.retain(|_, (answer, _)| !is_it(&answer.caller()));
+        self.events
+            .retain(|_, (answer, _)| !is_it(&answer.caller()));
         let lookups = self.lookups.iter();
         let mut lookups = lookups.filter(|(_, answer)| is_it(&answer.caller()));
         if let Some(lookup) = lookups.next().map(|(lookup, _)| *lookup) {

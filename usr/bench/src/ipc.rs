@@ -4,15 +4,21 @@
 
 use crate::interrupt;
 use crate::meter::{Meter, What, one};
+use alloc::vec;
+use aos::binding::bind;
 use aos::boot::Boot;
 use aos::cap::{CNodeRef, CapRef};
+use aos::flounder::{Limits, Single};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
 use aos::kpi::slots::root;
 use aos::kpi::syscall::SendFlags;
 use aos::lmp::{Endpoint, Received, Waited, endpoint_create, reply_wait, send, send_waiting};
+use aos::proc::Command;
 use aos::slot::slot_alloc;
-use aos::{Error, ErrorCode, event, ram};
+use aos::{Error, ErrorCode, event, names, ram, time};
+use core::time::Duration;
+use services::echo::EchoClient;
 
 /// The child's argument.
 pub const SERVER: &str = "--ipc-server";
@@ -89,7 +95,61 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
         },
         || Ok(()),
     )?;
-    domain.destroy()
+    domain.destroy()?;
+    calls(meter)
+}
+
+/// Calls of an interface, to the service `echo`, which the name server knows.
+fn calls(meter: &mut Meter) -> Result<(), Error> {
+    let child = Command::of_line("echo bench/echo")?.spawn()?;
+    names::nameservice_wait_for("bench/echo", Duration::from_secs(5))?;
+    let echo = event::block_on(async {
+        let channel = bind(names::nameservice_lookup("bench/echo")?.handle).await?;
+        EchoClient::<_, Single>::bind(channel, Limits::large()).await
+    })?;
+    let nothing = || Ok(());
+    meter.measure(
+        one("call of an interface, nothing", 0),
+        || event::call(echo.null()),
+        nothing,
+    )?;
+    meter.measure(
+        one("the same, awaited", 900),
+        || event::block_on(echo.null()),
+        nothing,
+    )?;
+    meter.measure(
+        one("call of an interface, 8 words", 0),
+        || event::call(echo.words(1, 2, 3, 4, 5, 6, 7, 8)).map(drop),
+        nothing,
+    )?;
+    for (name, bytes) in [
+        ("call of an interface, 64 bytes", 64),
+        ("call of an interface, 4 KiB", 4 << 10),
+        ("call of an interface, 1 MiB", 1 << 20),
+    ] {
+        let data = vec![0x5a; bytes];
+        let mut sample = || {
+            let before = time::cycles();
+            let count = event::call(echo.count(&data))?;
+            let took = time::cycles().wrapping_sub(before);
+            match count == bytes as u64 {
+                true => Ok(took),
+                false => Err(Error::new(ErrorCode::LibLmpChanRecv)),
+            }
+        };
+        match bytes {
+            0..=4096 => meter.measure_by(one(name, 0), sample)?,
+            _ => meter.measure_few(one(name, 0), &mut sample)?,
+        }
+    }
+    meter.measure(
+        one("looking a name up", 0),
+        || names::nameservice_lookup("bench/echo").map(drop),
+        nothing,
+    )?;
+    event::call(echo.end())?;
+    child.wait().map(drop)
 }
 
 /// A server, and where its answers come.

@@ -4,7 +4,7 @@
 
 use aos::flounder::Limits;
 use aos::service::{Host, Next};
-use aos::{Args, Error, event, names};
+use aos::{Args, Error, event};
 use services::echo::{EchoServer, EchoService};
 
 /// Most clients at once.
@@ -14,7 +14,7 @@ const CLIENTS: usize = 64;
 fn main(args: Args) -> Result<(), Error> {
     let name = args.words().next().unwrap_or("test/echo");
     let mut host = Host::new(CLIENTS, Limits::large())?;
-    let _registered = names::register(name, host.service(), "")?;
+    host.register(name, "")?;
     let mut service = EchoServer(EchoService::default());
     event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
         true => Next::End,

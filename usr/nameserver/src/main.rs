@@ -35,7 +35,12 @@ fn main() -> Result<(), Error> {
             // Who is one too many is told so by whatever it asks.
             let _ = names.opened(*connection, *pid);
         }
-        round.finished.extend(names.take_finished().into_iter().map(aos::flounder::Finished::any));
+        round.finished.extend(
+            names
+                .take_finished()
+                .into_iter()
+                .map(aos::flounder::Finished::any),
+        );
         round.deadline = names.next_deadline();
         Next::Serve
     }));
