@@ -22,8 +22,8 @@ use initproto::{Told, Why, Wish};
 use kpi::lmp::{LMP_MESSAGE_WORDS, LMP_WORDS};
 use kpi::syscall::SendFlags;
 
-/// Words of a channel's buffer: ten full messages.
-const BUFFER_WORDS: u32 = 10 * LMP_MESSAGE_WORDS as u32 + 1;
+/// Words of a channel's buffer: twenty full messages.
+const BUFFER_WORDS: u32 = 20 * LMP_MESSAGE_WORDS as u32 + 1;
 /// Closings done before one wait.
 const CLOSED_BEFORE_WAIT: usize = 4;
 
@@ -215,6 +215,33 @@ impl Channel {
         Some(message.into_message(cap))
     }
 
+    fn send_with(
+        &mut self,
+        words: &[u64],
+        cap: Option<AnyCap>,
+        flags: SendFlags,
+    ) -> Result<(), SendError<AnyCap>> {
+        if let Some(error) = self.closed {
+            return Err(SendError::Lost(error));
+        }
+        let flags = match cap {
+            Some(_) => SendFlags(flags.0 | SendFlags::GIVEAWAY.0),
+            None => flags,
+        };
+        let slot = cap.as_ref().map(AnyCap::slot);
+        match lmp::send(self.remote.slot(), words, slot, flags) {
+            Ok(()) => {
+                event::sent();
+                if let Some(cap) = cap {
+                    // Empty now.
+                    let _ = slot_free(cap.into_slot());
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.refused(error, cap)),
+        }
+    }
+
     /// What a refused send means.
     fn refused(&mut self, error: Error, cap: Option<AnyCap>) -> SendError<AnyCap> {
         if is_transient(error) {
@@ -234,24 +261,12 @@ impl Transport for Channel {
     const WORDS: usize = LMP_WORDS;
 
     fn send(&mut self, words: &[u64], cap: Option<AnyCap>) -> Result<(), SendError<AnyCap>> {
-        if let Some(error) = self.closed {
-            return Err(SendError::Lost(error));
-        }
-        let flags = match cap {
-            Some(_) => SendFlags(SendFlags::DEFAULT.0 | SendFlags::GIVEAWAY.0),
-            None => SendFlags::DEFAULT,
-        };
-        let slot = cap.as_ref().map(AnyCap::slot);
-        match lmp::send(self.remote.slot(), words, slot, flags) {
-            Ok(()) => {
-                if let Some(cap) = cap {
-                    // Empty now.
-                    let _ = slot_free(cap.into_slot());
-                }
-                Ok(())
-            }
-            Err(error) => Err(self.refused(error, cap)),
-        }
+        self.send_with(words, cap, SendFlags::DEFAULT)
+    }
+
+    /// The receiver is not run for it, unless its buffer is full.
+    fn send_part(&mut self, words: &[u64], cap: Option<AnyCap>) -> Result<(), SendError<AnyCap>> {
+        self.send_with(words, cap, SendFlags::YIELD)
     }
 
     fn receive(&mut self) -> Result<Option<Message<AnyCap>>, Error> {

@@ -133,7 +133,8 @@ impl Host {
                 return;
             }
             let connections = &mut self.connections;
-            let more = poll_fn(|cx| Poll::Ready(connections.poll(service, BUDGET, cx.waker()))).await;
+            let more =
+                poll_fn(|cx| Poll::Ready(connections.poll(service, BUDGET, cx.waker()))).await;
             if accepted || more {
                 // Others of this domain first.
                 crate::thread::yield_now();

@@ -261,10 +261,15 @@ fn step_long<T: Transport>(
         *to = from;
     }
     let message = words.get(..head + count).unwrap_or(&words);
-    let sent = transport.send(message, long.caps.pop_front());
+    let cap = long.caps.pop_front();
+    let is_last = before + count == total && long.caps.is_empty();
+    let sent = match is_last {
+        true => transport.send(message, cap),
+        false => transport.send_part(message, cap),
+    };
     sent.map_err(|error| keep(error, |cap| long.caps.push_front(cap)))?;
     *progress = Progress::Begun(before + count);
-    Ok(before + count == total && long.caps.is_empty())
+    Ok(is_last)
 }
 
 /// Keeps the capability that a full transport returned.

@@ -206,6 +206,20 @@ pub trait Transport {
     /// See [`SendError`]. The capability comes back only if the transport was full.
     fn send(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>>;
 
+    /// As [`send`](Self::send), of a message that is no use without the next one: a transport that wakes the other side for each message can wait
+    /// for the last.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    fn send_part(
+        &mut self,
+        words: &[u64],
+        cap: Option<Self::Cap>,
+    ) -> Result<(), SendError<Self::Cap>> {
+        self.send(words, cap)
+    }
+
     /// The next message, if one is there.
     ///
     /// # Errors

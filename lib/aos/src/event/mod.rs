@@ -11,7 +11,7 @@ mod run;
 mod watch;
 
 pub use run::{Sleep, block_on, call, ready, sleep_until};
-pub(crate) use watch::{keep_trying, watch};
+pub(crate) use watch::{keep_trying, sent, watch};
 
 use crate::arch::{dispatcher, entry, scheduler};
 use core::sync::atomic::{AtomicU32, Ordering};

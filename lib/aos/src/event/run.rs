@@ -26,7 +26,10 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             if waker::take_woken() {
                 break;
             }
-            super::wait_until(snapshot, deadline);
+            match deadline {
+                Some(0) => super::yield_now(),
+                deadline => super::wait_until(snapshot, deadline),
+            }
             watch::retry();
         }
     }

@@ -3,8 +3,8 @@
 //! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that as many words
 //! are unread there as came since he last looked need not look further; else he looks at all endpoints that somebody watches.
 //!
-//! Nobody tells a sender that a full buffer has room again. Who waits for that is woken every [`RETRY`] or when any message comes, whichever is
-//! first; the failing send has handed the core to the receiver before.
+//! Nobody tells a sender that a full buffer has room again. The failing send has handed the core to the receiver, so who waits for room tries again
+//! at once; after [`TRIES`] in a row he sleeps [`RETRY`] before each, or until any message comes.
 
 use crate::arch::dispatcher;
 use crate::lmp::EndpointId;
@@ -12,11 +12,24 @@ use crate::sync::Mutex;
 use crate::time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 
 /// How long who waits for room in a buffer waits at most before he tries again.
 const RETRY: Duration = Duration::from_micros(100);
+
+/// How often in a row it is tried without sleeping.
+const TRIES: u32 = 4;
+
+/// How often senders have tried in vain.
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+/// A message was sent.
+#[inline]
+pub(crate) fn sent() {
+    TRIED.store(0, Ordering::Relaxed);
+}
 
 static BOOK: Mutex<Book> = Mutex::new(Book {
     seen: 0,
@@ -90,7 +103,7 @@ pub(super) fn clear_timer(key: TimerKey) {
     BOOK.lock().timers.remove(&key);
 }
 
-/// Wakes whoever is to be woken; answers when to come back at the latest.
+/// Wakes whoever is to be woken; answers when to come back at the latest. That may be at once.
 pub(super) fn deliver() -> Option<u64> {
     let mut wake = Vec::new();
     let deadline = {
@@ -98,12 +111,14 @@ pub(super) fn deliver() -> Option<u64> {
         book.messages(&mut wake);
         book.due(&mut wake);
         let first = book.timers.first_key_value().map(|((at, _), _)| *at);
-        match book.senders.is_empty() {
-            true => first,
-            false => {
-                let retry = time::after(RETRY);
-                Some(first.map_or(retry, |at| at.min(retry)))
-            }
+        if book.senders.is_empty() {
+            first
+        } else {
+            let retry = match TRIED.fetch_add(1, Ordering::Relaxed) {
+                0..TRIES => 0,
+                _ => time::after(RETRY),
+            };
+            Some(first.map_or(retry, |at| at.min(retry)))
         }
     };
     wake.into_iter().for_each(Waker::wake);
