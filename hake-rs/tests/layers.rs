@@ -9,6 +9,7 @@ use std::process::Command;
 
 /// Crates without I/O, devices or assembly: formats, parsers, state machines.
 const PURE: &[&str] = &[
+    "accounts",
     "arena",
     "bootimage",
     "capgraph",
@@ -37,6 +38,7 @@ const PURE: &[&str] = &[
 
 /// What user space is made of, below programs.
 const USER_SPACE: &[&str] = &[
+    "accounts",
     "aos",
     "aos-macros",
     "aos-pagers",
