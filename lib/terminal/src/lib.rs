@@ -17,7 +17,7 @@
 //!
 //! * Unread input is never more than its bound; a byte that finds no room rings the bell and is gone. A line that was begun can always be ended.
 //! * Only the foreground reads. Each read is answered once, or cancelled, or ends with its client.
-//! * A write of at most a [`piece`](Limits::piece) is sent without anything in between, and is taken whole or not at all.
+//! * A write that is sent as at most a [`piece`](Limits::piece) is sent without anything in between, and is taken whole or not at all.
 //! * Every client can have a piece waiting whatever the others do, and gets its turn after at most one piece of each other one.
 //! * Who was told to wait is told when there is room.
 //! * No input panics.

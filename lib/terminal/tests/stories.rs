@@ -96,6 +96,7 @@ fn a_line_can_be_read_in_parts_and_the_mark_of_its_end_is_no_end_of_input() {
     assert_eq!(inputs(&mut terminal), expected);
 }
 
+// ANCHOR: life
 #[test]
 fn getchar_gets_a_typed_line_by_bytes_and_ctrl_d_at_the_end() {
     let mut terminal = cooked(Limits::default());
@@ -115,6 +116,7 @@ fn getchar_gets_a_typed_line_by_bytes_and_ctrl_d_at_the_end() {
     let chars: Vec<u8> = inputs(&mut terminal).iter().map(Input::char).collect();
     assert_eq!(chars, b"i\n\x04");
 }
+// ANCHOR_END: life
 
 #[test]
 fn what_does_not_fit_rings_the_bell_and_the_line_can_be_ended() {
