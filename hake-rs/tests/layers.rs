@@ -9,6 +9,7 @@ use std::process::Command;
 
 /// Crates without I/O, devices or assembly: formats, parsers, state machines.
 const PURE: &[&str] = &[
+    "accounts",
     "arena",
     "binding",
     "bootimage",
@@ -31,6 +32,8 @@ const PURE: &[&str] = &[
     "sched",
     "services",
     "shell",
+    "supervise",
+    "terminal",
     "testproto",
     "threads",
     "ump",
@@ -39,6 +42,7 @@ const PURE: &[&str] = &[
 
 /// What user space is made of, below programs.
 const USER_SPACE: &[&str] = &[
+    "accounts",
     "aos",
     "aos-macros",
     "aos-pagers",
@@ -62,6 +66,8 @@ const USER_SPACE: &[&str] = &[
     "random",
     "services",
     "shell",
+    "supervise",
+    "terminal",
     "testproto",
     "threads",
     "ump",
