@@ -327,6 +327,7 @@ impl Kernel {
 
     /// The end of a system call after which there is more to do: null, or the save area for the caller's registers.
     #[inline(never)]
+    #[optimize(size)]
     pub fn end_otherwise(&mut self, handled: Handled, words: &mut [u64; 12]) -> *mut SaveArea {
         if self.env.notes.need_attention() {
             self.deliver_notes();
@@ -461,6 +462,7 @@ impl Kernel {
     }
 
     /// The current dispatcher left the core in that mode.
+    #[inline(never)]
     fn left(&mut self, disabled: bool) {
         if let Some(current) = self.env.current {
             current.disabled.set(disabled);
@@ -513,6 +515,8 @@ impl Kernel {
     }
 
     /// Nothing is runnable: sleeps until an interrupt.
+    #[inline(never)]
+    #[optimize(size)]
     fn idle(&mut self) {
         self.env.arm_timer_for_idle();
         #[cfg(feature = "check")]

@@ -90,14 +90,21 @@ impl Side {
         // What the linker drops must not stay in the debug information as code at address 0, where the kernel really is.
         flags.push("-Clink-arg=-zdead-reloc-in-nonalloc=.debug_*=0xffffffffffffffff".into());
         match self {
-            Self::Kernel => flags.extend(
-                [
-                    "-Crelocation-model=pie",
-                    "-Clink-arg=-pie",
-                    "-Clink-arg=--no-dynamic-linker",
-                ]
-                .map(String::from),
-            ),
+            Self::Kernel => {
+                flags.extend(
+                    [
+                        "-Crelocation-model=pie",
+                        "-Clink-arg=-pie",
+                        "-Clink-arg=--no-dynamic-linker",
+                    ]
+                    .map(String::from),
+                );
+                // Its panics name source files: the same ones, and of the same length, whoever builds it.
+                let registry = cargo_home().map(|home| home.join("registry/src"));
+                flags.extend(
+                    registry.map(|from| format!("--remap-path-prefix={}=", from.display())),
+                );
+            }
             Self::User => flags.push("-Crelocation-model=static".into()),
         }
         let mut cargo = cx.cargo(command)?;
@@ -117,6 +124,12 @@ impl Side {
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         Ok(cargo)
     }
+}
+
+/// Where cargo keeps what it downloads.
+fn cargo_home() -> Option<PathBuf> {
+    let given = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
 }
 
 /// Which scheduler the CPU driver has.

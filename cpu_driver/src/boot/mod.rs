@@ -77,7 +77,7 @@ fn start(
     }
     if core_data.abi_version != ABI_VERSION {
         return Err(BootError(
-            "the boot driver was built for another ABI version: rebuild the image with ./hake.sh build",
+            "the boot driver was built for another ABI version: rebuild the image",
         ));
     }
     hal::cpu::trap_floating_point();

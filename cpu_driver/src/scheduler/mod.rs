@@ -134,6 +134,7 @@ impl Scheduler {
     }
 
     /// Wakes the dispatcher at counter value `at`.
+    #[optimize(size)]
     pub fn wake_at(&mut self, dcb: DcbPtr, at: u64) {
         self.cancel_wakeup(dcb);
         dcb.wakeup.set(at);
@@ -166,6 +167,7 @@ impl Scheduler {
     }
 
     /// Makes dispatchers runnable whose time has come: at most [`WAKEUPS_PER_ENTRY`]; the timer fires again for the rest.
+    #[optimize(size)]
     pub fn wake_due(&mut self, now: u64) {
         for _ in 0..WAKEUPS_PER_ENTRY {
             match self.wakeups.front().get() {
