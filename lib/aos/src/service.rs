@@ -188,7 +188,7 @@ impl Host {
     fn accept(&mut self, opened: &mut Vec<(u64, Pid)>) -> bool {
         let mut heard_any = false;
         for _ in 0..ACCEPTED_AT_ONCE {
-            let Some(heard) = self.acceptor.next() else {
+            let Some(heard) = self.acceptor.hear() else {
                 break;
             };
             heard_any = true;

@@ -241,10 +241,11 @@ impl<H: Copy> Book<H> {
     /// # Errors
     /// `NoService`: it has no such service.
     pub fn withdraw(&mut self, owner: Pid, service: ServiceId) -> Result<(), Refused> {
-        match self.services_of.contains(&(owner, service)) {
-            true => Ok(self.withdraw_any(service)),
-            false => Err(Refused::NoService),
+        if !self.services_of.contains(&(owner, service)) {
+            return Err(Refused::NoService);
         }
+        self.withdraw_any(service);
+        Ok(())
     }
 
     fn withdraw_any(&mut self, service: ServiceId) {

@@ -102,11 +102,17 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
 /// Calls of an interface, to the service `echo`, which the name server knows.
 fn calls(meter: &mut Meter) -> Result<(), Error> {
     let child = Command::of_line("echo bench/echo")?.spawn()?;
-    names::nameservice_wait_for("bench/echo", Duration::from_secs(5))?;
+    // ANCHOR: client
+    let found = names::nameservice_wait_for("bench/echo", Duration::from_secs(5))?;
     let echo = event::block_on(async {
-        let channel = bind(names::nameservice_lookup("bench/echo")?.handle).await?;
+        let channel = bind(found.handle).await?;
         EchoClient::<_, Single>::bind(channel, Limits::large()).await
     })?;
+    let sum = event::call(echo.add(1, 2))?;
+    // ANCHOR_END: client
+    if sum != 3 {
+        return Err(Error::new(ErrorCode::LibLmpChanRecv));
+    }
     let nothing = || Ok(());
     meter.measure(
         one("call of an interface, nothing", 0),
