@@ -104,7 +104,7 @@ pub fn properties(text: &str) -> Result<Properties, Error> {
 /// As [`name`], [`properties`], [`client`]; the name server's: `NAMESERVICE_ERR_NAME_TAKEN` and others.
 pub fn nameservice_register(text: &str, service: u32, with: &str) -> Result<(), Error> {
     let (name, properties) = (name(text)?, properties(with)?);
-    let options = RegisterOptions { replace: true };
+    let options = RegisterOptions { replace: false };
     ask(|client| client.register(name.clone(), service, properties.clone(), options)).map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! A service that gives back what it gets, registered as its first argument says, `test/echo` if there is none.
+//! A service that gives back what it gets: `echo [NAME [PROPERTIES]]`. It is registered as `test/echo` unless told otherwise.
 #![no_std]
 #![no_main]
 
@@ -12,9 +12,11 @@ const CLIENTS: usize = 64;
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
-    let name = args.words().next().unwrap_or("test/echo");
+    let mut words = args.words();
+    let name = words.next().unwrap_or("test/echo");
+    let properties = words.next().unwrap_or_default();
     let mut host = Host::new(CLIENTS, Limits::large())?;
-    host.register(name, "")?;
+    host.register(name, properties)?;
     let mut service = EchoServer(EchoService::default());
     event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
         true => Next::End,
