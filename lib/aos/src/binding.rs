@@ -9,17 +9,12 @@
 //! Barrelfish counterpart: `idc_export`, `idc_bind`.
 
 use crate::cap::AnyCap;
-use crate::channel::{Channel, Listening, error_of};
+use crate::channel::{Channel, Listening, error_of, later, settle_all};
 use crate::error::{Error, ErrorCode, ResultExt};
-use crate::lmp::endpoint_create;
 use crate::proc::Pid;
 use crate::{event, monitor};
 use core::task::Waker;
 use initproto::{Told, Wish};
-use kpi::lmp::LMP_MESSAGE_WORDS;
-
-/// Words of an acceptor's buffer: sixteen of the broker's messages; more wait at the broker.
-const ACCEPTOR_WORDS: u32 = 16 * LMP_MESSAGE_WORDS as u32 + 1;
 
 /// Connects to the service of that number.
 ///
@@ -34,7 +29,16 @@ async fn bind_to(service: u32) -> Result<Channel, Error> {
     let mut asking = Asking(Some(Listening::new()?), 0);
     let values = match &asking.0 {
         Some(listening) => {
-            monitor::order(Wish::Bind { service }, &[], Some(listening.endpoint.cap()))?
+            let endpoint = listening.endpoint.cap();
+            let order = || monitor::order(Wish::Bind { service }, &[], Some(endpoint));
+            match order() {
+                Err(error) if error.contains(ErrorCode::MonTooManyConnections) => {
+                    // Those that were dropped and that the broker does not know of yet count no more.
+                    settle_all();
+                    order()?
+                }
+                result => result?,
+            }
         }
         None => return Err(Error::new(ErrorCode::FlounderInvalidState)),
     };
@@ -74,11 +78,19 @@ impl Drop for Asking {
     }
 }
 
-/// Hears of those who want to be connected to a service.
+/// Hears of those who want to be connected to a service. Dropped, the service is offered no more; who is connected stays so.
 #[derive(Debug)]
 pub struct Acceptor {
-    listening: Listening,
+    /// Only a drop takes it.
+    listening: Option<Listening>,
     service: u32,
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        let service = self.service;
+        later(Wish::Withdraw { service }, self.listening.take());
+    }
 }
 
 /// What an acceptor hears.
@@ -93,12 +105,22 @@ pub enum Heard {
     },
 }
 
-/// A domain that wants to be connected.
+/// A domain that wants to be connected. Dropped, it is rejected.
 #[derive(Debug)]
 pub struct Asked {
     connection: u32,
     pid: Pid,
-    remote: AnyCap,
+    /// Missing when it was answered.
+    remote: Option<AnyCap>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let connection = self.connection;
+        if self.remote.take().is_some() {
+            later(Wish::Reject { connection }, None);
+        }
+    }
 }
 
 impl Asked {
@@ -126,13 +148,18 @@ impl Acceptor {
     }
 
     fn export(is_name_server: bool) -> Result<Self, Error> {
-        let listening = Listening::arming(endpoint_create(ACCEPTOR_WORDS)?)?;
+        let listening = Listening::new()?;
         let endpoint = listening.endpoint.cap();
-        let [service, ..] = monitor::order(Wish::Export { is_name_server }, &[], Some(endpoint))?;
-        Ok(Self {
-            listening,
-            service: service as u32,
-        })
+        match monitor::order(Wish::Export { is_name_server }, &[], Some(endpoint)) {
+            Ok([service, ..]) => Ok(Self {
+                listening: Some(listening),
+                service: service as u32,
+            }),
+            Err(error) => {
+                listening.retire();
+                Err(error)
+            }
+        }
     }
 
     /// The number to bind to.
@@ -141,14 +168,14 @@ impl Acceptor {
     }
 
     /// What was heard, if anything.
-    pub fn hear(&mut self) -> Option<Heard> {
-        while let Some((message, cap)) = self.listening.receive() {
+    pub fn next(&mut self) -> Option<Heard> {
+        while let Some((message, cap)) = self.listening.as_mut()?.receive() {
             match (Told::decode(message.words()), cap) {
                 (Some(Told::Asked { connection, pid }), Some(remote)) => {
                     return Some(Heard::Asked(Asked {
                         connection,
                         pid,
-                        remote,
+                        remote: Some(remote),
                     }));
                 }
                 (Some(Told::Closed { connection, .. }), _) => {
@@ -162,20 +189,22 @@ impl Acceptor {
 
     /// Wakes this task when something is heard.
     pub fn watch(&self, waker: &Waker) {
-        event::watch(self.listening.endpoint.id(), waker);
+        if let Some(listening) = &self.listening {
+            event::watch(listening.endpoint.id(), waker);
+        }
     }
 
     /// Connects.
     ///
     /// # Errors
     /// No endpoint or slot, and the asking domain is rejected; `MON_ERR_NO_CONNECTION`: it has gone.
-    pub fn accept(&self, asked: Asked) -> Result<Channel, Error> {
-        let Asked {
-            connection, remote, ..
-        } = asked;
-        let listening = Listening::new().inspect_err(|_| {
-            let _ = monitor::order(Wish::Reject { connection }, &[], None);
-        })?;
+    pub fn accept(&self, mut asked: Asked) -> Result<Channel, Error> {
+        let connection = asked.connection;
+        let listening = Listening::new()?;
+        let Some(remote) = asked.remote.take() else {
+            listening.retire();
+            return Err(Error::new(ErrorCode::MonNoConnection));
+        };
         let endpoint = listening.endpoint.cap();
         match monitor::order(Wish::Accept { connection }, &[], Some(endpoint)) {
             Ok(_) => Ok(listening.into_channel(connection, remote)),
@@ -190,8 +219,9 @@ impl Acceptor {
     ///
     /// # Errors
     /// `MON_ERR_NO_CONNECTION`: it has gone.
-    pub fn reject(&self, asked: Asked) -> Result<(), Error> {
+    pub fn reject(&self, mut asked: Asked) -> Result<(), Error> {
         let connection = asked.connection;
+        drop(asked.remote.take());
         monitor::order(Wish::Reject { connection }, &[], None).map(drop)
     }
 }

@@ -33,9 +33,15 @@ static SPARE: Mutex<Vec<Endpoint>> = Mutex::new(Vec::new());
 static CLOSING: Mutex<Vec<Closing>> = Mutex::new(Vec::new());
 
 struct Closing {
-    connection: u32,
-    endpoint: Endpoint,
-    armed: Option<CapRef>,
+    /// What the broker is asked.
+    wish: Wish,
+    /// Is not needed any more then.
+    listening: Option<Listening>,
+}
+
+/// Leaves it for the next wait.
+pub(crate) fn later(wish: Wish, listening: Option<Listening>) {
+    CLOSING.lock().push(Closing { wish, listening });
 }
 
 /// One end of a connection.
@@ -47,6 +53,8 @@ pub struct Channel {
     remote: AnyCap,
     armed: Option<CapRef>,
     closed: Option<Error>,
+    /// The broker has said why.
+    is_sure: bool,
 }
 
 /// An endpoint, and the slot for what comes with the next message.
@@ -105,11 +113,7 @@ impl Listening {
 
     /// The broker is to forget the connection, then it can be used again.
     pub(crate) fn close(self, connection: u32) {
-        CLOSING.lock().push(Closing {
-            connection,
-            endpoint: self.endpoint,
-            armed: self.armed,
-        });
+        later(Wish::Close { connection }, Some(self));
     }
 
     /// As one end of a connection.
@@ -120,6 +124,7 @@ impl Listening {
             remote,
             armed: self.armed,
             closed: None,
+            is_sure: false,
         }
     }
 }
@@ -164,14 +169,22 @@ pub(crate) fn settle_some() {
         let Some(closing) = CLOSING.try_lock().and_then(|mut all| all.pop()) else {
             return;
         };
-        let connection = closing.connection;
         // Without a broker nobody else hears of it.
-        let _ = monitor::ask(Wish::Close { connection }, None, None);
-        retire(closing.endpoint, closing.armed);
+        let _ = monitor::ask(closing.wish, None, None);
+        if let Some(listening) = closing.listening {
+            listening.retire();
+        }
     }
 }
 
-/// Connections that were dropped and that the broker does not know of yet.
+/// The same of all.
+pub(crate) fn settle_all() {
+    while closing() > 0 {
+        settle_some();
+    }
+}
+
+/// Connections and services that were dropped and that the broker does not know of yet.
 pub fn closing() -> usize {
     CLOSING.lock().len()
 }
@@ -179,11 +192,8 @@ pub fn closing() -> usize {
 impl Drop for Channel {
     fn drop(&mut self) {
         if let Some(endpoint) = self.endpoint.take() {
-            CLOSING.lock().push(Closing {
-                connection: self.connection,
-                endpoint,
-                armed: self.armed.take(),
-            });
+            let armed = self.armed.take();
+            Listening { endpoint, armed }.close(self.connection);
         }
     }
 }
@@ -208,7 +218,10 @@ impl Channel {
         let words = message.words();
         if words.first().is_some_and(|first| Told::is_one(*first)) {
             if let Some(Told::Closed { why, .. }) = Told::decode(words) {
-                self.closed.get_or_insert(error_of(why));
+                // It knows better than the kernel.
+                if !core::mem::replace(&mut self.is_sure, true) {
+                    self.closed = Some(error_of(why));
+                }
             }
             return None;
         }
@@ -250,8 +263,9 @@ impl Channel {
         if error.contains(ErrorCode::SysLmpCaptransferSrcLookup) {
             return SendError::Refused(error);
         }
-        // The endpoint is gone, or its domain.
-        SendError::Lost(*self.closed.get_or_insert(error))
+        // The endpoint is gone. Who closes tells before; so most likely it is its domain.
+        let died = error.push(ErrorCode::MonPeerDied);
+        SendError::Lost(*self.closed.get_or_insert(died))
     }
 }
 

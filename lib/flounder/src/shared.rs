@@ -59,11 +59,15 @@ impl<T: Transport> Inner<T> {
     /// The transport says that the other side is gone: what that has sent before still counts.
     #[cold]
     fn gone(&mut self, cause: Error) {
-        while let Ok(Some(message)) = self.transport.receive() {
-            if self.arrived(message).is_err() {
-                break;
+        let cause = loop {
+            let received = self.transport.receive();
+            match received.map(|message| message.map(|message| self.arrived(message))) {
+                Ok(Some(Ok(()))) => {}
+                // It may know more by now.
+                Err(known) => break known,
+                Ok(_) => break cause,
             }
-        }
+        };
         self.lose(cause);
     }
 

@@ -37,10 +37,10 @@ impl Broker {
         }
     }
 
-    /// A child is no more.
+    /// A child is no more. Those it was connected to are told before its endpoints go.
     pub fn died(&mut self, pid: u32) {
         self.book.died(pid);
-        self.let_go();
+        self.tell();
     }
 
     /// Tells some of what is to be told.
