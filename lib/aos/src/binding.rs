@@ -168,7 +168,7 @@ impl Acceptor {
     }
 
     /// What was heard, if anything.
-    pub fn next(&mut self) -> Option<Heard> {
+    pub fn hear(&mut self) -> Option<Heard> {
         while let Some((message, cap)) = self.listening.as_mut()?.receive() {
             match (Told::decode(message.words()), cap) {
                 (Some(Told::Asked { connection, pid }), Some(remote)) => {

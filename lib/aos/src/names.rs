@@ -103,9 +103,21 @@ pub fn properties(text: &str) -> Result<Properties, Error> {
 /// # Errors
 /// As [`name`], [`properties`], [`client`]; the name server's: `NAMESERVICE_ERR_NAME_TAKEN` and others.
 pub fn nameservice_register(text: &str, service: u32, with: &str) -> Result<(), Error> {
+    register(text, service, with).map(drop)
+}
+
+/// The same; answers with the connection by which it is registered.
+pub(crate) fn register(text: &str, service: u32, with: &str) -> Result<Client, Error> {
     let (name, properties) = (name(text)?, properties(with)?);
     let options = RegisterOptions { replace: false };
-    ask(|client| client.register(name.clone(), service, properties.clone(), options)).map(drop)
+    let by = |client: Client| {
+        event::call(client.register(name.clone(), service, properties.clone(), options))?;
+        Ok(client)
+    };
+    match by(client()?) {
+        Err(error) if Error::contains(error, ErrorCode::FlounderConnectionLost) => by(client()?),
+        result => result,
+    }
 }
 
 /// Removes a registration of this domain's.

@@ -102,10 +102,12 @@ impl Host {
     /// # Errors
     /// As [`names::nameservice_register`].
     pub fn register(&mut self, name: &str, properties: &str) -> Result<(), Error> {
-        names::nameservice_register(name, self.service(), properties)?;
+        let client = names::register(name, self.service(), properties)?;
         let entry = (names::name(name)?, names::properties(properties)?);
         self.names.push(entry);
-        self.pulse = Some(Box::pin(stay(self.names.clone(), self.service())));
+        // Those registered before may have been so by another connection.
+        let by = (self.names.len() == 1).then_some(client);
+        self.pulse = Some(Box::pin(stay(by, self.names.clone(), self.service())));
         Ok(())
     }
 
@@ -207,12 +209,26 @@ impl Host {
     }
 }
 
-/// Answers the name server's questions for signs of life; registers again when that is a new one.
-async fn stay(names: Vec<(Name, Properties)>, service: u32) -> Infallible {
+/// Answers the name server's questions for signs of life; registers again when that is a new one. All names are registered by the connection
+/// that is given, if one is.
+async fn stay(
+    by: Option<names::Client>,
+    names: Vec<(Name, Properties)>,
+    service: u32,
+) -> Infallible {
+    if let Some(client) = by {
+        let _ = live(&client).await;
+    }
     loop {
         // It ends with an error only: the connection is lost, or a name taken.
         let _ = keep(&names, service).await;
         event::sleep_until(time::after(REGISTER_AGAIN)).await;
+    }
+}
+
+async fn live(client: &names::Client) -> Result<Infallible, Error> {
+    loop {
+        client.alive().await?;
     }
 }
 
@@ -223,7 +239,5 @@ async fn keep(names: &[(Name, Properties)], service: u32) -> Result<Infallible, 
         let (name, properties) = (name.clone(), properties.clone());
         client.register(name, service, properties, options).await?;
     }
-    loop {
-        client.alive().await?;
-    }
+    live(&client).await
 }

@@ -35,6 +35,7 @@ mod processes;
 mod rbed;
 mod reply_wait;
 mod root;
+mod services;
 mod shares;
 mod spawning;
 mod tables;
@@ -99,6 +100,7 @@ fn main(args: Args) -> Status {
     asking::run(&mut harness);
     attack::run(&mut harness, &world);
     threads::run(&mut harness, &world);
+    services::run(&mut harness);
     root::run(&mut harness);
     harness.end()
 }

@@ -1,0 +1,335 @@
+//! Clients that obey no rule: whatever they send, the service lives, and serves the others.
+
+use super::{Client, Echo, client_of, soon};
+use crate::harness::{Outcome, equal, that};
+use crate::processes::Test;
+use crate::world::sleep;
+use aos::binding::bind;
+use aos::cap::AnyCap;
+use aos::cap::CapRef;
+use aos::channel::Channel;
+use aos::flounder::{SendError, Service, Transport};
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::kpi::slots::task;
+use aos::proc::{self, End};
+use aos::ram::{frame_alloc, mm_free};
+use aos::{Error, event, names, println};
+use core::time::Duration;
+use random::Random;
+use services::echo::{EchoServer, EchoService};
+
+pub const TESTS: &[Test] = &[
+    ("2,000 messages that mean nothing", nonsense),
+    ("messages that mean something, but not that", almost),
+    ("who never takes its answers", deaf),
+    ("programs that die in the middle of messages", die),
+    ("messages that mean nothing to the name server", to_names),
+];
+
+/// The interface, as clients name it.
+pub const NAME: u64 = <EchoServer<EchoService> as Service<AnyCap>>::NAME;
+const VERSION: u64 = <EchoServer<EchoService> as Service<AnyCap>>::VERSION;
+/// Methods in the order of the trait; the last one would end the service, as it should.
+const METHODS: u64 = 11;
+
+const BIND: u64 = 1;
+const CALL: u64 = 2;
+const ONE_WAY: u64 = 3;
+const PART: u64 = 6;
+const ABORT: u64 = 7;
+const CANCEL: u64 = 8;
+const FRAGMENTED: u64 = 1 << 4;
+const BYTES_METHOD: u64 = 3;
+
+const fn header(kind: u64, method: u64, call: u64) -> u64 {
+    kind | method << 5 | call << 19
+}
+
+/// A connection that is used for anything.
+struct Raw {
+    name: &'static str,
+    channel: Channel,
+    connections: u32,
+    refused: u32,
+}
+
+fn connect(name: &str) -> Result<Channel, Error> {
+    let found = names::nameservice_lookup(name)?;
+    event::block_on(bind(found.handle))
+}
+
+impl Raw {
+    fn new(name: &'static str) -> Result<Self, Error> {
+        let channel = connect(name)?;
+        Ok(Self {
+            name,
+            channel,
+            connections: 1,
+            refused: 0,
+        })
+    }
+
+    fn reconnect(&mut self) -> Result<(), Error> {
+        self.channel = connect(self.name)?;
+        self.connections += 1;
+        Ok(())
+    }
+
+    /// Sends it, over a new connection if need be.
+    fn send(&mut self, words: &[u64], cap: Option<CapRef>) -> Result<(), Error> {
+        for _ in 0..100 {
+            let copy = cap.map(AnyCap::copy_of).transpose()?;
+            match self.channel.send(words, copy) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full(_)) => {
+                    while let Ok(Some(_)) = self.channel.receive() {}
+                    sleep(Duration::from_micros(20));
+                }
+                Err(SendError::Refused(_)) => self.refused += 1,
+                Err(SendError::Lost(_)) => self.reconnect()?,
+            }
+        }
+        // It is not listened to.
+        self.reconnect()
+    }
+
+    fn bind(&mut self) -> Result<(), Error> {
+        self.send(&[header(BIND, 0, 0), NAME, VERSION], None)
+    }
+}
+
+fn still_serves(name: &str, client: &Client, number: u64) -> Outcome {
+    equal(soon(client.add(number, 1))?, number + 1)?;
+    let other = client_of(name)?;
+    equal(soon(other.text("still there"))?.as_str(), "still there")
+}
+
+fn words(random: &mut Random) -> [u64; 9] {
+    core::array::from_fn(|_| match random.below(3) {
+        0 => random.below(16),
+        1 => random.below(u64::MAX),
+        _ => u64::MAX - random.below(3),
+    })
+}
+
+fn nonsense() -> Outcome {
+    let echo = Echo::start("svc/nonsense")?;
+    let client = echo.client()?;
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let mut random = Random::new(11);
+    let mut raw = Raw::new("svc/nonsense")?;
+    for number in 0..2000 {
+        let all = words(&mut random);
+        let count = random.below(10) as usize;
+        let cap = (random.below(4) == 0).then_some(frame);
+        raw.send(all.get(..count).unwrap_or_default(), cap)?;
+        if random.below(20) == 0 {
+            raw.reconnect()?;
+        }
+        if random.below(10) == 0 {
+            raw.bind()?;
+        }
+        if number % 100 == 99 {
+            still_serves("svc/nonsense", &client, number)?;
+        }
+    }
+    println!(
+        "{} connections, {} messages refused",
+        raw.connections, raw.refused
+    );
+    drop((raw, client));
+    mm_free(frame)?;
+    echo.end()
+}
+
+/// A message of the protocol's, at a place where it may not be, or with something wrong.
+fn wrong(random: &mut Random, raw: &mut Raw, frame: CapRef) -> Result<(), Error> {
+    let call = random.below(1 << 45);
+    let method = random.below(METHODS - 1);
+    let size = random.below(200);
+    let cap = [frame, CapRef::task(task::DISPFRAME), CapRef::OWN_ROOT];
+    let cap = random.one_of(&cap);
+    let one = |kind| header(kind, method, call);
+    let fragmented = |kind| header(kind, BYTES_METHOD, call) | FRAGMENTED;
+    match random.below(16) {
+        // Kinds that a client does not send, twice bound, no such method.
+        0 => raw.send(&[header(4 + random.below(12), method, call), 1, 2], None),
+        1 => raw.bind(),
+        2 => raw.send(&[header(CALL, METHODS + random.below(2000), call)], None),
+        3 => raw.send(&[one(CALL), 1, 2, 3, 4, 5], cap),
+        4 => raw.send(&[one(ONE_WAY), 7], cap),
+        5 => raw.send(&[header(CANCEL, 0, call)], None),
+        // A part without a beginning, or of another call.
+        6 => raw.send(&[header(PART, 0, call), 1, 2, 3], None),
+        7 => {
+            raw.send(&[fragmented(CALL), size, 1, 2], None)?;
+            raw.send(&[header(PART, 0, call + 1), 1, 2, 3], None)
+        }
+        // Too long, or longer than said, or cut off.
+        8 => raw.send(&[fragmented(CALL), 1 << 40, 1, 2, 3, 4, 5, 6, 7], None),
+        9 => raw.send(&[fragmented(CALL), 8, 1, 2, 3, 4, 5, 6, 7], None),
+        10 => {
+            raw.send(&[fragmented(CALL), 1000, 1, 2, 3, 4, 5, 6, 7], None)?;
+            raw.send(&[header(PART, 0, call), 1, 2], None)?;
+            raw.reconnect()?;
+            raw.bind()
+        }
+        11 => {
+            raw.send(&[fragmented(CALL), 1000, 1, 2, 3, 4, 5, 6, 7], None)?;
+            raw.send(&[header(ABORT, 0, call)], None)?;
+            raw.send(&[header(CALL, 0, call)], None)
+        }
+        // More capabilities than there may be, fewer than said, and data in memory that is none.
+        12 => raw.send(&[fragmented(CALL), size | 100 << 48], cap),
+        13 => raw.send(&[fragmented(CALL), size | 3 << 48, 1], cap),
+        14 => raw.send(&[fragmented(CALL), size | 1 << 63], cap),
+        // No beginning of the data's encoding.
+        _ => raw.send(
+            &[
+                fragmented(CALL),
+                64,
+                u64::MAX,
+                u64::MAX,
+                u64::MAX,
+                0,
+                1,
+                2,
+                3,
+            ],
+            None,
+        ),
+    }
+}
+
+fn almost() -> Outcome {
+    let echo = Echo::start("svc/almost")?;
+    let client = echo.client()?;
+    let frame = frame_alloc(BASE_PAGE_SIZE)?;
+    let mut random = Random::new(12);
+    let mut raw = Raw::new("svc/almost")?;
+    let mut bound_on = 0;
+    for number in 0..2000 {
+        if bound_on != raw.connections {
+            raw.bind()?;
+            bound_on = raw.connections;
+        }
+        wrong(&mut random, &mut raw, frame)?;
+        if number % 100 == 99 {
+            still_serves("svc/almost", &client, number)?;
+        }
+    }
+    println!(
+        "{} connections, {} messages refused",
+        raw.connections, raw.refused
+    );
+    that(raw.connections > 100, "wrong messages end the connection")?;
+    drop((raw, client));
+    mm_free(frame)?;
+    echo.end()
+}
+
+fn deaf() -> Outcome {
+    let echo = Echo::start("svc/deaf")?;
+    let client = echo.client()?;
+    let mut channel = connect("svc/deaf")?;
+    let mut sent = 0;
+    let mut send = |words: &[u64]| {
+        for _ in 0..200 {
+            match channel.send(words, None) {
+                Ok(()) => {
+                    sent += 1;
+                    return true;
+                }
+                Err(SendError::Full(_)) => sleep(Duration::from_micros(20)),
+                Err(_) => return false,
+            }
+        }
+        false
+    };
+    send(&[header(BIND, 0, 0), NAME, VERSION]);
+    for number in 0..20_000 {
+        if !send(&[header(CALL, 2, number), 1, 2, 3, 4, 5, 6, 7, 8]) {
+            break;
+        }
+        if number % 100 == 0 {
+            still_serves("svc/deaf", &client, number)?;
+        }
+    }
+    println!("{sent} calls were taken from who never reads");
+    that(sent < 20_000, "an end")?;
+    still_serves("svc/deaf", &client, 1)?;
+    // Now it reads: what it was answered is still right.
+    let mut answers = 0;
+    for _ in 0..20_000 {
+        match channel.receive() {
+            Ok(Some(message)) if message.words().len() > 3 => {
+                that(
+                    message.words().get(1..) == Some(&[1, 2, 3, 4, 5, 6, 7, 8]),
+                    "an answer",
+                )?;
+                answers += 1;
+            }
+            Ok(Some(_)) => {}
+            _ if answers + 1 >= sent => break,
+            _ => sleep(Duration::from_micros(50)),
+        }
+    }
+    equal(answers, sent - 1)?;
+    drop((channel, client));
+    echo.end()
+}
+
+/// Where programs die.
+const DIES: &str = "svc/dies";
+
+fn die() -> Outcome {
+    let echo = Echo::start(DIES)?;
+    let client = echo.client()?;
+    for seed in 1..=12 {
+        let child = proc::spawn(&alloc::format!("tests --child svc-hostile {seed}"))?;
+        sleep(Duration::from_millis(5 + seed));
+        child.kill()?;
+        equal(child.wait()?, End::Killed)?;
+        still_serves(DIES, &client, seed)?;
+    }
+    drop(client);
+    echo.end()
+}
+
+/// A program that sends until it is killed.
+pub fn dies(seed: u64) -> Result<(), Error> {
+    let mut random = Random::new(seed);
+    let mut raw = Raw::new(DIES)?;
+    let frame = CapRef::task(task::DISPFRAME);
+    raw.bind()?;
+    loop {
+        wrong(&mut random, &mut raw, frame)?;
+    }
+}
+
+fn to_names() -> Outcome {
+    let mut random = Random::new(13);
+    let mut raw = None;
+    let frame = CapRef::task(task::DISPFRAME);
+    for number in 0..500 {
+        let all = words(&mut random);
+        let count = random.below(10) as usize;
+        let channel = match &mut raw {
+            Some(channel) => channel,
+            none => none.insert(event::block_on(bind(aos::initproto::NAME_SERVER))?),
+        };
+        let cap = match random.below(3) {
+            0 => Some(AnyCap::copy_of(frame)?),
+            _ => None,
+        };
+        match channel.send(all.get(..count).unwrap_or_default(), cap) {
+            Ok(()) | Err(SendError::Refused(_)) => {}
+            Err(SendError::Full(_)) => sleep(Duration::from_micros(20)),
+            Err(SendError::Lost(_)) => raw = None,
+        }
+        if number % 50 == 0 {
+            names::nameservice_enumerate("**")?;
+        }
+    }
+    Ok(())
+}
