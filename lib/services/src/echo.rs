@@ -12,7 +12,7 @@ pub trait Echo<C> {
     fn null(&mut self) -> Result<(), Error>;
     /// The sum, which wraps.
     fn add(&mut self, first: u64, second: u64) -> Result<u64, Error>;
-    /// Eight words there, the first four back.
+    /// Eight words there; back come four, each of two of them by exclusive or: the first of the first and the fifth, and so on.
     #[expect(clippy::too_many_arguments, reason = "as many as travel in registers")]
     fn words(
         &mut self,
@@ -74,8 +74,7 @@ impl<C> Echo<C> for EchoService {
         g: u64,
         h: u64,
     ) -> Result<(u64, u64, u64, u64), Error> {
-        let _ = (e, f, g, h);
-        Ok((a, b, c, d))
+        Ok((a ^ e, b ^ f, c ^ g, d ^ h))
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
