@@ -70,6 +70,8 @@ impl Listening {
     /// # Errors
     /// As [`endpoint_create`]; no slot.
     pub(crate) fn new() -> Result<Self, Error> {
+        // Who is busy may never wait, and who makes connections and drops them shall not have more and more.
+        settle_some();
         // Whom nobody else can send to any more; what cannot be made that is not used again.
         let spare = loop {
             let Some(endpoint) = SPARE.lock().pop() else {
@@ -169,18 +171,27 @@ pub(crate) fn settle_some() {
         let Some(closing) = CLOSING.try_lock().and_then(|mut all| all.pop()) else {
             return;
         };
-        // Without a broker nobody else hears of it.
-        let _ = monitor::ask(closing.wish, None, None);
-        if let Some(listening) = closing.listening {
-            listening.retire();
-        }
+        closing.settle();
     }
 }
 
 /// The same of all.
 pub(crate) fn settle_all() {
-    while closing() > 0 {
-        settle_some();
+    loop {
+        let Some(closing) = CLOSING.lock().pop() else {
+            return;
+        };
+        closing.settle();
+    }
+}
+
+impl Closing {
+    fn settle(self) {
+        // Without a broker nobody else hears of it.
+        let _ = monitor::ask(self.wish, None, None);
+        if let Some(listening) = self.listening {
+            listening.retire();
+        }
     }
 }
 

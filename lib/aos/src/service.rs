@@ -129,7 +129,13 @@ impl Host {
         mut between: impl FnMut(&mut S, &mut Round) -> Next,
     ) {
         let mut round = Round::default();
+        let mut clients = 0;
         loop {
+            if self.clients() < clients {
+                // They are told at once, however busy the service is.
+                crate::channel::settle_all();
+            }
+            clients = self.clients();
             let accepted = self.accept(&mut round.opened);
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
