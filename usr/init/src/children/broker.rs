@@ -11,7 +11,7 @@ use aos::error::is_transient;
 use aos::initproto::{NAME_SERVER, Told, Values, Why, Wish};
 use aos::kpi::syscall::SendFlags;
 use aos::{Error, ErrorCode, lmp};
-use binding::{Book, Cause, ConnectionId, Limits, Refused, ServiceId, What};
+use binding::{Book, Cause, ConnectionId, Limits, Refused, ServiceId, Side, What};
 
 /// How much there may be.
 const LIMITS: Limits = Limits {
@@ -27,6 +27,8 @@ const TOLD_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub struct Broker {
     book: Book<CapRef>,
+    /// Who was told last: the next one has its turn, so that those who have no room keep nobody else from being told.
+    place: (ConnectionId, Side),
 }
 
 impl Broker {
@@ -34,6 +36,7 @@ impl Broker {
     pub const fn new() -> Self {
         Self {
             book: Book::new(LIMITS, ServiceId(NAME_SERVER)),
+            place: Book::<CapRef>::FIRST,
         }
     }
 
@@ -45,12 +48,13 @@ impl Broker {
 
     /// Tells some of what is to be told.
     pub fn tell(&mut self) {
-        let mut place = Book::<CapRef>::FIRST;
         for _ in 0..TOLD_AT_ONCE {
-            let Some(news) = self.book.news(place) else {
+            let first = Book::<CapRef>::FIRST;
+            let next = self.book.news(self.place);
+            let Some(news) = next.or_else(|| self.book.news(first)) else {
                 break;
             };
-            place = (news.connection, news.side);
+            self.place = (news.connection, news.side);
             let connection = news.connection.0;
             let (told, cap) = match news.what {
                 What::Asked(pid, end) => (Told::Asked { connection, pid }, Some(end)),
