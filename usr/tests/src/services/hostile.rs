@@ -1,6 +1,6 @@
 //! Clients that obey no rule: whatever they send, the service lives, and serves the others.
 
-use super::{Client, Echo, client_of, soon};
+use super::{Client, Echo, PATIENCE, client_of, soon};
 use crate::harness::{Outcome, equal, that};
 use crate::processes::Test;
 use crate::world::sleep;
@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("who never takes its answers", deaf),
     ("programs that die in the middle of messages", die),
     ("messages that mean nothing to the name server", to_names),
+    ("who has no room for news keeps nobody from theirs", no_room),
 ];
 
 /// The interface, as clients name it.
@@ -332,4 +333,45 @@ fn to_names() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What a program that has no room for news is connected to, and by what name it says that it is.
+const FULL: [&str; 2] = ["svc/full", "svc/full-now"];
+/// More than the broker tells at once.
+const FULL_CONNECTIONS: usize = 24;
+
+fn no_room() -> Outcome {
+    let [service, ready] = FULL;
+    let echo = Echo::start(service)?;
+    let child = proc::spawn("tests --child svc-full")?;
+    names::nameservice_wait_for(ready, PATIENCE)?;
+    echo.child.kill()?;
+    equal(echo.child.wait()?, End::Killed)?;
+    let other = Echo::start("svc/other-than-full")?;
+    soon(other.client()?.null())?;
+    child.kill()?;
+    equal(child.wait()?, End::Killed)?;
+    other.end()
+}
+
+/// Fills the buffers of many connections, and never reads them.
+pub fn full() -> Result<(), Error> {
+    let [service, ready] = FULL;
+    let mut channels = alloc::vec::Vec::new();
+    for _ in 0..FULL_CONNECTIONS {
+        let mut channel = connect(service)?;
+        let call = [header(CALL, 2, 0), 1, 2, 3, 4, 5, 6, 7, 8];
+        let mut sent = channel.send(&[header(BIND, 0, 0), NAME, VERSION], None);
+        for _ in 0..60 {
+            if sent.is_err() {
+                sleep(Duration::from_micros(100));
+            }
+            sent = channel.send(&call, None);
+        }
+        channels.push(channel);
+    }
+    names::nameservice_register(ready, 1, "")?;
+    loop {
+        sleep(Duration::from_secs(1));
+    }
 }

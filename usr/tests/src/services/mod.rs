@@ -66,6 +66,7 @@ pub fn play(part: &str, seed: u64) -> Result<(), Error> {
     match part {
         "svc-client" => calls::crowd_client(seed),
         "svc-other" => naming::other(),
+        "svc-full" => hostile::full(),
         "svc-hostile" => hostile::dies(seed),
         _ => Err(Error::new(ErrorCode::SpawnGetCmdlineArgs)),
     }
