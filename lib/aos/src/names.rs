@@ -98,7 +98,7 @@ pub fn properties(text: &str) -> Result<Properties, Error> {
     parse(text, ::names::codes::PROPERTIES)
 }
 
-/// Registers an exported service, once. [`Host::register`](crate::service::Host::register) does it for good.
+/// Registers an exported service, once; in place of this domain's own of that name, if there is one. [`Host::register`](crate::service::Host::register) does it for good.
 ///
 /// # Errors
 /// As [`name`], [`properties`], [`client`]; the name server's: `NAMESERVICE_ERR_NAME_TAKEN` and others.
@@ -109,13 +109,17 @@ pub fn nameservice_register(text: &str, service: u32, with: &str) -> Result<(), 
 /// The same; answers with the connection by which it is registered.
 pub(crate) fn register(text: &str, service: u32, with: &str) -> Result<Client, Error> {
     let (name, properties) = (name(text)?, properties(with)?);
-    let options = RegisterOptions { replace: false };
+    let options = RegisterOptions { replace: true };
     let by = |client: Client| {
         event::call(client.register(name.clone(), service, properties.clone(), options))?;
         Ok(client)
     };
     match by(client()?) {
         Err(error) if Error::contains(error, ErrorCode::FlounderConnectionLost) => by(client()?),
+        // Only what is this domain's own is replaced.
+        Err(error) if Error::contains(error, ErrorCode::NameserviceNotOwner) => {
+            Err(Error::new(ErrorCode::NameserviceNameTaken))
+        }
         result => result,
     }
 }
