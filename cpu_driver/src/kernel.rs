@@ -124,22 +124,17 @@ unsafe fn kernel() -> &'static mut Kernel {
 /// A system call: null to go back to the caller, or the save area for its registers if others run now.
 #[unsafe(no_mangle)]
 extern "C" fn syscall_entry(registers: &mut CallRegisters) -> *mut SaveArea {
-    let [first, ..] = registers.words;
-    if first & 0xf == Syscall::ReplyWait as u64 {
-        return reply_wait_entry(registers);
-    }
-    other_entry(registers)
-}
-
-#[inline(never)]
-extern "C" fn other_entry(registers: &mut CallRegisters) -> *mut SaveArea {
     // SAFETY: called by the vectors only.
     unsafe { kernel() }.timed(|kernel| kernel.system_call(registers))
 }
 
-/// The same for a ReplyWait. A function of its own, so that its fast path has a stack frame of its own: none.
-#[inline(never)]
+/// The same for calls whose number has bit 1 set. A function of its own, so that the fast path of ReplyWait has a stack frame of its own: none.
+#[unsafe(no_mangle)]
 extern "C" fn reply_wait_entry(registers: &mut CallRegisters) -> *mut SaveArea {
+    let [first, ..] = registers.words;
+    if first & 0xf != Syscall::ReplyWait as u64 {
+        return syscall_entry(registers);
+    }
     // SAFETY: called by the vectors only.
     unsafe { kernel() }.timed(|kernel| {
         kernel.note_call(&registers.words);
@@ -462,12 +457,12 @@ impl Kernel {
     }
 
     /// The current dispatcher left the core in that mode.
-    #[inline(never)]
+    #[cfg_attr(feature = "rbed", inline(never))]
+    #[cfg_attr(not(feature = "rbed"), inline(always))]
     fn left(&mut self, disabled: bool) {
         if let Some(current) = self.env.current {
             current.disabled.set(disabled);
-            // By ReplyWait it may have got the core without being on the queue.
-            self.env.scheduler.make_runnable(current);
+            self.env.scheduler.keep(current);
             if !disabled {
                 current.faults_taken.set(0);
             }

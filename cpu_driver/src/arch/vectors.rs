@@ -144,9 +144,12 @@ global_asm!(
     "   stp x12, x13, [sp, #96]",
     "   stp x14, x15, [sp, #112]",
     "   stp x29, x30, [sp, #{call_frame}]",
+    // ReplyWait is call 2. Of the others with bit 1 set, which print and read characters, its entry knows.
+    "   tbnz x0, #1, el0_reply_wait",
     "   mov x0, sp",
     "   mov x29, xzr",
     "   bl syscall_entry",
+    "el0_called:",
     "   cbnz x0, el0_leave",
     "   ldp x29, x30, [sp, #{call_frame}]",
     "   ldp x16, x17, [sp, #128]",
@@ -182,6 +185,12 @@ global_asm!(
     "1: save_area",
     "   bl fault_entry",
     "   b restore_area",
+    //
+    "el0_reply_wait:",
+    "   mov x0, sp",
+    "   mov x29, xzr",
+    "   bl reply_wait_entry",
+    "   b el0_called",
     //
     // ReplyWait: x0 = the caller's save area + 1, and the other one where x12 was. A caller that is resumed from its area gets "look".
     "el0_swap:",

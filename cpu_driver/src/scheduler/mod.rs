@@ -70,6 +70,21 @@ impl Scheduler {
         }
     }
 
+    /// The running dispatcher leaves the core and wants it back, if it is still ready: by ReplyWait it may have got it without being on the
+    /// queue.
+    #[inline(always)]
+    pub fn keep(&mut self, dcb: DcbPtr) {
+        if !self.runs.has(dcb) {
+            self.keep_now(dcb);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_now(&mut self, dcb: DcbPtr) {
+        self.make_runnable(dcb);
+    }
+
     /// Whether the running dispatcher can wait, and another one run on its time instead, with the queues as they are.
     #[inline(always)]
     pub fn can_hand_over(&self, from: DcbPtr, to: DcbPtr) -> bool {

@@ -108,6 +108,12 @@ impl Runs {
         }
     }
 
+    /// Whether a dispatcher wants the core.
+    #[inline]
+    pub fn has(&self, dcb: DcbPtr) -> bool {
+        dcb.task.is_ready()
+    }
+
     /// A dispatcher wants the core.
     #[inline]
     pub fn add(&mut self, dcb: DcbPtr) {

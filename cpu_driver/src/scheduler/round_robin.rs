@@ -38,6 +38,12 @@ impl Runs {
         self.runnable - u64::from(resting)
     }
 
+    /// Whether a dispatcher is on the queue.
+    #[inline]
+    pub fn has(&self, dcb: DcbPtr) -> bool {
+        dcb.run_link.is_linked()
+    }
+
     /// Puts a dispatcher at the end of the queue, unless it is on it.
     #[inline]
     pub fn add(&mut self, dcb: DcbPtr) {
