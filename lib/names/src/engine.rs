@@ -4,6 +4,8 @@
 //! returns; then it does what [`next_action`](Engine::next_action) says until there is nothing left. When nothing arrives until
 //! [`next_deadline`](Engine::next_deadline) it calls [`tick`](Engine::tick).
 //!
+//! The file is long because a change of any part has to reach the others: names, who owns them, who is told.
+//!
 //! # Invariants
 //!
 //! * A name has one record, whose owner has joined and counts it among its names.

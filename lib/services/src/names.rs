@@ -16,6 +16,9 @@ use names::{
     RegisterOptions, Role, Ticks, Waited, WatchId, WatchOptions,
 };
 
+/// Most events in one answer: of 300 bytes each at most.
+const EVENTS_AT_ONCE: usize = 32;
+
 /// A service as clients see it: its number stands for it.
 pub type Found = Record<u32>;
 
@@ -160,7 +163,8 @@ impl NameService {
             return;
         }
         if let Some((answer, limit)) = self.events.remove(&client) {
-            let events = self.engine.take_events(client, limit as usize);
+            let limit = (limit as usize).min(EVENTS_AT_ONCE);
+            let events = self.engine.take_events(client, limit);
             let events = events.map_err(|error| error.code().into());
             self.finished.push(answer.finish(events));
         }

@@ -13,7 +13,17 @@ use names::{Pulse, Ticks};
 use services::names::{NameService, NamesServer};
 
 /// Most clients at once.
-const CLIENTS: usize = 256;
+const CLIENTS: usize = 128;
+/// How much each may use: all of them together at most 6 MiB, of the 16 that init gives a program. The heap is lazy, so what is too much would end the
+/// name server at the first touch, not at the allocation.
+const LIMITS: Limits = Limits {
+    message_bytes: 16 << 10,
+    caps: 1,
+    queued_bytes: 16 << 10,
+    calls: 64,
+};
+/// Services that one answer tells of: records of 1 KiB, so that they fit a message.
+const PAGE: usize = 8;
 /// A service that was silent so long is asked.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// It has so long to answer.
@@ -26,8 +36,13 @@ fn main() -> Result<(), Error> {
         interval: ticks(INTERVAL),
         patience: ticks(PATIENCE),
     };
-    let mut service = NamesServer(NameService::new(names::Limits::default(), pulse));
-    let mut host = Host::with(Acceptor::of_name_server()?, CLIENTS, Limits::default());
+    let limits = names::Limits {
+        clients: CLIENTS,
+        page: PAGE,
+        ..names::Limits::default()
+    };
+    let mut service = NamesServer(NameService::new(limits, pulse));
+    let mut host = Host::with(Acceptor::of_name_server()?, CLIENTS, LIMITS);
     event::block_on(host.serve(&mut service, |service, round| {
         let NamesServer(names) = service;
         names.set_time(time::now());
