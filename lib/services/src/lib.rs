@@ -3,7 +3,11 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
+//! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
+//! | [`process`] | the process server |
+//! | [`streams`] | pipes and files of a shell |
+//! | [`terminal`] | the terminal |
 //!
 //! Pure: what a service does is tested on the host over `flounder`'s loopback, and runs unchanged in a domain, over LMP. A service has no loop of its
 //! own: its program calls it for each message, for each client that comes and goes, and when its deadline has come.
@@ -15,4 +19,8 @@
 extern crate alloc;
 
 pub mod echo;
+pub mod memory;
 pub mod names;
+pub mod process;
+pub mod streams;
+pub mod terminal;

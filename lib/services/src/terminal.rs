@@ -1,0 +1,59 @@
+//! The terminal: what is typed goes to whom it is for, and what many print comes out in whole lines.
+//!
+//! A client is a process, however many connections it has. The engine is the crate `terminal`.
+
+use alloc::vec::Vec;
+use errors::Error;
+use flounder::interface;
+use serde::{Deserialize, Serialize};
+
+/// How a client reads and writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Mode {
+    /// Lines, echoed and edited; in output, a line feed gets its carriage return.
+    Cooked,
+    /// Bytes as they are, both ways, without echo.
+    Raw,
+}
+
+/// What was typed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Typed {
+    /// The bytes; none only at the end.
+    pub bytes: Vec<u8>,
+    /// The user has ended the input (Ctrl-D); the next read reads on nevertheless.
+    pub end: bool,
+}
+
+/// A terminal.
+#[interface]
+pub trait Terminal {
+    /// At most so many bytes, at least one unless it is the end; with `line`, up to the end of a line. Waits until there are some and the caller has the
+    /// foreground.
+    #[later]
+    fn read(&mut self, most: u32, line: bool) -> Result<Typed, Error>;
+    /// Prints all of it; answered when it has been taken, so that who prints faster than the line waits.
+    #[later]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    /// Changes how the caller reads and writes.
+    #[caller]
+    fn set_mode(&mut self, mode: Mode) -> Result<(), Error>;
+    /// Takes the foreground if nobody has it.
+    #[caller]
+    fn claim(&mut self) -> Result<(), Error>;
+    /// Lends the foreground, which the caller has, to a process, which need not have opened the terminal yet.
+    #[caller]
+    fn lend(&mut self, to: u32) -> Result<(), Error>;
+    /// Takes back what the caller lent, also from those whom it was lent on to.
+    #[caller]
+    fn take_back(&mut self) -> Result<(), Error>;
+    /// Gives back what was lent to the caller.
+    #[caller]
+    fn give_back(&mut self) -> Result<(), Error>;
+    /// Answered when Ctrl-C is typed while the caller, or whom it lent the foreground to, has it. As long as such a call waits, the caller takes interrupts.
+    #[later]
+    fn interrupted(&mut self) -> Result<(), Error>;
+    /// Forgets what was typed and not read. For whom has the foreground.
+    #[caller]
+    fn discard_input(&mut self) -> Result<(), Error>;
+}
