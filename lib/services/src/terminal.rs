@@ -7,6 +7,9 @@ use errors::Error;
 use flounder::interface;
 use serde::{Deserialize, Serialize};
 
+/// What it is registered as.
+pub const NAME: &str = "service/terminal";
+
 /// How a client reads and writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Mode {
