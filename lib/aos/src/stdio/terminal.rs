@@ -9,8 +9,8 @@ use crate::{names, time};
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use flounder::{Call, Limits};
-use services::terminal::{Mode, NAME, TerminalClient};
+use flounder::Call;
+use services::terminal::{LIMITS, Mode, NAME, TerminalClient, WRITE_MAX};
 
 /// The client's side of the terminal's interface.
 pub type Terminal = TerminalClient<Channel, Shared>;
@@ -24,8 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(10);
 /// How often a call is made again because the connection was lost in it.
 const TRIES: u32 = 8;
-/// Bytes printed by one call.
-const WRITE_MAX: usize = 16 << 10;
 
 static CONNECTION: Mutex<Option<Terminal>> = Mutex::new(None);
 /// This program reads and writes raw; the next connection is to know.
@@ -76,7 +74,7 @@ async fn connect_within(patience: Duration) -> Result<Terminal, Error> {
 async fn try_to_connect() -> Result<Terminal, Error> {
     let found = names::connect().await?.lookup(names::name(NAME)?).await?;
     let channel = bind(found.handle).await?;
-    let terminal = Terminal::bind(channel, Limits::default()).await?;
+    let terminal = Terminal::bind(channel, LIMITS).await?;
     if IS_RAW.load(Ordering::Relaxed) {
         terminal.set_mode(Mode::Raw).await?;
     }
