@@ -6,7 +6,7 @@
 //! | Interrupt | Enabled | Comes when |
 //! |---|---|---|
 //! | receive, receive time-out | always | bytes are in the receive FIFO |
-//! | transmit | while output waits | the transmit FIFO has been sent half empty |
+//! | transmit | after there was no room | the transmit FIFO has been sent half empty |
 //!
 //! **Shared with the kernel**, which prints through the same registers without asking. It takes no interrupts and changes no settings, and comes back when
 //! its bytes are in the FIFO. So the driver asks for room before each byte, keeps nothing in mind about the FIFO, and never resets what it finds:
@@ -166,24 +166,25 @@ impl<R: Registers> Pl011<R> {
         received
     }
 
-    /// Sends what `next` gives, as long as there is room: it is asked for a byte only then. `has_more` says whether something is left then; as long as it is,
-    /// the device interrupts when there is room again.
-    pub fn send(&mut self, mut next: impl FnMut() -> Option<u8>, has_more: impl FnOnce() -> bool) {
+    /// Sends what `next` gives, as long as there is room: it is asked for a byte only then. If it has some when there is no room any more, the device
+    /// interrupts as soon as there is, and this is to be called again.
+    pub fn send(&mut self, mut next: impl FnMut() -> Option<u8>) {
         if self.transmits {
             // One that comes from now on is about what is sent now.
             self.registers.write(Register::Clear, TRANSMIT);
         }
+        let mut transmits = true;
         for _ in 0..SENT_AT_ONCE {
             if self.registers.read(Register::Flags) & TRANSMIT_FULL != 0 {
                 break;
             }
             let Some(byte) = next() else {
+                transmits = false;
                 break;
             };
             self.registers.write(Register::Data, u32::from(byte));
             self.counts.sent = self.counts.sent.saturating_add(1);
         }
-        let transmits = has_more();
         if transmits != self.transmits {
             self.transmits = transmits;
             let mask = if transmits {
@@ -193,5 +194,10 @@ impl<R: Registers> Pl011<R> {
             };
             self.registers.write(Register::Mask, mask);
         }
+    }
+
+    /// Whether it interrupts when there is room.
+    pub const fn transmits(&self) -> bool {
+        self.transmits
     }
 }

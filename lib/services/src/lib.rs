@@ -3,6 +3,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
+//! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
 //! | [`process`] | the process server |
@@ -19,6 +20,7 @@
 extern crate alloc;
 
 pub mod echo;
+pub mod interrupts;
 pub mod memory;
 pub mod names;
 pub mod process;
