@@ -4,7 +4,8 @@
 
 pub mod service;
 
-pub use service::{Backend, Life, Planned, ProcessService, Ready};
+pub use service::{Backend, Life, Planned, ProcessService};
+pub use supervise::lines::Ready;
 
 use alloc::string::String;
 use alloc::vec::Vec;

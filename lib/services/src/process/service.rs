@@ -17,6 +17,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
 use flounder::{Answer, Caller, Finished};
+use supervise::lines::Ready;
 use supervise::{Action, Definition, End, Reason, Run, Service, Supervisor, Ticks};
 
 /// Most processes that were started here, and most clients.
@@ -61,17 +62,6 @@ pub trait Backend {
     /// # Errors
     /// Whoever knows cannot be asked.
     fn all(&mut self) -> Result<Vec<About>, Error>;
-}
-
-/// When a service is ready.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ready {
-    /// As soon as it has been started.
-    Started,
-    /// When it has registered this name.
-    Named(String),
-    /// When it can be bound to as the name server.
-    NameServer,
 }
 
 /// A service.
