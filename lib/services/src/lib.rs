@@ -5,6 +5,7 @@
 //! | [`echo`] | a service for tests and measurements |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
+//! | [`presence`] | who is there: processes by their connections |
 //! | [`process`] | the process server |
 //! | [`streams`] | pipes and files of a shell |
 //! | [`terminal`] | the terminal |
@@ -21,6 +22,7 @@ extern crate alloc;
 pub mod echo;
 pub mod memory;
 pub mod names;
+pub mod presence;
 pub mod process;
 pub mod streams;
 pub mod terminal;
