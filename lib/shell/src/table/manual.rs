@@ -135,7 +135,7 @@ be started by their names.",
         "nslist",
         "\
 Services by name with their processes and properties. A query is a pattern of
-names with conditions on properties, as one word: nslist "dev/* {bits > 8}"
+names with conditions on properties, as one word: nslist \"dev/* {bits > 8}\"
 The book's chapter \"Names of services\" has the language.",
     ),
     (
