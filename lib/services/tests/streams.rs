@@ -16,6 +16,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 type Client = StreamsClient<Loopback<u64, Single, 9>, Single>;
+/// A call, and how it ended if it did at once.
+type Started<T> = (Task<T>, Option<Result<T, Error>>);
 type Task<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 /// Owner, service and clients in one place.
@@ -66,24 +68,14 @@ impl World {
         (number, self.now(&mut bind).unwrap().unwrap())
     }
 
-    fn write(
-        &mut self,
-        client: &Client,
-        end: u32,
-        bytes: &[u8],
-    ) -> (Task<()>, Option<Result<(), Error>>) {
+    fn write(&mut self, client: &Client, end: u32, bytes: &[u8]) -> Started<()> {
         let (client, bytes) = (client.clone(), bytes.to_vec());
         let mut task: Task<()> = Box::pin(async move { client.write(end, &bytes).await });
         let now = self.now(&mut task);
         (task, now)
     }
 
-    fn read(
-        &mut self,
-        client: &Client,
-        end: u32,
-        most: u32,
-    ) -> (Task<Vec<u8>>, Option<Result<Vec<u8>, Error>>) {
+    fn read(&mut self, client: &Client, end: u32, most: u32) -> Started<Vec<u8>> {
         let client = client.clone();
         let mut task: Task<Vec<u8>> = Box::pin(async move { client.read(end, most).await });
         let now = self.now(&mut task);
@@ -192,6 +184,32 @@ fn only_who_may_uses_a_stream_and_only_its_way() {
         world.read(&one, reader, 1).1,
         error(ErrorCode::StreamUnknown)
     );
+}
+
+#[test]
+fn calls_wait_until_it_is_known_whose_the_end_is() {
+    let mut world = World::new(SMALL);
+    let (_, one) = world.client(7);
+    let (_, other) = world.client(8);
+    let (reader, writer) = world.streams.borrow_mut().pipe().unwrap();
+    for end in [reader, writer] {
+        world.streams.borrow_mut().promise(end);
+    }
+    let (mut write, now) = world.write(&one, writer, b"early");
+    assert_eq!(now, None);
+    let (mut theirs, now) = world.write(&other, writer, b"not theirs");
+    assert_eq!(now, None);
+    let (mut read, now) = world.read(&one, reader, 9);
+    assert_eq!(now, None);
+    world.streams.borrow_mut().allow(writer, 7);
+    assert_eq!(world.now(&mut write), Some(Ok(())));
+    assert_eq!(world.now(&mut theirs), error(ErrorCode::StreamNotAllowed));
+    assert_eq!(world.now(&mut read), None);
+    world.streams.borrow_mut().close(reader);
+    assert_eq!(world.now(&mut read), error(ErrorCode::StreamUnknown));
+    assert_eq!(world.streams.borrow_mut().take_broken(), []);
+    assert!(world.write(&one, writer, b"x").1.unwrap().is_err());
+    assert_eq!(world.streams.borrow_mut().take_broken(), [writer]);
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Pipe {
         Ok(taken.len())
     }
 
+    /// The ends at which writes wait.
+    pub(super) fn writing(&self) -> impl Iterator<Item = u32> {
+        self.writes.iter().map(|write| write.end)
+    }
+
     /// An end is closed: calls that wait at it have nobody to hear the answer.
     pub(super) fn forget_end(&mut self, end: u32, finished: &mut Vec<Finished>) {
         let gone = || Error::new(ErrorCode::StreamUnknown);

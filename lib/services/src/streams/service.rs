@@ -58,6 +58,30 @@ enum What {
 struct End {
     what: What,
     users: BTreeSet<u32>,
+    /// Who may use it is not known yet: calls wait.
+    is_promised: bool,
+}
+
+/// A call that came before it was known who may use the end.
+#[derive(Debug)]
+enum Early {
+    Read(u32, u32, Answer<Vec<u8>>),
+    Write(u32, Vec<u8>, Answer<()>),
+}
+
+impl Early {
+    const fn end(&self) -> u32 {
+        match self {
+            Self::Read(end, ..) | Self::Write(end, ..) => *end,
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        match self {
+            Self::Read(.., answer) => answer.caller(),
+            Self::Write(.., answer) => answer.caller(),
+        }
+    }
 }
 
 /// What the owner of streams keeps, see the [module](super).
@@ -69,7 +93,9 @@ pub struct StreamService {
     pipes: BTreeMap<u32, Pipe>,
     files: Files,
     clients: BTreeMap<u64, u32>,
+    early: Vec<Early>,
     finished: Vec<Finished>,
+    broken: Vec<u32>,
     changes: u64,
 }
 
@@ -83,7 +109,9 @@ impl StreamService {
             pipes: BTreeMap::new(),
             files: Files::new(bounds.files, bounds.file_bytes),
             clients: BTreeMap::new(),
+            early: Vec::new(),
             finished: Vec::new(),
+            broken: Vec::new(),
             changes: 0,
         }
     }
@@ -157,15 +185,46 @@ impl StreamService {
         }
         self.last += 1;
         let users = BTreeSet::new();
-        self.ends.insert(self.last, End { what, users });
+        let end = End {
+            what,
+            users,
+            is_promised: false,
+        };
+        self.ends.insert(self.last, end);
         Ok(self.last)
     }
 
-    /// Lets a process use an end.
-    pub fn allow(&mut self, end: u32, pid: u32) {
+    /// Somebody will be [allowed](Self::allow) to use an end: until then calls wait, whoever makes them. For a process that is being started, whose first
+    /// call may come before its number.
+    pub fn promise(&mut self, end: u32) {
         if let Some(end) = self.ends.get_mut(&end) {
-            end.users.insert(pid);
+            end.is_promised = true;
         }
+    }
+
+    /// Lets a process use an end.
+    pub fn allow(&mut self, number: u32, pid: u32) {
+        if let Some(end) = self.ends.get_mut(&number) {
+            end.users.insert(pid);
+            end.is_promised = false;
+        }
+        self.settle_early(number);
+    }
+
+    /// Does, or refuses, the calls that came too early.
+    fn settle_early(&mut self, number: u32) {
+        let early = self.early.extract_if(.., |early| early.end() == number);
+        for early in early.collect::<Vec<_>>() {
+            match early {
+                Early::Read(end, most, answer) => self.read(end, most, answer),
+                Early::Write(end, bytes, answer) => self.write(end, &bytes, answer),
+            }
+        }
+    }
+
+    /// The writing ends whose users have written though nobody reads any more, since the last call.
+    pub fn take_broken(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.broken)
     }
 
     /// Closes an end. Nothing happens if it is closed already.
@@ -174,6 +233,7 @@ impl StreamService {
             return;
         };
         self.changes += 1;
+        self.settle_early(number);
         match end.what {
             What::PipeReader(id) | What::PipeWriter(id) => {
                 let is_reader = matches!(end.what, What::PipeReader(_));
@@ -186,6 +246,9 @@ impl StreamService {
                 };
                 *count = count.saturating_sub(1);
                 pipe.forget_end(number, &mut self.finished);
+                if pipe.readers == 0 {
+                    self.broken.extend(pipe.writing());
+                }
                 pipe.settle(&mut self.finished);
                 if pipe.is_over() {
                     self.pipes.remove(&id);
@@ -277,6 +340,10 @@ impl StreamService {
         Ok(taken)
     }
 
+    fn is_promised(&self, number: u32) -> bool {
+        self.ends.get(&number).is_some_and(|end| end.is_promised)
+    }
+
     /// The end, if the caller may use it.
     fn usable(&self, number: u32, caller: Caller) -> Result<What, Error> {
         let pid = self.clients.get(&caller.connection);
@@ -288,6 +355,7 @@ impl StreamService {
     }
 
     fn forget(&mut self, is_gone: impl Fn(Caller) -> bool) {
+        self.early.retain(|early| !is_gone(early.caller()));
         for pipe in self.pipes.values_mut() {
             pipe.forget(&is_gone);
             pipe.settle(&mut self.finished);
@@ -298,6 +366,10 @@ impl StreamService {
 
 impl Streams for StreamService {
     fn read(&mut self, stream: u32, most: u32, answer: Answer<Vec<u8>>) {
+        if self.is_promised(stream) {
+            self.early.push(Early::Read(stream, most, answer));
+            return;
+        }
         let most = most as usize;
         let result = match self.usable(stream, answer.caller()) {
             Ok(_) if most == 0 => Err(ErrorCode::StreamEmptyRead.into()),
@@ -316,10 +388,18 @@ impl Streams for StreamService {
     }
 
     fn write(&mut self, stream: u32, bytes: &[u8], answer: Answer<()>) {
+        if self.is_promised(stream) {
+            let bytes = bytes.to_vec();
+            self.early.push(Early::Write(stream, bytes, answer));
+            return;
+        }
         let result = match self.usable(stream, answer.caller()) {
             Ok(What::PipeWriter(id)) => {
                 if let Some(pipe) = self.pipes.get_mut(&id) {
                     pipe.write(stream, bytes, answer);
+                    if pipe.readers == 0 {
+                        self.broken.push(stream);
+                    }
                     pipe.settle(&mut self.finished);
                     self.changes += 1;
                 }
