@@ -6,6 +6,7 @@
 //! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
+//! | [`presence`] | who is there: processes by their connections |
 //! | [`process`] | the process server |
 //! | [`streams`] | pipes and files of a shell |
 //! | [`terminal`] | the terminal |
@@ -23,6 +24,7 @@ pub mod echo;
 pub mod interrupts;
 pub mod memory;
 pub mod names;
+pub mod presence;
 pub mod process;
 pub mod streams;
 pub mod terminal;

@@ -6,6 +6,8 @@
 //! | [`ast`] | that list, and how it is written again: `parse(print(list)) == list` |
 //! | [`Variables`] | names and values, bounded |
 //! | [`expand`] | words become fields: parameters, quotes, splitting at blanks |
+//! | [`plan`] | who gets which stream in a pipeline, and what the shell has itself |
+//! | [`table`] | the commands that the shell has itself, with their manual |
 //! | [`run`] | what `;`, `&`, `&&`, `||` and `$?` mean, over a [`Host`](run::Host) that starts the programs |
 //! | [`jobs`] | the table behind `jobs`, `fg`, `bg`, `kill %1`, `wait` |
 //! | [`complete`] | what the word before the cursor is, and what may follow it |
@@ -28,7 +30,9 @@ mod lex;
 pub mod limits;
 mod name;
 mod parse;
+pub mod plan;
 pub mod run;
+pub mod table;
 mod variables;
 
 pub use ast::List;
