@@ -326,7 +326,10 @@ pub fn reply_wait<const N: usize>(
 /// Whether [`reply_wait`] is used; else it answers [`Waited::Busy`], and all goes the general way, which means the same. For tests, and
 /// to compare the two. A program begins with what its environment's variable `LMP_FAST_PATH` says: `off`, or anything else.
 pub fn set_fast_path(on: bool) {
-    scheduler::with(|book| book.slow = !on);
+    scheduler::with(|book| match on {
+        true => book.slow &= !scheduler::SLOW,
+        false => book.slow |= scheduler::SLOW,
+    });
 }
 
 /// [`reply_wait`] with the first `count` of these words, which are at most [`LMP_WORDS`]; the other ones reach the receiver too.

@@ -5,7 +5,7 @@
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
 //! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
-//! `boot checks` takes long or much memory, see [`checks`].
+//! `boot checks` takes long or much memory, see [`checks`]. `spawnd terminal` serves a script with programs at the terminal, see [`terminal`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
 #![no_std]
@@ -39,6 +39,7 @@ mod services;
 mod shares;
 mod spawning;
 mod tables;
+mod terminal;
 mod threads;
 mod tight;
 mod world;
@@ -58,6 +59,7 @@ fn main(args: Args) -> Status {
             return parts::play(part, seed.unwrap_or(0));
         }
         Some("privileged") => return privileged::run(),
+        Some("terminal") => return terminal::run(),
         Some("heavy") => return heavy::run(),
         Some("worst") => return worst::run(),
         _ => {}

@@ -28,6 +28,8 @@ use kpi::lmp::LMP_WORDS;
 use kpi::syscall::{CallWord, ReplyWaitResult, Syscall};
 use threads::{Committed, Ended, Handle, Join, JoinError, Key, Threads, Wake};
 
+/// In [`Book::slow`]: switched off.
+pub(crate) const SLOW: u32 = 1 << 31;
 /// Most threads of a domain.
 pub(crate) const MAX_THREADS: usize = 256;
 
@@ -39,8 +41,9 @@ pub(crate) struct Scheduler {
     pub(crate) unused_count: usize,
     /// `lmp_delivered` when waiting threads were last told.
     noticed: u32,
-    /// [`reply_wait`] is not to be used.
-    pub(crate) slow: bool,
+    /// Why [`reply_wait`] does nothing: [`SLOW`], if it was switched off, and how many threads wait for a mutex. Who waits in the kernel may hold that one, as
+    /// connections are locked meanwhile, and would go on only when a message comes.
+    pub(crate) slow: u32,
 }
 
 struct Book(UnsafeCell<Scheduler>);
@@ -53,7 +56,7 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     unused: core::ptr::null_mut(),
     unused_count: 0,
     noticed: 0,
-    slow: false,
+    slow: 0,
 }));
 
 global_asm!(
@@ -421,7 +424,7 @@ pub(crate) fn reply_wait(
     dispatcher::disable();
     // SAFETY: disabled.
     let book = unsafe { book() };
-    if book.threads.has_ready() || dispatcher::lmp_delivered() != book.noticed || book.slow {
+    if book.threads.has_ready() || dispatcher::lmp_delivered() != book.noticed || book.slow != 0 {
         dispatcher::set_disabled(false);
         return None;
     }
