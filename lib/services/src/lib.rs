@@ -3,6 +3,8 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
+//! | [`grading`] | what a grader of the course is told |
+//! | [`init`] | the course's init channel |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
 //! | [`presence`] | who is there: processes by their connections |
@@ -20,6 +22,8 @@
 extern crate alloc;
 
 pub mod echo;
+pub mod grading;
+pub mod init;
 pub mod memory;
 pub mod names;
 pub mod presence;
