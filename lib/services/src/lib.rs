@@ -5,6 +5,7 @@
 //! | [`echo`] | a service for tests and measurements |
 //! | [`grading`] | what a grader of the course is told |
 //! | [`init`] | the course's init channel |
+//! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
 //! | [`presence`] | who is there: processes by their connections |
@@ -24,6 +25,7 @@ extern crate alloc;
 pub mod echo;
 pub mod grading;
 pub mod init;
+pub mod interrupts;
 pub mod memory;
 pub mod names;
 pub mod presence;
