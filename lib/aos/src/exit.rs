@@ -137,7 +137,7 @@ pub(crate) fn fault(far: u64, esr: u64, pc: u64, disabled: bool) -> ! {
         // The end itself faults: leave it to the kernel.
         entry::give_up();
     }
-    console::finish();
+    console::finish_at_once();
     let cause = match disabled {
         true => FaultCause::WhileDisabled,
         false if runs_over(esr, far) => FaultCause::StackOverflow,
@@ -172,7 +172,7 @@ pub(crate) fn running() -> Option<thread::Name> {
 
 /// Every thread waits, and nothing can wake any: the dispatcher is disabled.
 pub(crate) fn stuck() -> ! {
-    console::finish();
+    console::finish_at_once();
     let name = DomainName::own();
     console::emergency(format_args!(
         "{name}: no thread can ever run again, each waits for another:\n"

@@ -27,7 +27,8 @@
 //! | [`spawn`] | new domains, made without init |
 //! | [`prelude`] | what most programs use |
 //! | [`boot`] | boot information and modules |
-//! | [`args`], [`console`], [`exit`], [`record`], [`time`], [`json`] | the rest of a program's surroundings |
+//! | [`stdio`], [`console`] | input and output |
+//! | [`args`], [`exit`], [`record`], [`time`], [`json`] | the rest of a program's surroundings |
 //! | `arch` | all that knows the processor |
 //!
 //! Policy: errors are stacked fugu codes; nothing here panics on what the kernel or another domain says. Everything here may
@@ -67,6 +68,7 @@ pub mod service;
 pub mod slot;
 pub mod spawn;
 mod start;
+pub mod stdio;
 pub mod sync;
 pub mod syscall;
 pub mod thread;

@@ -31,6 +31,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::task::{Context, Poll};
 use initproto::{About, Address, Head, Message, ORDER_MAX, Order, Wish};
 use kpi::addr::CoreId;
 use kpi::rights::PageFlags;
@@ -52,8 +53,10 @@ pub struct Command<'a> {
     args: Vec<String>,
     env: Vec<String>,
     elf: Option<&'a [u8]>,
+    elf_frame: Option<(CapRef, u32)>,
     caps: Vec<CapRef>,
     detached: bool,
+    name_server: bool,
     /// A variable's name is none.
     is_wrong: bool,
 }
@@ -65,8 +68,10 @@ impl<'a> Command<'a> {
             args: Vec::from([name.to_owned()]),
             env: Args::own().env().map(String::from).collect(),
             elf: None,
+            elf_frame: None,
             caps: Vec::new(),
             detached: false,
+            name_server: false,
             is_wrong: false,
         }
     }
@@ -75,6 +80,14 @@ impl<'a> Command<'a> {
     pub fn of_elf(name: &str, elf: &'a [u8]) -> Self {
         Self {
             elf: Some(elf),
+            ..Self::new(name)
+        }
+    }
+
+    /// The program in an ELF file that is the first so many bytes of a frame, under this name.
+    pub fn of_frame(name: &str, frame: CapRef, bytes: u32) -> Self {
+        Self {
+            elf_frame: Some((frame, bytes)),
             ..Self::new(name)
         }
     }
@@ -148,6 +161,13 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// It may be the name server, if this program may pass that on; otherwise it is started without.
+    #[must_use]
+    pub const fn as_name_server(mut self) -> Self {
+        self.name_server = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -165,10 +185,12 @@ impl<'a> Command<'a> {
             false => Some(address(notices()?.cap())),
         };
         let elf = self.elf.map(elf_frame).transpose()?;
+        let file = elf.or(self.elf_frame);
         let head = Head {
             detached: self.detached,
+            name_server: self.name_server,
             notices,
-            elf: elf.map(|(frame, bytes)| (address(frame), bytes)),
+            elf: file.map(|(frame, bytes)| (address(frame), bytes)),
         };
         let spawned = self.order(&head);
         if let Some((frame, _)) = elf {
@@ -378,6 +400,34 @@ pub fn wait(pid: Pid) -> Result<End, Error> {
         }
         event::wait_until(snapshot, None);
     }
+}
+
+/// Takes all ends that have come and that nobody waits for: for who looks after many, and [`poll_ended`]s.
+pub fn take_ended() -> Vec<(Pid, End)> {
+    let mut children = CHILDREN.lock();
+    if let Some(endpoint) = NOTICES.get() {
+        children.read(endpoint);
+    }
+    let ends = core::mem::take(&mut children.ends);
+    let is_awaited = |pid: &Pid| ends.iter().all(|(other, _)| other != pid);
+    children.awaited.retain(is_awaited);
+    ends
+}
+
+/// Is ready when an end has come; else the task is woken when one comes. One task at a time.
+pub fn poll_ended(cx: &mut Context<'_>) -> Poll<()> {
+    let Some(endpoint) = NOTICES.get() else {
+        // No child was started yet: who starts one polls again.
+        return Poll::Pending;
+    };
+    let mut children = CHILDREN.lock();
+    children.read(endpoint);
+    if !children.ends.is_empty() {
+        return Poll::Ready(());
+    }
+    drop(children);
+    event::watch(endpoint.id(), cx.waker());
+    Poll::Pending
 }
 
 /// The capability that was passed to this program as the one with this index, if there is one. It is the program's own from then on.

@@ -23,7 +23,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::Poll;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use flounder::{Connections, Finished, Limits, Service};
 
@@ -37,6 +37,8 @@ const REGISTER_AGAIN: Duration = Duration::from_millis(20);
 
 /// A task that never ends.
 type Task = Pin<Box<dyn Future<Output = Infallible>>>;
+/// What a service waits for besides its clients.
+type Beside = Box<dyn FnMut(&mut Context<'_>) -> Poll<()>>;
 
 /// Clients of a service.
 pub struct Host {
@@ -46,6 +48,7 @@ pub struct Host {
     names: Vec<(Name, Properties)>,
     /// Gives signs of life.
     pulse: Option<Task>,
+    beside: Option<Beside>,
 }
 
 impl fmt::Debug for Host {
@@ -93,7 +96,14 @@ impl Host {
             connections: Connections::new(most, limits),
             names: Vec::new(),
             pulse: None,
+            beside: None,
         }
+    }
+
+    /// What the service waits for besides its clients, interrupts for example: this is called before each rest and whenever it wakes the task. When it
+    /// answers that it is ready, the service's own code has its turn, and does what there is to do, so that it is not ready any more.
+    pub fn set_beside(&mut self, beside: impl FnMut(&mut Context<'_>) -> Poll<()> + 'static) {
+        self.beside = Some(Box::new(beside));
     }
 
     /// Registers it with the name server, now and whenever that is started again. Signs of life are given between rounds: who hangs in a
@@ -108,6 +118,18 @@ impl Host {
         // Those registered before may have been so by another connection.
         let by = (self.names.len() == 1).then_some(client);
         self.pulse = Some(Box::pin(stay(by, self.names.clone(), self.service())));
+        Ok(())
+    }
+
+    /// As [`Host::register`], for who may be there before the name server is: as soon as that is there. That the name is taken is not told; it is
+    /// tried again.
+    ///
+    /// # Errors
+    /// As [`names::name`], [`names::properties`].
+    pub fn register_later(&mut self, name: &str, properties: &str) -> Result<(), Error> {
+        let entry = (names::name(name)?, names::properties(properties)?);
+        self.names.push(entry);
+        self.pulse = Some(Box::pin(stay(None, self.names.clone(), self.service())));
         Ok(())
     }
 
@@ -173,7 +195,7 @@ impl Host {
 
     /// Until a client wakes this task, a new one comes, or the time has come.
     async fn rest(&mut self, deadline: Option<u64>) {
-        let pulse = &mut self.pulse;
+        let (pulse, beside) = (&mut self.pulse, &mut self.beside);
         let mut sleep: Option<Sleep> = deadline.map(event::sleep_until);
         let mut woken = false;
         poll_fn(|cx| {
@@ -183,6 +205,9 @@ impl Host {
             self.acceptor.watch(cx.waker());
             if let Some(pulse) = pulse {
                 let _ = pulse.as_mut().poll(cx);
+            }
+            if beside.as_mut().is_some_and(|beside| beside(cx).is_ready()) {
+                return Poll::Ready(());
             }
             match &mut sleep {
                 Some(sleep) => Pin::new(sleep).poll(cx),

@@ -6,7 +6,7 @@
 //! | Bytes | What |
 //! |---|---|
 //! | 0 to 3 | how many capabilities are passed |
-//! | 4 to 7 | flags: [`DETACHED`] |
+//! | 4 to 7 | flags: [`DETACHED`], [`NAME_SERVER`] |
 //! | 8 to 15 | address and level of the endpoint that is told of the end; level 0: nobody is |
 //! | 16 to 27 | address, level and used bytes of the ELF file's frame; level 0: the boot module of that name |
 //! | 8 for each | the capabilities: address, level |
@@ -23,6 +23,8 @@ pub const ORDER_MAX: usize = 4096;
 pub const CAPS_MAX: usize = 32;
 /// Flag: nobody waits for it, and it outlives who started it.
 pub const DETACHED: u32 = 1;
+/// Flag: it may be the name server, if who started it may pass that on.
+pub const NAME_SERVER: u32 = 2;
 
 const HEAD_BYTES: usize = 28;
 const CAP_BYTES: usize = 8;
@@ -41,6 +43,8 @@ pub struct Address {
 pub struct Order<'a> {
     /// Whether it outlives who started it.
     pub detached: bool,
+    /// Whether it may be the name server.
+    pub name_server: bool,
     /// What is told of its end.
     pub notices: Option<Address>,
     /// The frame of the ELF file, and the bytes used of it.
@@ -67,7 +71,8 @@ impl<'a> Order<'a> {
         }
         let notices = head.notices.unwrap_or_default();
         let (elf, bytes) = head.elf.unwrap_or_default();
-        let flags = if head.detached { DETACHED } else { 0 };
+        let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+        let flags = flag(head.detached, DETACHED) | flag(head.name_server, NAME_SERVER);
         let words = [
             count as u32,
             flags,
@@ -109,6 +114,7 @@ impl<'a> Order<'a> {
         let elf = address(elf, elf_level)?;
         Some(Self {
             detached: flags & DETACHED != 0,
+            name_server: flags & NAME_SERVER != 0,
             notices: address(notices, notices_level)?,
             elf: elf.map(|elf| (elf, elf_bytes)),
             caps,
@@ -138,6 +144,8 @@ impl<'a> Order<'a> {
 pub struct Head {
     /// As [`Order::detached`].
     pub detached: bool,
+    /// As [`Order::name_server`].
+    pub name_server: bool,
     /// As [`Order::notices`].
     pub notices: Option<Address>,
     /// As [`Order::elf`].
@@ -261,6 +269,7 @@ mod tests {
 
     const HEAD: Head = Head {
         detached: true,
+        name_server: true,
         notices: Some(Address {
             address: 0x705,
             level: 2,
@@ -286,14 +295,16 @@ mod tests {
         let caps = [7, 8].map(|address| Address { address, level: 2 });
         let bytes = written(&HEAD, &caps, &["hello", "a b"], &["X=1"]);
         let order = Order::parse(&bytes).unwrap();
-        assert!(order.detached);
+        assert!(order.detached && order.name_server);
         assert_eq!((order.notices, order.elf), (HEAD.notices, HEAD.elf));
         assert_eq!(order.caps().collect::<Vec<_>>(), caps.map(Some));
         assert_eq!(order.args().collect::<Vec<_>>(), ["hello", "a b"]);
         assert_eq!(order.env().collect::<Vec<_>>(), ["X=1"]);
         let bytes = written(&Head::default(), &[], &["x"], &[]);
         let order = Order::parse(&bytes).unwrap();
-        assert!(!order.detached && order.notices.is_none() && order.elf.is_none());
+        assert!(
+            !order.detached && !order.name_server && order.notices.is_none() && order.elf.is_none()
+        );
         assert_eq!(order.caps().count(), 0);
     }
 

@@ -3,8 +3,10 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
+//! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
+//! | [`presence`] | who is there: processes by their connections |
 //! | [`process`] | the process server |
 //! | [`streams`] | pipes and files of a shell |
 //! | [`terminal`] | the terminal |
@@ -19,8 +21,10 @@
 extern crate alloc;
 
 pub mod echo;
+pub mod interrupts;
 pub mod memory;
 pub mod names;
+pub mod presence;
 pub mod process;
 pub mod streams;
 pub mod terminal;

@@ -1,4 +1,11 @@
 //! The process server: starts programs, knows all that run, and starts services again that have crashed. Its rules are the crate `supervise`.
+//!
+//! [`service`] is what does the work; how processes are made is its [`Backend`]'s affair.
+
+pub mod service;
+
+pub use service::{Backend, Life, Planned, ProcessService};
+pub use supervise::lines::Ready;
 
 use alloc::string::String;
 use alloc::vec::Vec;

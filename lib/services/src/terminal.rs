@@ -1,11 +1,30 @@
 //! The terminal: what is typed goes to whom it is for, and what many print comes out in whole lines.
 //!
-//! A client is a process, however many connections it has. The engine is the crate `terminal`.
+//! A client is a process, however many connections it has. The engine is the crate `terminal`, the service around it [`TerminalService`].
+
+mod service;
+
+pub use service::TerminalService;
 
 use alloc::vec::Vec;
 use errors::Error;
-use flounder::interface;
+use flounder::{Limits, interface};
 use serde::{Deserialize, Serialize};
+
+/// What it is registered as.
+pub const NAME: &str = "service/terminal";
+
+/// Most bytes that one call writes; longer writes are refused.
+pub const WRITE_MAX: usize = 4 << 10;
+/// Most bytes that one call reads; who asks for more gets so many.
+pub const READ_MAX: usize = 4 << 10;
+/// What a connection may use, on both sides: so all that 64 clients can have waiting fits a small domain.
+pub const LIMITS: Limits = Limits {
+    message_bytes: WRITE_MAX + 64,
+    caps: 0,
+    queued_bytes: 8 << 10,
+    calls: 16,
+};
 
 /// How a client reads and writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -32,7 +51,7 @@ pub trait Terminal {
     /// foreground.
     #[later]
     fn read(&mut self, most: u32, line: bool) -> Result<Typed, Error>;
-    /// Prints all of it; answered when it has been taken, so that who prints faster than the line waits.
+    /// Prints all of it, at most [`WRITE_MAX`] bytes; answered when it has been taken, so that who prints faster than the line waits.
     #[later]
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
     /// Changes how the caller reads and writes.
@@ -50,7 +69,8 @@ pub trait Terminal {
     /// Gives back what was lent to the caller.
     #[caller]
     fn give_back(&mut self) -> Result<(), Error>;
-    /// Answered when Ctrl-C is typed while the caller, or whom it lent the foreground to, has it. As long as such a call waits, the caller takes interrupts.
+    /// Answered when Ctrl-C is typed while the caller, or whom it lent the foreground to, has it. Who calls this takes interrupts: until it gives such a
+    /// call up. A Ctrl-C between an answer and the next call is not lost.
     #[later]
     fn interrupted(&mut self) -> Result<(), Error>;
     /// Forgets what was typed and not read. For whom has the foreground.

@@ -9,6 +9,7 @@
 //! | `policy` | whether a service is restarted, how often and how soon |
 //! | `plan` | what services need, and the order that follows from it |
 //! | `state` | what a service does; what the server is to do |
+//! | [`lines`] | services as the boot menu lists them |
 //! | [`supervisor`] | all events, and what follows from them |
 //! | `error` | why not, and the fugu code for it |
 //!
@@ -32,6 +33,7 @@
 extern crate alloc;
 
 mod error;
+pub mod lines;
 mod plan;
 mod policy;
 mod state;

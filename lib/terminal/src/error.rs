@@ -8,7 +8,7 @@ use errors::ErrorCode;
 pub enum Error {
     /// The client has not opened the terminal.
     UnknownClient,
-    /// A client of this number has opened it, or is gone but its output is not.
+    /// A client of this number has opened it.
     ClientExists,
     /// As many clients have opened it as there is room for.
     TooManyClients,

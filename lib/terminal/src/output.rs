@@ -93,7 +93,7 @@ impl Output {
     }
 
     pub(crate) fn open(&mut self, client: Client) {
-        self.queues.insert(client, Queue::default());
+        self.queues.entry(client).or_default().leaving = false;
     }
 
     pub(crate) fn close(&mut self, client: Client) {

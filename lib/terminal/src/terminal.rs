@@ -90,15 +90,16 @@ impl Terminal {
 
     // Clients.
 
-    /// A client comes; it is cooked and in the background.
+    /// A client comes; it is cooked and in the background. One that is gone may come again while its output is still sent.
     ///
     /// # Errors
     /// `ClientExists`, `TooManyClients`.
     pub fn open(&mut self, client: Client) -> Result<(), Error> {
-        if self.output.has_client(client) {
+        if self.sessions.contains_key(&client) {
             return Err(Error::ClientExists);
         }
-        if self.output.clients() >= self.limits.clients {
+        let is_back = self.output.has_client(client);
+        if !is_back && self.output.clients() >= self.limits.clients {
             return Err(Error::TooManyClients);
         }
         self.output.open(client);
@@ -144,6 +145,12 @@ impl Terminal {
     #[must_use]
     pub fn foreground(&self) -> Option<Client> {
         self.foreground.holder()
+    }
+
+    /// Whether the client has the foreground, or has lent it.
+    #[must_use]
+    pub fn is_in_chain(&self, client: Client) -> bool {
+        self.foreground.chain().any(|one| one == client)
     }
 
     /// Takes the foreground if nobody has it.

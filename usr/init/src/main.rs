@@ -39,7 +39,7 @@ mod timeline;
 mod walk;
 
 use aos::boot::Boot;
-use aos::{Args, Error, println};
+use aos::{Args, Error, event, println};
 use children::Children;
 use options::{AtEnd, Options};
 
@@ -63,7 +63,7 @@ fn main(args: Args) -> Result<(), Error> {
     children.trusted_bytes = options.trusted_bytes;
     let all_well = onboot::run(boot, &mut children);
     match options.at_end {
-        AtEnd::Prompt => {}
+        AtEnd::Prompt | AtEnd::Serve => {}
         AtEnd::Shutdown => {
             println!(
                 "init: done, {}",
@@ -78,5 +78,27 @@ fn main(args: Args) -> Result<(), Error> {
         AtEnd::Reboot => return Err(aos::cap::kernel::reboot()),
     }
     timeline::show(boot);
-    shell::serve(boot, &mut children)
+    match options.at_end {
+        AtEnd::Serve => Err(serve(&mut children)),
+        _ => shell::serve(boot, &mut children),
+    }
+}
+
+/// Serves the domains, until the process server has failed for good: nobody could ask for anything then.
+fn serve(children: &mut Children) -> Error {
+    loop {
+        let snapshot = event::snapshot();
+        let busy = children.tend();
+        for ended in children.take_told() {
+            ended.outcome.tell_background(ended.name, ended.pid);
+        }
+        if children.kept_failed() {
+            println!("init: the system cannot go on without it");
+            return aos::cap::kernel::shutdown();
+        }
+        match busy {
+            true => event::yield_now(),
+            false => event::wait_until(snapshot, children.kept_deadline()),
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! Modules that the boot menu marks `boot`: started in the menu's order, one after the other.
 //!
-//! A module is marked when the first word behind its path is `boot`, `kernel` or `service`; the words behind that are its arguments. It is
+//! A module is marked when the first word behind its path is `boot`, `kernel`, `service` or `spawnd`; the words behind that are its arguments. It is
 //! trusted: it gets memory of its own and the boot modules, and may send records. That is for test programs and, later, services.
 //! `kernel` gives init's authority over the kernel, interrupts, cores and devices too. A `service` is not waited for: it runs beside all that follows,
-//! and is no more trusted than a program, but it may be the name server.
+//! and is no more trusted than a program, but it may be the name server. `spawnd` is for the process server: it runs beside all that follows, is
+//! trusted as `kernel`, and is started again when it crashes.
 
 use crate::children::{Children, Limit, Start, Trust, conclude};
 use crate::records;
@@ -31,6 +32,13 @@ pub fn run(boot: &Boot, children: &mut Children) -> bool {
                 "kernel" => Trust::Kernel,
                 "service" => {
                     all_well &= start_service(children, &module, args);
+                    continue;
+                }
+                "spawnd" => {
+                    if let Err(error) = children.keep(&module, args) {
+                        println!("{}: could not be started: {error}", module.name());
+                        all_well = false;
+                    }
                     continue;
                 }
                 _ => continue,

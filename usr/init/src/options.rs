@@ -3,6 +3,7 @@
 //! | Word | Meaning |
 //! |---|---|
 //! | `onboot=prompt` | when the modules marked `boot` have ended, serve the prompt (default) |
+//! | `onboot=serve` | serve the domains and never read the console: the prompt is a program's |
 //! | `onboot=shutdown` | power the machine off then |
 //! | `onboot=reboot` | reset it then |
 //! | `trusted=MIB` | memory of each trusted child (default 256) |
@@ -17,6 +18,8 @@ use aos::{Args, println};
 pub enum AtEnd {
     /// The prompt.
     Prompt,
+    /// Only the domains.
+    Serve,
     /// Power off.
     Shutdown,
     /// Reset.
@@ -42,12 +45,13 @@ impl Options {
         for word in args.words() {
             match word {
                 "onboot=prompt" => options.at_end = AtEnd::Prompt,
+                "onboot=serve" => options.at_end = AtEnd::Serve,
                 "onboot=shutdown" => options.at_end = AtEnd::Shutdown,
                 "onboot=reboot" => options.at_end = AtEnd::Reboot,
                 other => match trusted(other) {
                     Some(bytes) => options.trusted_bytes = bytes,
                     None => println!(
-                        "init: argument \"{other}\" is not known (onboot=prompt, onboot=shutdown, onboot=reboot, trusted=MIB are)"
+                        "init: argument \"{other}\" is not known (onboot=prompt, onboot=serve, onboot=shutdown, onboot=reboot, trusted=MIB are)"
                     ),
                 },
             }

@@ -88,6 +88,13 @@ impl Mapped {
         }
     }
 
+    /// Reads a device's register of 32 bits.
+    pub fn load_register(&self, offset: usize) -> Option<u32> {
+        let start = self.range(offset, 4).filter(|_| offset.is_multiple_of(4))?;
+        // SAFETY: inside the view, aligned as that is; volatile, since it is a device.
+        Some(unsafe { start.cast::<u32>().read_volatile() })
+    }
+
     /// Writes a device's register of 32 bits. Answers whether it is in the view.
     pub fn store_register(&self, offset: usize, value: u32) -> bool {
         match self.range(offset, 4) {

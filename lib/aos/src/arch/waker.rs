@@ -4,10 +4,12 @@
 //! place then, who looks once for nothing.
 
 use super::scheduler::{self, MAX_THREADS};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 static WOKEN: [AtomicBool; MAX_THREADS] = [const { AtomicBool::new(false) }; MAX_THREADS];
+/// How many futures each thread runs, one within the other.
+static DEPTH: [AtomicU32; MAX_THREADS] = [const { AtomicU32::new(0) }; MAX_THREADS];
 
 static TABLE: RawWakerVTable = RawWakerVTable::new(
     |data| RawWaker::new(data, &TABLE),
@@ -43,4 +45,21 @@ pub(crate) fn own() -> Waker {
 pub(crate) fn take_woken() -> bool {
     let flag = WOKEN.get(own_place());
     flag.is_some_and(|flag| flag.swap(false, Ordering::Acquire))
+}
+
+/// The calling thread runs a future, perhaps from within another one.
+pub(crate) fn enter() {
+    if let Some(depth) = DEPTH.get(own_place()) {
+        depth.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// It has run it. What woke the outer future meanwhile was taken for the inner one: it is to look again.
+pub(crate) fn leave() {
+    let place = own_place();
+    if let (Some(depth), Some(flag)) = (DEPTH.get(place), WOKEN.get(place))
+        && depth.fetch_sub(1, Ordering::Relaxed) > 1
+    {
+        flag.store(true, Ordering::Release);
+    }
 }

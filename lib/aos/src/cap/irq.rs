@@ -22,6 +22,14 @@ pub enum Trigger {
 /// # Errors
 /// The kernel's: `SYS_ERR_IRQ_INVALID` above all.
 pub fn irq_dest_alloc(dest: CapRef, vector: u64) -> Result<(), Error> {
+    irq_dest_alloc_from(CapRef::task(task::IRQ), dest, vector)
+}
+
+/// The same with this IRQTable.
+///
+/// # Errors
+/// As [`irq_dest_alloc`].
+pub fn irq_dest_alloc_from(table: CapRef, dest: CapRef, vector: u64) -> Result<(), Error> {
     let command = IrqTableCommand::AllocDestCap;
     let args = [
         dest.cnode.level as u64,
@@ -29,7 +37,6 @@ pub fn irq_dest_alloc(dest: CapRef, vector: u64) -> Result<(), Error> {
         u64::from(dest.slot),
         vector,
     ];
-    let table = CapRef::task(task::IRQ);
     invoke(table, command as u8, command.argc(), &args).map(|_| ())
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn announce() {
 /// the counter reaches `deadline` (`None` = never). May return early; look again. Before it waits, a few of the capabilities that were
 /// dropped are deleted.
 pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
-    crate::console::flush();
+    crate::console::flush_before_wait();
     crate::cap::owned::reap_some();
     crate::channel::settle_some();
     wait_only(snapshot, deadline);

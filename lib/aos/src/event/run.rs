@@ -11,27 +11,36 @@ use core::task::{Context, Poll};
 use flounder::{Call, Lock, Transport};
 
 /// Runs a future to its end on the calling thread, which sleeps while there is nothing to do. Any number of threads may do so at once, and futures may
-/// wake each other across threads. What belongs together is joined into one future; dropping one cancels what it waits for.
+/// wake each other across threads. What belongs together is joined into one future; dropping one cancels what it waits for. What a future calls may run
+/// another one by this function: the outer one stands still meanwhile.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = waker::own();
     let mut context = Context::from_waker(&waker);
+    waker::enter();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            waker::leave();
             return output;
         }
-        while !waker::take_woken() {
-            let snapshot = super::snapshot();
-            let deadline = watch::deliver();
-            if waker::take_woken() {
-                break;
-            }
-            match deadline {
-                Some(0) => super::yield_now(),
-                deadline => super::wait_until(snapshot, deadline),
-            }
-            watch::retry();
+        sleep_until_woken();
+    }
+}
+
+/// One copy of it for all futures.
+#[inline(never)]
+fn sleep_until_woken() {
+    while !waker::take_woken() {
+        let snapshot = super::snapshot();
+        let deadline = watch::deliver();
+        if waker::take_woken() {
+            break;
         }
+        match deadline {
+            Some(0) => super::yield_now(),
+            deadline => super::wait_until(snapshot, deadline),
+        }
+        watch::retry();
     }
 }
 

@@ -101,9 +101,9 @@ impl Children {
         };
         let result = match wish {
             Wish::Export { is_name_server } => {
-                // Who init itself has started may be what all others rely on.
+                // Only who was started for that may be what all others rely on.
                 let child = self.table.get(asking);
-                let may = child.is_some_and(|child| child.parent.is_none() && child.is_service);
+                let may = child.is_some_and(|child| child.is_service);
                 match is_name_server {
                     false => with_end(&mut |end| book.export(asking, end).map(|id| id.0)),
                     true if may => with_end(&mut |end| {

@@ -5,6 +5,7 @@
 //! | here | the table of children: start, tend, wait, kill, take apart |
 //! | [`broker`] | connections between them |
 //! | [`child`] | one child and its messages |
+//! | [`keeper`] | the process server is started again when it crashes |
 //! | [`notes`] | what the kernel says of them |
 //! | [`service`] | what children ask for: capabilities, memory |
 //! | [`orders`] | and processes: their children are init's, too |
@@ -20,6 +21,7 @@
 
 mod broker;
 mod child;
+mod keeper;
 mod notes;
 mod orders;
 mod service;
@@ -41,6 +43,7 @@ use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
 use aos::{Error, ErrorCode, event, println, time};
 use broker::Broker;
 use child::{Channel, Child};
+use keeper::Keeper;
 use orders::Notice;
 use proctable::{Reserved, Table, TableError};
 use trust::{KERNEL_GRANTS, trusted_grants};
@@ -153,6 +156,7 @@ pub struct Children {
     pub told: [u64; 2],
     /// Memory of each trusted child that is started.
     pub trusted_bytes: u64,
+    keeper: Option<Keeper>,
 }
 
 impl Children {
@@ -177,6 +181,7 @@ impl Children {
             broker: Broker::new(),
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
+            keeper: None,
         })
     }
 
@@ -400,6 +405,7 @@ impl Children {
             }
         }
         self.reap();
+        self.tend_kept();
         self.tell_ends();
         self.broker.tell();
         let mut all = self.table.iter();

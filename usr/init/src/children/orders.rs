@@ -10,7 +10,7 @@
 //! **Bounds.** An order has at most 4 KiB, a file [`ELF_MAX`]; one order at a time for each child. Ends wait for room in the endpoint's buffer, at
 //! most [`UNTOLD_MAX`] of them; then the oldest is dropped: only who never looks at its buffer can let so many wait.
 
-use super::{Children, Ended, INIT_PID, Start, theirs};
+use super::{Children, Ended, INIT_PID, Start, Trust, theirs};
 use crate::outcome::Outcome;
 use alloc::vec::Vec;
 use aos::account::Account;
@@ -170,9 +170,13 @@ impl Children {
         let passed = passed.ok_or(Error::new(ErrorCode::SpawnSetCaps))?;
         let notices = order.notices.filter(|_| !order.detached);
         let notices = notices.map(|at| endpoint(resolve(root, at))).transpose()?;
+        // Who may pass on the right to be what all others rely on.
+        let asker = self.table.get(asking);
+        let may = asker.is_some_and(|child| child.is_service && child.trust == Trust::Kernel);
         let start = Start {
             env: &env,
             background: order.detached,
+            is_service: order.name_server && may,
             ..Start::new(&[], &args)
         };
         let spawned = match order.elf {
