@@ -33,7 +33,7 @@ const BUDGET: usize = 16;
 const ACCEPTED_AT_ONCE: usize = 8;
 
 /// How long a service whose name server is gone waits before it tries to register again.
-const REGISTER_AGAIN: Duration = Duration::from_millis(20);
+const REGISTER_AGAIN: Duration = Duration::from_millis(5);
 
 /// A task that never ends.
 type Task = Pin<Box<dyn Future<Output = Infallible>>>;

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
 //! | [`interrupts`] | interrupt lines |
+//! | [`grading`] | what a grader of the course is told |
+//! | [`init`] | the course's init channel |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
 //! | [`presence`] | who is there: processes by their connections |
@@ -22,6 +24,8 @@ extern crate alloc;
 
 pub mod echo;
 pub mod interrupts;
+pub mod grading;
+pub mod init;
 pub mod memory;
 pub mod names;
 pub mod presence;
