@@ -23,9 +23,9 @@
 extern crate alloc;
 
 pub mod echo;
-pub mod interrupts;
 pub mod grading;
 pub mod init;
+pub mod interrupts;
 pub mod memory;
 pub mod names;
 pub mod presence;

@@ -218,7 +218,8 @@ impl Handle {
             "status" => Box::pin(async move { args[1].parse().unwrap() }),
             "spin" => Box::pin(pending()),
             "yes" => Box::pin(async move {
-                loop {
+                // For ever, but for who counts.
+                for _ in 0..2_000 {
                     // A program does not hear of a closed pipe.
                     io.print("yes\n").await;
                     let mut is_over = false;
@@ -228,6 +229,7 @@ impl Handle {
                     };
                     poll_fn(pause).await;
                 }
+                pending().await
             }),
             "upper" => Box::pin(async move {
                 loop {
