@@ -93,14 +93,13 @@ impl Session {
             os.block_on(&mut |context: &mut Context<'_>| {
                 let over = self.table.poll(context);
                 self.note(over, &mut alloc::collections::BTreeMap::new());
-                if self.shared.is_disturbed.get() {
-                    return Poll::Ready(());
-                }
+                // First the keys: somebody may print for ever.
                 match reading.as_mut().poll(context) {
                     Poll::Ready(typed) => {
                         result = Some(typed);
                         Poll::Ready(())
                     }
+                    Poll::Pending if self.shared.is_disturbed.get() => Poll::Ready(()),
                     Poll::Pending => Poll::Pending,
                 }
             });
