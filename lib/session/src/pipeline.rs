@@ -76,7 +76,7 @@ impl Session {
         let mut started = Started::new();
         for (index, stage) in plan.stages.iter().enumerate() {
             let own = core::mem::take(streams.get_mut(index).ok_or_else(none)?);
-            let result = self.start_one(stage, own, plan.stages.len(), values, &mut started);
+            let result = self.start_one(plan, stage, own, values, &mut started);
             if let Err(refused) = result {
                 for rest in streams {
                     self.close(rest.ends);
@@ -171,9 +171,9 @@ impl Session {
 
     fn start_one(
         &mut self,
+        plan: &Plan,
         stage: &Stage,
         streams: Streams,
-        count: usize,
         values: &mut Values,
         started: &mut Started,
     ) -> Result<(), (String, u8)> {
@@ -181,7 +181,9 @@ impl Session {
             shared: Rc::clone(&self.shared),
             input: match (streams.input, self.shared.os.input()) {
                 (Some(end), _) => Source::End(end),
+                // In the background it would take the shell's own keys.
                 (None, Inherited::Nothing) => Source::Nothing,
+                (None, _) if plan.is_background => Source::Nothing,
                 (None, _) => Source::Inherited,
             },
             output: streams.output.map_or(Sink::Inherited, Sink::End),
@@ -193,7 +195,7 @@ impl Session {
                 tools::task(command, stage.words.clone(), io)
             }
             Action::Builtin(command) if command.kind != Kind::Applet => {
-                let (text, status) = match count {
+                let (text, status) = match plan.stages.len() {
                     1 => self.own(command, &stage.words, values, started),
                     // In a pipeline it changes nothing.
                     _ => self.own(command, &stage.words, &mut values.clone(), started),

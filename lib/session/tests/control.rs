@@ -102,6 +102,9 @@ fn who_reads_the_terminal_gets_it() {
         .type_in("\x04");
     let (_, out) = finish(&handle);
     assert!(out.contains("WORDS\n"), "{out}");
+    // A command of the shell's in the background leaves the keys alone.
+    let (_, out) = typed("cat &\necho mine\n");
+    assert!(out.contains("\nmine\n"), "{out}");
     // A command of the shell's reads too.
     let handle = Handle::new();
     handle
