@@ -91,7 +91,11 @@ impl<C> Outbox<C> {
         if self.queue.is_empty() && message.words().len() <= T::WORDS {
             message.set_header(header);
             let cap = message.cap.take();
-            match transport.send(message.words(), cap) {
+            let sent = match header.kind {
+                Kind::Reply | Kind::Failed => transport.reply(message.words(), cap),
+                _ => transport.send(message.words(), cap),
+            };
+            match sent {
                 Ok(()) => return Ok(Left::Sent),
                 Err(SendError::Full(cap)) => message.cap = cap,
                 Err(SendError::Lost(error)) => return Err(error),

@@ -47,6 +47,29 @@ impl<C> Message<C> {
         }
     }
 
+    /// None: no words.
+    #[inline]
+    pub const fn empty() -> Self {
+        Self {
+            words: [0; MESSAGE_WORDS],
+            length: 0,
+            cap: None,
+        }
+    }
+
+    /// Becomes another message, whose first `length` words `write` writes; those behind are anything.
+    #[inline]
+    pub fn fill(
+        &mut self,
+        length: usize,
+        cap: Option<C>,
+        write: impl FnOnce(&mut [u64; MESSAGE_WORDS]),
+    ) {
+        write(&mut self.words);
+        self.length = length.min(MESSAGE_WORDS);
+        self.cap = cap;
+    }
+
     /// Its words.
     #[inline]
     pub fn words(&self) -> &[u64] {
@@ -220,11 +243,31 @@ pub trait Transport {
         self.send(words, cap)
     }
 
+    /// As [`send`](Self::send), of an answer: whoever sends it will soon wait for messages again, and a transport that can send and wait at once may
+    /// keep it until then. It is sent before anything else that is sent here.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    fn reply(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>> {
+        self.send(words, cap)
+    }
+
     /// The next message, if one is there.
     ///
     /// # Errors
     /// The other side is gone and all that it sent is read.
     fn receive(&mut self) -> Result<Option<Message<Self::Cap>>, Error>;
+
+    /// The same, where it is to lie: true if one was there. A transport that can write it there at once overrides this.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline]
+    fn receive_into(&mut self, message: &mut Message<Self::Cap>) -> Result<bool, Error> {
+        let received = self.receive()?;
+        Ok(received.map(|received| *message = received).is_some())
+    }
 
     /// Sends, and if the other side can answer while this one stands still, returns the next message received. `None`: sent,
     /// and nothing has been received yet. A transport with such a fast path (LMP's `reply_wait`) overrides this.

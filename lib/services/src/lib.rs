@@ -3,6 +3,8 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
+//! | [`grading`] | what a grader of the course is told |
+//! | [`init`] | the course's init channel |
 //! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
@@ -21,6 +23,8 @@
 extern crate alloc;
 
 pub mod echo;
+pub mod grading;
+pub mod init;
 pub mod interrupts;
 pub mod memory;
 pub mod names;

@@ -1,4 +1,10 @@
 //! The memory server: RAM capabilities, charged to the client that asks. The books are the crate `accounts`.
+//!
+//! [`service`] is what does the work; where memory is, is its [`Backend`]'s affair.
+
+pub mod service;
+
+pub use service::{Backend, Limit, MemoryService};
 
 use errors::Error;
 use flounder::interface;

@@ -23,6 +23,8 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// Whether the time it takes is to be told.
     pub is_timed: bool,
+    /// Whether nobody waits for it.
+    pub is_background: bool,
 }
 
 /// A command of a pipeline.
@@ -121,7 +123,11 @@ impl Plan {
             };
             stages.push(stage(command, place, &mut is_timed)?);
         }
-        Ok(Self { stages, is_timed })
+        Ok(Self {
+            stages,
+            is_timed,
+            is_background: work.background,
+        })
     }
 }
 

@@ -10,8 +10,10 @@
 //!
 //! Barrelfish counterpart: `usr/spawnd`, `usr/proc_mgmt`; `startd` for the services.
 
-use super::{About, Ended, Order, Processes, ServiceState, State};
+use super::{About, Ended, Order, Processes, ServiceState};
+use crate::grading::{Grading, Silent};
 use crate::presence::Presence;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -99,10 +101,11 @@ struct Process {
 }
 
 /// The service.
-#[derive(Debug)]
 pub struct ProcessService<B: Backend> {
     /// How processes are made.
     pub backend: B,
+    /// Who is told of calls.
+    pub grading: Box<dyn Grading>,
     processes: BTreeMap<u32, Process>,
     /// Ends that nobody has asked for, the oldest first, and whom they are for.
     ends: Vec<(u32, Ended)>,
@@ -118,6 +121,14 @@ pub struct ProcessService<B: Backend> {
     failed: Option<(Service, Error)>,
 }
 
+impl<B: Backend> core::fmt::Debug for ProcessService<B> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ProcessService")
+            .field("processes", &self.processes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<B: Backend> ProcessService<B> {
     /// One that knows no process, with these services, none of them started. Whether processes without a connection are still there is asked every
     /// `interval`.
@@ -130,6 +141,7 @@ impl<B: Backend> ProcessService<B> {
         let services = plan.into_iter();
         Ok(Self {
             backend,
+            grading: Box::new(Silent),
             processes: BTreeMap::new(),
             ends: Vec::new(),
             waits: Vec::new(),
@@ -428,6 +440,8 @@ impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
             return Err(ErrorCode::ProcMgmtInvalidSpawnd.into());
         }
         let name = order.args.first().cloned().unwrap_or_default();
+        self.grading
+            .grading_rpc_handler_process_spawn(&name, order.core);
         let pid = self.backend.spawn(&order, caps)?;
         let process = Process {
             parent: if order.detached { 0 } else { by },
@@ -482,6 +496,7 @@ impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
     }
 
     fn name(&mut self, pid: u32) -> Result<String, Error> {
+        self.grading.grading_rpc_handler_process_get_name(pid);
         if let Some(process) = self.processes.get(&pid) {
             return Ok(process.name.clone());
         }
@@ -491,6 +506,7 @@ impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
     }
 
     fn pids(&mut self) -> Result<Vec<u32>, Error> {
+        self.grading.grading_rpc_handler_process_get_all_pids();
         let all = self.backend.all()?;
         Ok(all.into_iter().map(|about| about.pid).collect())
     }
@@ -549,15 +565,5 @@ impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
         self.clients.closed(connection);
         self.waits
             .retain(|(_, answer)| answer.caller().connection != connection);
-    }
-}
-
-/// The state of a process as who made it knows it.
-impl From<bool> for State {
-    fn from(suspended: bool) -> Self {
-        match suspended {
-            true => Self::Suspended,
-            false => Self::Running,
-        }
     }
 }

@@ -101,9 +101,13 @@ impl Children {
         let Some(mut keeper) = self.keeper.take() else {
             return;
         };
-        if let Some(ended) = keeper.pid().and_then(|pid| self.take_ended(pid)) {
-            ended.outcome.tell_background(ended.name, ended.pid);
-            keeper.ended(ended.outcome);
+        if let Some(pid) = keeper.pid().filter(|pid| self.table.get(*pid).is_none()) {
+            // Who killed it by hand has been told already.
+            if let Some(ended) = self.take_ended(pid) {
+                ended.outcome.tell_background(ended.name, ended.pid);
+            }
+            let ended = self.remembered(pid);
+            keeper.ended(ended.map_or(Outcome::Killed, |ended| ended.outcome));
         }
         keeper.supervisor.tick(Ticks(time::now()));
         while let Some(action) = keeper.supervisor.next_action() {

@@ -1,0 +1,265 @@
+//! The memory server over memory that is only numbers.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use errors::{Error, ErrorCode};
+use flounder::{Limits, Loopback, Server, Single, loopback};
+use services::memory::{Backend, Limit, MemoryClient, MemoryServer, MemoryService};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+type Cap = u64;
+type Client = MemoryClient<Loopback<Cap, Single, 9>, Single>;
+
+const PAGE: u64 = 4096;
+const LIMIT: Limit = Limit {
+    bytes: 16 * PAGE,
+    allocations: 4,
+};
+/// Pages there are.
+const PAGES: u64 = 40;
+
+/// Memory from 0 on, the first that fits.
+struct Fake {
+    taken: BTreeMap<u64, u64>,
+    alive: BTreeSet<u32>,
+    /// Taking back fails so often.
+    fails: u32,
+    no_caps: bool,
+}
+
+impl Backend for Fake {
+    type Cap = Cap;
+    type Held = u64;
+
+    fn take(
+        &mut self,
+        bytes: u64,
+        alignment: u64,
+        between: Option<(u64, u64)>,
+    ) -> Result<(u64, u64), Error> {
+        let (low, high) = between.unwrap_or((0, PAGES * PAGE));
+        let high = high.min(PAGES * PAGE);
+        let mut base = low.next_multiple_of(alignment);
+        while base + bytes <= high {
+            let overlap = |(start, length): (&u64, &u64)| start + length > base;
+            if !self.taken.range(..base + bytes).any(overlap) {
+                self.taken.insert(base, bytes);
+                return Ok((base, base));
+            }
+            base += alignment;
+        }
+        Err(ErrorCode::LibRamAlloc.into())
+    }
+
+    fn capability(&mut self, held: &u64) -> Result<Cap, Error> {
+        match self.no_caps {
+            true => Err(ErrorCode::LibSlotAlloc.into()),
+            false => Ok(*held),
+        }
+    }
+
+    fn take_back(&mut self, base: u64, bytes: u64, held: &u64) -> Result<(), Error> {
+        assert_eq!(base, *held);
+        if self.fails > 0 {
+            self.fails -= 1;
+            return Err(ErrorCode::SysRevokeFirst.into());
+        }
+        assert_eq!(self.taken.remove(&base), Some(bytes));
+        Ok(())
+    }
+
+    fn usage(&self) -> (u64, u64) {
+        let used: u64 = self.taken.values().sum();
+        (PAGES * PAGE, PAGES * PAGE - used)
+    }
+
+    fn is_there(&mut self, pid: u32) -> Result<bool, Error> {
+        Ok(self.alive.contains(&pid))
+    }
+}
+
+struct World {
+    service: MemoryServer<MemoryService<Fake>>,
+    servers: Vec<Server<Loopback<Cap, Single, 9>>>,
+    now: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let fake = Fake {
+            taken: BTreeMap::new(),
+            alive: BTreeSet::from([50, 51]),
+            fails: 0,
+            no_caps: false,
+        };
+        Self {
+            service: MemoryServer(MemoryService::new(fake, LIMIT, 10)),
+            servers: Vec::new(),
+            now: 0,
+        }
+    }
+
+    fn round(&mut self) {
+        self.now += 1;
+        self.service.0.set_time(self.now);
+        while self.service.0.work() {}
+        for server in &mut self.servers {
+            let _ = server.poll(&mut self.service, 16);
+        }
+    }
+
+    fn client(&mut self, pid: u32) -> Client {
+        let (client, server) = loopback::<Cap, Single, 9>(8);
+        let number = self.servers.len() as u64 + 1;
+        let limits = Limits::default();
+        self.servers.push(Server::new(server, limits, number));
+        self.service.0.opened(number, pid).unwrap();
+        self.ask(Client::bind(client, limits)).unwrap()
+    }
+
+    fn ask<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        for _ in 0..100 {
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            self.round();
+        }
+        panic!("no answer");
+    }
+
+    fn free(&mut self) -> u64 {
+        self.service.0.backend.usage().1 / PAGE
+    }
+
+    fn close(&mut self, number: u64) {
+        use flounder::Service;
+        self.service.closed(number);
+        for _ in 0..30 {
+            self.round();
+        }
+    }
+}
+
+#[track_caller]
+fn refused<V: std::fmt::Debug>(result: Result<V, Error>, code: ErrorCode) {
+    assert!(result.unwrap_err().contains(code));
+}
+
+#[test]
+fn memory_is_given_up_to_the_limit_and_comes_back() {
+    let mut world = World::new();
+    let one = world.client(50);
+    let (first, bytes) = world.ask(one.alloc(5000, 1)).unwrap();
+    assert_eq!((first, bytes), (0, 2 * PAGE));
+    let (aligned, _) = world.ask(one.alloc(1, 8 * PAGE)).unwrap();
+    assert_eq!(aligned, 8 * PAGE);
+    let (between, _) = world
+        .ask(one.alloc_between(PAGE, PAGE, 20 * PAGE, 21 * PAGE))
+        .unwrap();
+    assert_eq!(between, 20 * PAGE);
+    assert_eq!(
+        world.ask(one.account()).unwrap(),
+        (16 * PAGE, 4 * PAGE, 4, 3)
+    );
+    assert_eq!(world.ask(one.total()).unwrap(), (40 * PAGE, 36 * PAGE, 1));
+    refused(
+        world.ask(one.alloc(13 * PAGE, PAGE)),
+        ErrorCode::AccountLimitBytes,
+    );
+    let (last, _) = world.ask(one.alloc(12 * PAGE, PAGE)).unwrap();
+    refused(world.ask(one.alloc(1, 1)), ErrorCode::AccountLimitBytes);
+    for base in [first, aligned, between, last] {
+        world.ask(one.free(base)).unwrap();
+    }
+    refused(world.ask(one.free(first)), ErrorCode::AccountNoAllocation);
+    for _ in 0..4 {
+        world.ask(one.alloc(1, 1)).unwrap();
+    }
+    refused(
+        world.ask(one.alloc(1, 1)),
+        ErrorCode::AccountLimitAllocations,
+    );
+    assert_eq!(world.free(), 36);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let mut world = World::new();
+    let one = world.client(50);
+    refused(world.ask(one.alloc(1, 3)), ErrorCode::AccountBadRange);
+    refused(
+        world.ask(one.alloc(u64::MAX, 1)),
+        ErrorCode::AccountBadRange,
+    );
+    let backwards = world.ask(one.alloc_between(1, 1, 10, 10));
+    refused(backwards, ErrorCode::AccountBadRange);
+    let outside = world.ask(one.alloc_between(1, 1, 50 * PAGE, 60 * PAGE));
+    refused(outside, ErrorCode::LibRamAlloc);
+    world.service.0.backend.no_caps = true;
+    refused(world.ask(one.alloc(1, 1)), ErrorCode::LibSlotAlloc);
+    assert_eq!(world.free(), 40);
+}
+
+#[test]
+fn limits_are_not_promises() {
+    let mut world = World::new();
+    world.service.0.backend.alive.insert(52);
+    let clients = [50, 51, 52].map(|pid| world.client(pid));
+    world.ask(clients[0].alloc(16 * PAGE, PAGE)).unwrap();
+    world.ask(clients[1].alloc(16 * PAGE, PAGE)).unwrap();
+    let refusal = world.ask(clients[2].alloc(16 * PAGE, PAGE));
+    refused(refusal, ErrorCode::LibRamAlloc);
+    world.ask(clients[2].alloc(8 * PAGE, PAGE)).unwrap();
+    assert_eq!(world.free(), 0);
+}
+
+#[test]
+fn what_is_transferred_is_the_others() {
+    let mut world = World::new();
+    let one = world.client(50);
+    let (base, _) = world.ask(one.alloc(10 * PAGE, PAGE)).unwrap();
+    refused(world.ask(one.transfer(base, 51)), ErrorCode::AccountUnknown);
+    let other = world.client(51);
+    refused(world.ask(other.free(base)), ErrorCode::AccountNotHolder);
+    refused(
+        world.ask(other.transfer(base, 51)),
+        ErrorCode::AccountNotHolder,
+    );
+    world.ask(other.alloc(10 * PAGE, PAGE)).unwrap();
+    refused(
+        world.ask(one.transfer(base, 51)),
+        ErrorCode::AccountLimitBytes,
+    );
+    let (small, _) = world.ask(one.alloc(PAGE, PAGE)).unwrap();
+    world.ask(one.transfer(small, 51)).unwrap();
+    refused(world.ask(one.free(small)), ErrorCode::AccountNotHolder);
+    world.ask(other.free(small)).unwrap();
+}
+
+#[test]
+fn all_comes_back_from_the_dead() {
+    let mut world = World::new();
+    let one = world.client(50);
+    let again = world.client(50);
+    world.ask(one.alloc(2 * PAGE, PAGE)).unwrap();
+    world.ask(again.alloc(3 * PAGE, PAGE)).unwrap();
+    assert_eq!(world.free(), 35);
+    world.close(1);
+    world.close(2);
+    // It has no connection, and is still there.
+    assert_eq!(world.free(), 35);
+    let later = world.client(50);
+    assert_eq!(world.ask(later.account()).unwrap().1, 5 * PAGE);
+    world.service.0.backend.alive.remove(&50);
+    // Something cannot be taken back at once.
+    world.service.0.backend.fails = 5;
+    world.close(3);
+    assert_eq!(world.free(), 40);
+    assert_eq!(world.service.0.allocations(), 0);
+    assert_eq!(world.service.0.next_deadline(), None);
+}
