@@ -154,9 +154,9 @@ pub(crate) fn flush_before_wait() {
     }
 }
 
-/// Whether nothing is buffered.
+/// Whether nothing is buffered, as far as can be said: whoever sends waits with the buffer locked, and asks this before.
 pub(crate) fn is_flushed() -> bool {
-    BUFFER.lock().length == 0
+    BUFFER.try_lock().is_some_and(|buffer| buffer.length == 0)
 }
 
 /// Whether what this domain has printed last ended its line.
