@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use kpi::addr::PhysAddr;
 use kpi::cap::ObjType;
 use kpi::layout::{BASE_PAGE_SIZE, L2CNODE_BYTES};
-use mm::ram::{Grant, NODES_TO_ADD, NODES_TO_CHANGE, Node, Ram};
+use mm::ram::{Grant, NODES_TO_ADD, NODES_TO_CHANGE, Node, Ram, Usage};
 use mm::{MmError, Span};
 
 /// Least bytes of a chunk.
@@ -39,6 +39,8 @@ struct State {
     slots: Vec<CapRef>,
     /// Those of the chunks of which the kernel tells.
     watched: Vec<CapRef>,
+    /// It takes no more memory.
+    is_fixed: bool,
 }
 
 impl State {
@@ -67,6 +69,25 @@ impl Account {
     /// An account without memory; it takes some when it needs it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An account of this RAM alone: it takes no more. The capability stays where it is, and is not used otherwise from now on.
+    ///
+    /// # Errors
+    /// `SYS_ERR_INVALID_SOURCE_TYPE`: it is no RAM; `LIB_ERR_MALLOC_FAIL`; less than two pages.
+    pub fn of(ram: CapRef) -> Result<Self, Error> {
+        if cap_direct_identify(ram)?.objtype() != ObjType::Ram {
+            return Err(Error::new(ErrorCode::SysInvalidSourceType));
+        }
+        let account = Self::default();
+        account.0.lock().is_fixed = true;
+        account.adopt(ram)?;
+        Ok(account)
+    }
+
+    /// How much memory the account has.
+    pub fn usage(&self) -> Usage {
+        self.0.lock().books.usage()
     }
 
     /// A new object of the type in a new slot of the own CSpace, which belongs to the account. `bytes` counts for types of no fixed
@@ -100,6 +121,26 @@ impl Account {
         alignment: u64,
     ) -> Result<(), Error> {
         self.make(slot, objtype, bytes, alignment, Span::ALL)
+    }
+
+    /// As [`Account::object_at_aligned`], between two physical addresses, in what the account has.
+    ///
+    /// # Errors
+    /// As [`Account::object`].
+    pub fn object_between(
+        &self,
+        slot: CapRef,
+        objtype: ObjType,
+        bytes: u64,
+        alignment: u64,
+        between: (PhysAddr, PhysAddr),
+    ) -> Result<(), Error> {
+        let (base, limit) = between;
+        let within = Span {
+            base: base.0,
+            end: limit.0,
+        };
+        self.make(slot, objtype, bytes, alignment, within)
     }
 
     /// As [`Account::object_at`], at this physical address.
@@ -204,6 +245,9 @@ impl Account {
     /// Takes another chunk, large enough for an object of so many bytes at that alignment.
     fn grow(&self, bytes: u64, alignment: u64) -> Result<(), Error> {
         let too_large = Error::new(ErrorCode::LibRamAlloc);
+        if self.0.lock().is_fixed {
+            return Err(too_large);
+        }
         let wanted = bytes
             .checked_add(alignment.max(UNUSED_BYTES))
             .ok_or(too_large)?;
@@ -251,7 +295,12 @@ impl Account {
             *self.0.lock() = state;
             return result;
         }
-        let State { chunks, slots, .. } = state;
+        let State {
+            chunks,
+            slots,
+            is_fixed,
+            ..
+        } = state;
         for slot in slots {
             // What was put there from elsewhere; mostly the slot is empty.
             match cap_delete(slot) {
@@ -261,7 +310,8 @@ impl Account {
                 _ => result = result.and(slot_free(slot)),
             }
         }
-        for chunk in chunks {
+        // What came from elsewhere is not this allocator's.
+        for chunk in chunks.into_iter().filter(|_| !is_fixed) {
             result = result.and(mm_free(chunk));
         }
         result

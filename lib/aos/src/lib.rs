@@ -24,6 +24,7 @@
 //! | [`names`] | the name server |
 //! | [`thread`], [`sync`] | threads of this domain, locks between them |
 //! | [`proc`] | processes: starting programs, waiting for them |
+//! | [`rpc`] | the course's calls of the services |
 //! | [`spawn`] | new domains, made without init |
 //! | [`prelude`] | what most programs use |
 //! | [`boot`] | boot information and modules |
@@ -64,6 +65,7 @@ pub mod proc;
 pub mod ram;
 pub mod record;
 mod report;
+pub mod rpc;
 pub mod service;
 pub mod slot;
 pub mod spawn;

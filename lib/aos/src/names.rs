@@ -30,6 +30,8 @@ static CONNECTION: Mutex<Option<Client>> = Mutex::new(None);
 
 /// Services that one answer tells of.
 const PAGE: u32 = 32;
+/// Before a service is looked for again.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// The connection to the name server.
 ///
@@ -177,4 +179,21 @@ pub fn nameservice_enumerate(text: &str) -> Result<Vec<Found>, Error> {
 pub fn connect_to(text: &str) -> Result<Channel, Error> {
     let found = nameservice_lookup(text)?;
     event::block_on(bind(found.handle))
+}
+
+/// As [`connect_to`], for who may be there before the service is, or while it is started again: tries until it succeeds or that time is over.
+///
+/// # Errors
+/// As [`name`], [`connect_to`].
+pub fn connect_within(text: &str, within: Duration) -> Result<Channel, Error> {
+    name(text)?;
+    let deadline = crate::time::after(within);
+    loop {
+        match connect_to(text) {
+            Err(_) if crate::time::now() < deadline => {
+                event::block_on(event::sleep_until(crate::time::after(AGAIN)));
+            }
+            result => return result,
+        }
+    }
 }

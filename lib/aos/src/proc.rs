@@ -140,6 +140,11 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Its arguments, the program's name first, and its environment.
+    pub(crate) fn into_words(self) -> (Vec<String>, Vec<String>) {
+        (self.args, self.env)
+    }
+
     fn set(mut self, word: &str) -> Self {
         let name = Variable::of(word).name;
         self.env.retain(|other| Variable::of(other).name != name);
@@ -372,17 +377,32 @@ fn manage(wish: Wish) -> Result<(), Error> {
 pub fn list() -> Result<Vec<Process>, Error> {
     let mut all = Vec::new();
     let mut pid = 0;
-    while let Some(about) = About::decode(monitor::order(Wish::About { pid }, &[], None)?) {
-        pid = about.pid;
-        all.push(Process {
-            pid,
-            parent: (about.parent != 0).then_some(about.parent),
-            state: about.state,
-            core: CoreId(about.core),
-            name: DomainName::from_bytes(about.name),
-        });
+    while let Some(process) = next(pid)? {
+        pid = process.pid;
+        all.push(process);
     }
     Ok(all)
+}
+
+/// The process of that number, if it runs.
+///
+/// # Errors
+/// The monitor's.
+pub fn about(pid: Pid) -> Result<Option<Process>, Error> {
+    let found = next(pid.saturating_sub(1))?;
+    Ok(found.filter(|process| process.pid == pid))
+}
+
+/// The process with the next number.
+fn next(pid: Pid) -> Result<Option<Process>, Error> {
+    let values = monitor::order(Wish::About { pid }, &[], None)?;
+    Ok(About::decode(values).map(|about| Process {
+        pid: about.pid,
+        parent: (about.parent != 0).then_some(about.parent),
+        state: about.state,
+        core: CoreId(about.core),
+        name: DomainName::from_bytes(about.name),
+    }))
 }
 
 /// Waits for the end of a child. Each end is told once.

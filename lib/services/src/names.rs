@@ -74,7 +74,8 @@ pub struct NameService {
     lookups: BTreeMap<LookupId, Answer<Found>>,
     /// Who waits for events, and for how many.
     events: BTreeMap<Client, (Answer<Vec<Event>>, u32)>,
-    alive: BTreeMap<Client, Answer<()>>,
+    /// One for each service of a client; at most as many as its connection may have calls.
+    alive: BTreeMap<Client, Vec<Answer<()>>>,
     finished: Vec<Finished>,
 }
 
@@ -140,9 +141,9 @@ impl NameService {
         while let Some(action) = self.engine.next_action() {
             match action {
                 Action::Ping(client) => {
-                    if let Some(answer) = self.alive.remove(&client) {
-                        self.finished.push(answer.finish(Ok(())));
-                    }
+                    let waiting = self.alive.remove(&client).unwrap_or_default();
+                    let answers = waiting.into_iter().map(|answer| answer.finish(Ok(())));
+                    self.finished.extend(answers);
                 }
                 Action::Notify(client) => self.tell(client),
                 Action::Answer { lookup, answer, .. } => {
@@ -260,15 +261,15 @@ impl Names for NameService {
 
     fn alive(&mut self, answer: Answer<()>) {
         let client = self.hear(answer.caller());
-        if let Some(older) = self.alive.insert(client, answer) {
-            self.finished.push(older.finish(Ok(())));
-        }
+        self.alive.entry(client).or_default().push(answer);
     }
 
     fn cancelled(&mut self, caller: Caller) {
         let client = self.hear(caller);
         let is_it = |answer: &Caller| *answer == caller;
-        self.alive.retain(|_, answer| !is_it(&answer.caller()));
+        if let Some(waiting) = self.alive.get_mut(&client) {
+            waiting.retain(|answer| !is_it(&answer.caller()));
+        }
         self.events
             .retain(|_, (answer, _)| !is_it(&answer.caller()));
         let lookups = self.lookups.iter();

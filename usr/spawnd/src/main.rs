@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`menu`] | the services of the boot menu |
 //! | [`domains`] | how processes are made: init makes them |
+//! | [`greeting`] | the course's init channel |
 //! | [`given`] | the capabilities that services get |
 //! | [`readiness`] | what the name server knows of them |
 //!
 //! `module /sbin/spawnd spawnd` in the boot menu: init trusts it as the kernel, and starts it again when it crashes. Its arguments: `operator=NAME` for a
-//! program that init itself starts and that may manage all processes, `verbose`: all that services do is printed.
+//! program that init itself starts and that may manage all processes; `verbose`: all that services do is printed; `grading`: a line for each call of the
+//! course.
 //!
 //! It registers as `service/process`, as soon as the name server, which it starts itself, is there. It never waits for a service: only for init.
 #![no_std]
@@ -18,14 +20,17 @@ extern crate alloc;
 
 mod domains;
 mod given;
+mod greeting;
 mod menu;
 mod readiness;
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use aos::boot::Boot;
 use aos::flounder::Limits;
 use aos::proc::{self, End};
+use aos::rpc::GradingLines;
 use aos::service::{Host, Next, Round};
 use aos::{Args, Error, event, println, time};
 use core::task::Poll;
@@ -58,10 +63,14 @@ fn main(args: Args) -> Result<(), Error> {
     let names = menu::names(&plan.services);
     let backend = Domains::new(plan.lines);
     let mut service = ProcessService::new(backend, plan.services, interval)?;
+    if options.grading {
+        service.grading = Box::new(GradingLines);
+    }
+    greeting::start(options.grading)?;
     let mut host = Host::new(CONNECTIONS, LIMITS)?;
     host.register_later(NAME, "")?;
     let news = Rc::<News>::default();
-    let mut watching = alloc::boxed::Box::pin(readiness::watch(news.clone(), names));
+    let mut watching = Box::pin(readiness::watch(news.clone(), names));
     let heard = news.clone();
     host.set_beside(move |cx| {
         let _ = watching.as_mut().poll(cx);
@@ -130,6 +139,7 @@ fn ended(pid: u32, end: End) -> Ended {
 struct Options {
     operators: alloc::vec::Vec<&'static str>,
     verbose: bool,
+    grading: bool,
 }
 
 impl Options {
@@ -137,13 +147,15 @@ impl Options {
         let mut options = Self {
             operators: alloc::vec::Vec::new(),
             verbose: false,
+            grading: false,
         };
         for word in args.words() {
             match (word, word.strip_prefix("operator=")) {
                 ("verbose", _) => options.verbose = true,
+                ("grading", _) => options.grading = true,
                 (_, Some(name)) => options.operators.push(name),
                 _ => println!(
-                    "spawnd: argument \"{word}\" is not known (operator=NAME, verbose are)"
+                    "spawnd: argument \"{word}\" is not known (operator=NAME, verbose, grading are)"
                 ),
             }
         }

@@ -5,6 +5,7 @@
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
 //! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
+//! `boot supervised` and `boot restarts CALLS` are for menus with the process server, see [`supervised`].
 //! `boot checks` takes long or much memory, see [`checks`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
@@ -38,6 +39,7 @@ mod root;
 mod services;
 mod shares;
 mod spawning;
+mod supervised;
 mod tables;
 mod threads;
 mod tight;
@@ -83,6 +85,15 @@ fn main(args: Args) -> Status {
             return harness.end();
         }
         Some("shares") => return shares::run(&world),
+        Some("supervised") => {
+            supervised::run(&mut harness);
+            return harness.end();
+        }
+        Some("restarts") => {
+            let calls = args.words().nth(1).and_then(|word| word.parse().ok());
+            supervised::run_restarts(&mut harness, calls.unwrap_or(500));
+            return harness.end();
+        }
         _ => {}
     }
     caps::run(&mut harness);

@@ -41,6 +41,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         part if part.starts_with("own-space") => crate::own_space::play(part),
         part if part.starts_with("proc-") => crate::processes::play(part),
         part if part.starts_with("paging-") => crate::paging::play(part),
+        part if part.starts_with("sup-") => crate::supervised::play(part, seed),
         part if part.starts_with("svc-") => crate::services::play(part, seed),
         part if part.starts_with("thread-") => crate::threads::play(part),
         part if part.starts_with("tight-") => crate::tight::play(part),

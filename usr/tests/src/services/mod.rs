@@ -25,7 +25,7 @@ use services::echo::EchoClient;
 
 const SUITE: &str = "services";
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that may stay in use after the whole suite: books and endpoints that are kept to be used again.
 const KEPT: u64 = 512 << 10;
 
