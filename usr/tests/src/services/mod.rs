@@ -5,7 +5,7 @@
 mod binding;
 mod calls;
 mod death;
-mod hostile;
+pub mod hostile;
 mod naming;
 
 use crate::harness::{Failure, Harness, Outcome, at_most, equal};
