@@ -184,6 +184,11 @@ impl<B: Backend> ProcessService<B> {
         self.clients.opened(connection, pid).map(drop)
     }
 
+    /// Whether a process is an operator.
+    pub fn is_operator(&self, pid: u32) -> bool {
+        self.operators.contains(&pid)
+    }
+
     /// This process may manage all that were started here.
     pub fn add_operator(&mut self, pid: u32) {
         self.operators.insert(pid);
