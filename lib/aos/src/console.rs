@@ -154,6 +154,11 @@ pub(crate) fn flush_before_wait() {
     }
 }
 
+/// Whether nothing is buffered.
+pub(crate) fn is_flushed() -> bool {
+    BUFFER.lock().length == 0
+}
+
 /// Whether what this domain has printed last ended its line.
 pub fn is_at_line_start() -> bool {
     BUFFER.lock().at_line_start

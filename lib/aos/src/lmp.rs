@@ -4,10 +4,13 @@
 //! send to. The kernel writes `delivered`, this library `consumed`; equal means empty. Buffers are carved off the frame and
 //! stay: nobody can be sure that no copy of an endpoint is left to write there.
 //!
+//! A message that came in registers while the domain waited for any ([`event::block_on`]) is read as if it were in its buffer.
+//!
 //! Barrelfish counterpart: `lmp_endpoints.c`, `lmp_chan.c`.
 
 use crate::arch::call::{self, Results};
-use crate::arch::{dispatcher, scheduler};
+use crate::arch::dispatcher;
+use crate::arch::scheduler::{self, Scheduler};
 use crate::cap::{CapRef, cap_mint, cap_retype, cap_revoke, identify};
 use crate::error::{self, Error, ErrorCode, ResultExt, is_transient};
 use crate::event;
@@ -81,10 +84,15 @@ impl EndpointId {
         (delivered, dispatcher::read_u32(buffer.consumed_at()))
     }
 
-    /// Whether a message is in its buffer.
+    /// Whether a message is there.
     pub(crate) fn has_message(self) -> bool {
         let (delivered, consumed) = self.positions();
-        delivered != consumed
+        delivered != consumed || scheduler::with(|book| book.stash.endpoint == self.0)
+    }
+
+    /// Its place in the frame, which is never 0.
+    pub(crate) const fn place(self) -> u32 {
+        self.0
     }
 
     /// Words of messages that are not read yet, headers included. `None`: they wrap, and how many they are only the owner knows.
@@ -195,6 +203,12 @@ impl Endpoint {
         self.buffer.set_slot(CapAddr::NULL, CapAddr::NULL);
     }
 
+    /// As [`receive`](Self::receive), into these words.
+    #[inline]
+    pub(crate) fn receive_into(&self, words: &mut [u64; LMP_WORDS]) -> Option<LmpHeader> {
+        self.buffer.receive_into(words)
+    }
+
     /// The next message, if one is there.
     pub fn receive(&self) -> Option<Received> {
         self.buffer.receive()
@@ -250,10 +264,29 @@ impl Buffer {
 
     /// The next message, if one is there. One thread at a time takes one.
     pub(crate) fn receive(self) -> Option<Received> {
-        scheduler::with(|_| self.receive_disabled())
+        let mut words = [0; LMP_WORDS];
+        let header = self.receive_into(&mut words)?;
+        Some(Received { words, header })
     }
 
-    fn receive_disabled(self) -> Option<Received> {
+    /// The same, into these words; those behind the message are anything.
+    #[inline]
+    pub(crate) fn receive_into(self, words: &mut [u64; LMP_WORDS]) -> Option<LmpHeader> {
+        scheduler::with(|book| self.receive_disabled(book, words))
+    }
+
+    #[inline(always)]
+    fn receive_disabled(
+        self,
+        book: &mut Scheduler,
+        words: &mut [u64; LMP_WORDS],
+    ) -> Option<LmpHeader> {
+        if book.stash.endpoint == self.offset {
+            // It came when all buffers were empty.
+            book.stash.endpoint = 0;
+            *words = book.stash.words;
+            return Some(book.stash.header);
+        }
         let delivered = dispatcher::read_u32(self.delivered_at());
         let mut consumed = dispatcher::read_u32(self.consumed_at());
         if delivered == consumed || delivered >= self.words || consumed >= self.words {
@@ -263,13 +296,13 @@ impl Buffer {
         fence(Ordering::Acquire);
         let header = LmpHeader(self.take_word(&mut consumed));
         let count = header.words().min(LMP_WORDS);
-        let mut words = [0; LMP_WORDS];
         for word in words.iter_mut().take(count) {
             *word = self.take_word(&mut consumed);
         }
         fence(Ordering::Release);
         dispatcher::write_u32(self.consumed_at(), consumed);
-        Some(Received { words, header })
+        book.consumed = book.consumed.wrapping_add(count as u32 + 1);
+        Some(header)
     }
 
     fn take_word(self, index: &mut u32) -> u64 {
@@ -326,7 +359,10 @@ pub fn reply_wait<const N: usize>(
 /// Whether [`reply_wait`] is used; else it answers [`Waited::Busy`], and all goes the general way, which means the same. For tests, and
 /// to compare the two. A program begins with what its environment's variable `LMP_FAST_PATH` says: `off`, or anything else.
 pub fn set_fast_path(on: bool) {
-    scheduler::with(|book| book.slow = !on);
+    scheduler::with(|book| match on {
+        true => book.slow &= !scheduler::SLOW,
+        false => book.slow |= scheduler::SLOW,
+    });
 }
 
 /// [`reply_wait`] with the first `count` of these words, which are at most [`LMP_WORDS`]; the other ones reach the receiver too.

@@ -18,12 +18,15 @@ use crate::proc::Pid;
 use crate::time;
 use ::names::{Name, Properties, RegisterOptions};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use flounder::{Connections, Finished, Limits, Service};
 
@@ -34,6 +37,57 @@ const ACCEPTED_AT_ONCE: usize = 8;
 
 /// How long a service whose name server is gone waits before it tries to register again.
 const REGISTER_AGAIN: Duration = Duration::from_millis(5);
+
+/// Says that there is something to do for a part of the loop, and wakes the loop.
+struct Bell {
+    is_rung: AtomicBool,
+    service: Waker,
+}
+
+impl Bell {
+    /// Rung, and as a waker.
+    fn new(service: &Waker) -> (Arc<Self>, Waker) {
+        let bell = Arc::new(Self {
+            is_rung: AtomicBool::new(true),
+            service: service.clone(),
+        });
+        (bell.clone(), Waker::from(bell))
+    }
+
+    fn take(&self) -> bool {
+        self.is_rung.swap(false, Ordering::Acquire)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_rung.store(true, Ordering::Release);
+        self.service.wake_by_ref();
+    }
+}
+
+/// What is looked at only when it has rung.
+struct Bells {
+    service: Waker,
+    /// New clients.
+    door: (Arc<Bell>, Waker),
+    /// Signs of life.
+    pulse: (Arc<Bell>, Waker),
+}
+
+impl Bells {
+    fn new(service: &Waker) -> Self {
+        Self {
+            service: service.clone(),
+            door: Bell::new(service),
+            pulse: Bell::new(service),
+        }
+    }
+}
 
 /// A task that never ends.
 type Task = Pin<Box<dyn Future<Output = Infallible>>>;
@@ -49,6 +103,8 @@ pub struct Host {
     /// Gives signs of life.
     pulse: Option<Task>,
     beside: Option<Beside>,
+    /// Of the task that serves.
+    bells: Bells,
 }
 
 impl fmt::Debug for Host {
@@ -97,6 +153,7 @@ impl Host {
             names: Vec::new(),
             pulse: None,
             beside: None,
+            bells: Bells::new(Waker::noop()),
         }
     }
 
@@ -118,6 +175,7 @@ impl Host {
         // Those registered before may have been so by another connection.
         let by = (self.names.len() == 1).then_some(client);
         self.pulse = Some(Box::pin(stay(by, self.names.clone(), self.service())));
+        self.bells = Bells::new(Waker::noop());
         Ok(())
     }
 
@@ -158,7 +216,7 @@ impl Host {
                 crate::channel::settle_all();
             }
             clients = self.clients();
-            let accepted = self.accept(&mut round.opened);
+            let accepted = poll_fn(|cx| Poll::Ready(self.accept(&mut round.opened, cx))).await;
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
             }
@@ -195,16 +253,18 @@ impl Host {
 
     /// Until a client wakes this task, a new one comes, or the time has come.
     async fn rest(&mut self, deadline: Option<u64>) {
-        let (pulse, beside) = (&mut self.pulse, &mut self.beside);
+        let beside = &mut self.beside;
         let mut sleep: Option<Sleep> = deadline.map(event::sleep_until);
         let mut woken = false;
         poll_fn(|cx| {
             if core::mem::replace(&mut woken, true) {
                 return Poll::Ready(());
             }
-            self.acceptor.watch(cx.waker());
-            if let Some(pulse) = pulse {
-                let _ = pulse.as_mut().poll(cx);
+            let (bell, waker) = &self.bells.pulse;
+            if let Some(pulse) = &mut self.pulse
+                && bell.take()
+            {
+                let _ = pulse.as_mut().poll(&mut Context::from_waker(waker));
             }
             if beside.as_mut().is_some_and(|beside| beside(cx).is_ready()) {
                 return Poll::Ready(());
@@ -218,7 +278,14 @@ impl Host {
     }
 
     /// Takes in new clients. Answers whether there were some.
-    fn accept(&mut self, opened: &mut Vec<(u64, Pid)>) -> bool {
+    fn accept(&mut self, opened: &mut Vec<(u64, Pid)>, cx: &Context<'_>) -> bool {
+        if !self.bells.service.will_wake(cx.waker()) {
+            // Another task serves than before.
+            self.bells = Bells::new(cx.waker());
+        }
+        if !self.bells.door.0.take() {
+            return false;
+        }
         let mut heard_any = false;
         for _ in 0..ACCEPTED_AT_ONCE {
             let Some(heard) = self.acceptor.hear() else {
@@ -236,6 +303,8 @@ impl Host {
                 opened.push((number, pid));
             }
         }
+        // At once, if there are more.
+        self.acceptor.watch(&self.bells.door.1);
         heard_any
     }
 }

@@ -241,6 +241,7 @@ impl<T: Transport> Server<T> {
             self.flush()?;
         }
         let mut received = 0;
+        let mut message = Message::empty();
         while received < budget {
             if let Some(error) = self.refused {
                 // The refusal is out as soon as the queue is empty.
@@ -252,14 +253,18 @@ impl<T: Transport> Server<T> {
             if !self.has_room() {
                 break;
             }
-            let Some(mut message) = self.transport.receive()? else {
+            if !self.transport.receive_into(&mut message)? {
                 return Ok(Progress {
                     received,
                     more: false,
                 });
-            };
+            }
             received += 1;
             let header = message.header()?;
+            if header.kind == Kind::Window {
+                self.transport.receive_window(message.cap.take())?;
+                continue;
+            }
             if self.inbox.is_empty() {
                 self.check(&header)?;
             }

@@ -47,6 +47,29 @@ impl<C> Message<C> {
         }
     }
 
+    /// None: no words.
+    #[inline]
+    pub const fn empty() -> Self {
+        Self {
+            words: [0; MESSAGE_WORDS],
+            length: 0,
+            cap: None,
+        }
+    }
+
+    /// Becomes another message, whose first `length` words `write` writes; those behind are anything.
+    #[inline]
+    pub fn fill(
+        &mut self,
+        length: usize,
+        cap: Option<C>,
+        write: impl FnOnce(&mut [u64; MESSAGE_WORDS]),
+    ) {
+        write(&mut self.words);
+        self.length = length.min(MESSAGE_WORDS);
+        self.cap = cap;
+    }
+
     /// Its words.
     #[inline]
     pub fn words(&self) -> &[u64] {
@@ -220,11 +243,31 @@ pub trait Transport {
         self.send(words, cap)
     }
 
+    /// As [`send`](Self::send), of an answer: whoever sends it will soon wait for messages again, and a transport that can send and wait at once may
+    /// keep it until then. It is sent before anything else that is sent here.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    fn reply(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>> {
+        self.send(words, cap)
+    }
+
     /// The next message, if one is there.
     ///
     /// # Errors
     /// The other side is gone and all that it sent is read.
     fn receive(&mut self) -> Result<Option<Message<Self::Cap>>, Error>;
+
+    /// The same, where it is to lie: true if one was there. A transport that can write it there at once overrides this.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline]
+    fn receive_into(&mut self, message: &mut Message<Self::Cap>) -> Result<bool, Error> {
+        let received = self.receive()?;
+        Ok(received.map(|received| *message = received).is_some())
+    }
 
     /// Sends, and if the other side can answer while this one stands still, returns the next message received. `None`: sent,
     /// and nothing has been received yet. A transport with such a fast path (LMP's `reply_wait`) overrides this.
@@ -258,6 +301,34 @@ pub trait Transport {
     /// connection is not.
     fn unpack(&mut self, _cap: Self::Cap, _length: usize) -> Result<Vec<u8>, Error> {
         Err(ErrorCode::FlounderRxCaps.into())
+    }
+
+    /// Bytes that must be left of a message for [`send_slice`](Self::send_slice) to be tried. Never by default.
+    const SLICE_BYTES: usize = usize::MAX;
+
+    /// Puts as much of the data as fits into memory that both sides share, and sends the message of this word and the number of those bytes. Answers
+    /// that number, which is one of whole words unless it is all of them; 0: there is no such memory, and nothing was sent.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). Full also as long as the other side has not taken the slice before.
+    fn send_slice(&mut self, _head: u64, _data: &[u8]) -> Result<usize, SendError<Self::Cap>> {
+        Ok(0)
+    }
+
+    /// Appends a slice of so many bytes, which have room in the vector. What is decoded is this copy.
+    ///
+    /// # Errors
+    /// The memory is not there, or not so large: the end of the connection.
+    fn receive_slice(&mut self, _bytes: usize, _into: &mut Vec<u8>) -> Result<(), Error> {
+        Err(ErrorCode::FlounderRxProtocol.into())
+    }
+
+    /// A message of kind [`Window`](crate::header::Kind::Window) has come.
+    ///
+    /// # Errors
+    /// It is not one that this side can get now, or not of use: the end of the connection.
+    fn receive_window(&mut self, _cap: Option<Self::Cap>) -> Result<(), Error> {
+        Err(ErrorCode::FlounderRxProtocol.into())
     }
 
     /// Wakes this task once when what it waits for may be possible, or the connection is lost; at once if it is possible

@@ -3,9 +3,9 @@
 //! | Module | What |
 //! |---|---|
 //! | [`echo`] | a service for tests and measurements |
-//! | [`interrupts`] | interrupt lines |
 //! | [`grading`] | what a grader of the course is told |
 //! | [`init`] | the course's init channel |
+//! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
 //! | [`names`] | the name server |
 //! | [`presence`] | who is there: processes by their connections |

@@ -39,6 +39,9 @@ fn main(args: Args) -> Result<(), Error> {
     }
     ram::add_system_memory()?;
     let mut meter = Meter::new();
+    if args.words().next() == Some(ipc::ONLY) {
+        return ipc::run(&mut meter);
+    }
     threads::run(&mut meter)?;
     scheduler::run(&mut meter)?;
     caps::run(&mut meter)?;

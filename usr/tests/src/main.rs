@@ -5,6 +5,7 @@
 //! what takes init's authority, see [`privileged`]: `module /sbin/tests kernel privileged`. With `heavy` and `worst` it looks how long
 //! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
+//! `spawnd terminal` serves a script with programs at the terminal, see [`terminal`].
 //! `boot supervised` and `boot restarts CALLS` are for menus with the process server, see [`supervised`].
 //! `boot checks` takes long or much memory, see [`checks`].
 //!
@@ -41,6 +42,7 @@ mod shares;
 mod spawning;
 mod supervised;
 mod tables;
+mod terminal;
 mod threads;
 mod tight;
 mod world;
@@ -60,6 +62,7 @@ fn main(args: Args) -> Status {
             return parts::play(part, seed.unwrap_or(0));
         }
         Some("privileged") => return privileged::run(),
+        Some("terminal") => return terminal::run(),
         Some("heavy") => return heavy::run(),
         Some("worst") => return worst::run(),
         _ => {}
@@ -87,6 +90,11 @@ fn main(args: Args) -> Status {
         Some("shares") => return shares::run(&world),
         Some("supervised") => {
             supervised::run(&mut harness);
+            return harness.end();
+        }
+        Some("hostile") => {
+            let messages = args.words().nth(1).and_then(|word| word.parse().ok());
+            supervised::run_hostile(&mut harness, messages.unwrap_or(5_000));
             return harness.end();
         }
         Some("restarts") => {

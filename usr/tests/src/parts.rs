@@ -43,6 +43,7 @@ pub fn play(part: &str, seed: u64) -> Status {
         part if part.starts_with("paging-") => crate::paging::play(part),
         part if part.starts_with("sup-") => crate::supervised::play(part, seed),
         part if part.starts_with("svc-") => crate::services::play(part, seed),
+        part if part.starts_with("term-") => crate::terminal::play(part, seed),
         part if part.starts_with("thread-") => crate::threads::play(part),
         part if part.starts_with("tight-") => crate::tight::play(part),
         "reply-wait" => crate::reply_wait::play(),

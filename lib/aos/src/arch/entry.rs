@@ -245,6 +245,8 @@ pub(crate) fn yield_core() {
 
 /// The same, disabled already. Returns enabled.
 pub(super) fn yield_disabled() {
+    // SAFETY: disabled.
+    unsafe { super::scheduler::book() }.held.send();
     dispatcher::set_parking(dispatcher::lmp_delivered(), true, 0);
     let word = CallWord::simple(Syscall::Yield, 2).0;
     // SAFETY: the dispatcher is disabled, so nobody else uses the enabled area; it is part of the mapped frame.

@@ -48,7 +48,11 @@ pub struct RawMutex(AtomicU32);
 impl RawMutex {
     #[cold]
     fn wait(&self, deadline: Option<u64>) -> bool {
-        mutex::lock(&self.0, key_of(&self.0), &Here, deadline)
+        // Nobody is to wait in the kernel with it.
+        scheduler::with(|book| book.slow += 1);
+        let locked = mutex::lock(&self.0, key_of(&self.0), &Here, deadline);
+        scheduler::with(|book| book.slow -= 1);
+        locked
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`cache`] | cache maintenance | changes no memory |
 //! | [`call`] | the system call instruction | exact clobbers, as `kpi::syscall` states them |
 //! | [`context`] | what belongs to a thread | its header |
+//! | `copy` | `memcpy` and `memset` | what they are to do, and nothing else |
 //! | [`counter`] | the counter | reads a register |
 //! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
 //! | [`entry`] | first instruction, upcalls, leaving disabled mode, blocking | the protocol in its header |
@@ -26,6 +27,7 @@ pub(crate) mod backtrace;
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod context;
+mod copy;
 pub(crate) mod counter;
 pub(crate) mod cycles;
 pub(crate) mod dispatcher;

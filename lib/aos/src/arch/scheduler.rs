@@ -16,18 +16,25 @@
 //! caller's snapshot is seen by the comparison (disabled), or it comes after the thread is in the queue; then `lmp_delivered` differs
 //! from `noticed` at the next upcall or before the core is given away, whichever is first. And a message after *that* comparison makes
 //! the kernel, which compares `lmp_delivered` with `lmp_seen` = `noticed`, keep the dispatcher runnable.
+//!
+//! **ReplyWait.** [`park`] waits for a message to any endpoint, and only when all that was delivered is read (`consumed`): so what comes in registers
+//! is older than all that comes into a buffer afterwards, and whoever reads its endpoint takes it first (`stash`). A last message that may wait
+//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, and before anything else is sent to the same receiver.
 
 use super::call::{self, Swapped};
 use super::context::{self, AREA, Context, Registers};
 use super::dispatcher;
 use super::entry::{UPCALL_STACK, UPCALL_STACK_BYTES};
+use crate::cap::CapRef;
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
-use kpi::lmp::LMP_WORDS;
-use kpi::syscall::{CallWord, ReplyWaitResult, Syscall};
+use kpi::lmp::{LMP_WORDS, LmpHeader};
+use kpi::syscall::{CallWord, ReplyWaitResult, SendFlags, Syscall};
 use threads::{Committed, Ended, Handle, Join, JoinError, Key, Threads, Wake};
 
+/// In [`Scheduler::slow`]: switched off.
+pub(crate) const SLOW: u32 = 1 << 31;
 /// Most threads of a domain.
 pub(crate) const MAX_THREADS: usize = 256;
 
@@ -39,8 +46,46 @@ pub(crate) struct Scheduler {
     pub(crate) unused_count: usize,
     /// `lmp_delivered` when waiting threads were last told.
     noticed: u32,
-    /// [`reply_wait`] is not to be used.
-    pub(crate) slow: bool,
+    /// Why [`reply_wait`] does nothing: [`SLOW`], if it was switched off, and how many threads wait for a mutex. Who waits in the kernel may hold that one, as
+    /// connections are locked meanwhile, and would go on only when a message comes.
+    pub(crate) slow: u32,
+    /// Words that were read from buffers: as many as `lmp_delivered` says when all are empty.
+    pub(crate) consumed: u32,
+    /// The message that came in registers.
+    pub(crate) stash: Stash,
+    /// The message that goes out with the next wait.
+    pub(crate) held: Held,
+}
+
+/// A message to an own endpoint, out of registers.
+pub(crate) struct Stash {
+    /// The endpoint's place in the frame; 0: there is none.
+    pub(crate) endpoint: u32,
+    pub(crate) header: LmpHeader,
+    pub(crate) words: [u64; LMP_WORDS],
+}
+
+/// A message that is not sent yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) to: CapRef,
+    /// The endpoint of the connection that it belongs to; 0: there is none.
+    pub(crate) owner: u32,
+    pub(crate) count: u8,
+    /// There was no room for it.
+    pub(crate) is_stuck: bool,
+    pub(crate) words: [u64; LMP_WORDS],
+}
+
+/// Where [`park`] was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parked {
+    /// It did not wait: others could run, or not all is read.
+    NotNow,
+    /// Look whether something has come.
+    Look,
+    /// This endpoint has a message.
+    Message(u32),
 }
 
 struct Book(UnsafeCell<Scheduler>);
@@ -53,7 +98,20 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     unused: core::ptr::null_mut(),
     unused_count: 0,
     noticed: 0,
-    slow: false,
+    slow: 0,
+    consumed: 0,
+    stash: Stash {
+        endpoint: 0,
+        header: LmpHeader(0),
+        words: [0; LMP_WORDS],
+    },
+    held: Held {
+        to: CapRef::OWN_ROOT,
+        owner: 0,
+        count: 0,
+        is_stuck: false,
+        words: [0; LMP_WORDS],
+    },
 }));
 
 global_asm!(
@@ -313,6 +371,10 @@ extern "C" fn idle(dispatcher: usize) -> ! {
         if book.notice() || book.expire() {
             continue;
         }
+        if book.held.is_waiting() {
+            book.held.send();
+            continue;
+        }
         if book.threads.is_stuck() {
             crate::exit::stuck();
         }
@@ -421,7 +483,11 @@ pub(crate) fn reply_wait(
     dispatcher::disable();
     // SAFETY: disabled.
     let book = unsafe { book() };
-    if book.threads.has_ready() || dispatcher::lmp_delivered() != book.noticed || book.slow {
+    if book.held.is_waiting() {
+        book.held.send();
+    }
+    let is_pending = dispatcher::lmp_delivered() != book.noticed || book.stash.endpoint != 0;
+    if book.threads.has_ready() || is_pending || book.slow != 0 {
         dispatcher::set_disabled(false);
         return None;
     }
@@ -436,6 +502,153 @@ pub(crate) fn reply_wait(
     }
     dispatcher::set_disabled(false);
     Some(swapped)
+}
+
+/// Sends what is held, and waits until the counter has reached `deadline` or a message comes, to any endpoint, if nobody else of this domain could
+/// run, all that was delivered is read, and `nothing_came`. That is asked disabled; `announce` is called so when a message has come.
+#[inline]
+pub(crate) fn park(
+    nothing_came: impl FnOnce() -> bool,
+    announce: impl FnOnce(),
+    deadline: Option<u64>,
+) -> Parked {
+    dispatcher::disable();
+    // SAFETY: disabled.
+    let book = unsafe { book() };
+    let delivered = dispatcher::lmp_delivered();
+    let may_wait = delivered == book.noticed
+        && delivered == book.consumed
+        && book.stash.endpoint == 0
+        && !book.held.is_stuck
+        && !book.threads.has_ready()
+        && book.slow == 0
+        && nothing_came();
+    if !may_wait {
+        dispatcher::set_disabled(false);
+        return Parked::NotNow;
+    }
+    let first = match (book.threads.next_deadline(), deadline) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    dispatcher::set_parking(delivered, false, first.map_or(0, |first| first.max(1)));
+    let (endpoint, level, count) = match &book.held {
+        Held { owner: 0, .. } => (0, 0, 0),
+        held => (held.to.addr().0.into(), held.to.level() as u8, held.count),
+    };
+    let word = CallWord::reply_wait(level, count);
+    let swapped = call::reply_wait(word, endpoint, 0, book.held.words);
+    // SAFETY: disabled, and nothing of this domain ran meanwhile.
+    let book = unsafe { self::book() };
+    let parked = match swapped.result.get() {
+        _ if swapped.error != 0 => {
+            book.held.refused(swapped.error);
+            Parked::NotNow
+        }
+        None => {
+            book.held.owner = 0;
+            book.notice();
+            book.expire();
+            Parked::Look
+        }
+        Some((endpoint, count)) => {
+            book.held.owner = 0;
+            book.stash.endpoint = endpoint as u32;
+            book.stash.header = LmpHeader::new(count, false);
+            book.stash.words = swapped.payload;
+            // Who waits for messages in another way looks too.
+            announce();
+            book.threads.wake_all(Key::OUTSIDE);
+            Parked::Message(endpoint as u32)
+        }
+    };
+    dispatcher::set_disabled(false);
+    parked
+}
+
+/// Keeps a message until the next wait, after what was kept before is sent. `false`: it cannot be kept.
+#[inline]
+pub(crate) fn hold(owner: u32, to: CapRef, words: &[u64]) -> bool {
+    with(|book| {
+        book.held.send();
+        if book.slow != 0 || book.held.owner != 0 || words.len() > LMP_WORDS {
+            return false;
+        }
+        for (place, word) in book.held.words.iter_mut().zip(words) {
+            *place = *word;
+        }
+        book.held.to = to;
+        book.held.count = words.len() as u8;
+        book.held.owner = owner;
+        true
+    })
+}
+
+/// Sends what is kept of this owner, if something is. `false`: there was no room.
+#[inline]
+pub(crate) fn send_held(owner: u32) -> bool {
+    with(|book| {
+        if book.held.owner != owner {
+            return true;
+        }
+        book.held.send();
+        book.held.owner != owner
+    })
+}
+
+/// Takes what is kept out, if it could not be sent, or is of this owner.
+pub(crate) fn take_held(of: Option<u32>) -> Option<Held> {
+    with(|book| {
+        let wanted = match of {
+            Some(owner) => book.held.owner == owner,
+            None => book.held.owner != 0 && book.held.is_stuck,
+        };
+        let held = book.held;
+        if wanted {
+            book.held.owner = 0;
+            book.held.is_stuck = false;
+        }
+        wanted.then_some(held)
+    })
+}
+
+impl Held {
+    /// Whether there is one that could be sent.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.owner != 0 && !self.is_stuck
+    }
+
+    /// Sends it, if there is one; disabled.
+    #[inline]
+    pub(crate) fn send(&mut self) {
+        if self.is_waiting() {
+            self.send_now();
+        }
+    }
+
+    #[cold]
+    fn send_now(&mut self) {
+        let word = CallWord::send(self.to.level() as u8, 0, SendFlags::DEFAULT, self.count);
+        let mut args = [0; LMP_WORDS + 1];
+        for (place, word) in args.iter_mut().skip(1).zip(self.words) {
+            *place = word;
+        }
+        match call::call([word.0, self.to.addr().0.into()], &args).error {
+            0 => self.owner = 0,
+            error => self.refused(error),
+        }
+    }
+
+    /// It waits on if there was no room. Else it is lost, with the connection that it belongs to.
+    #[cold]
+    fn refused(&mut self, error: u64) {
+        let error = crate::error::Error::from_raw(error);
+        match error.is_some_and(crate::error::is_transient) {
+            true => self.is_stuck = true,
+            false => self.owner = 0,
+        }
+    }
 }
 
 /// Ends who runs. `last` is asked, disabled, before: `true` ends; `false` enables and returns.

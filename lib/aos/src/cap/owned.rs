@@ -237,6 +237,11 @@ pub(crate) fn reap_some() {
     owned::reap(&Own, REAPED_BEFORE_WAIT, Which::New);
 }
 
+/// Whether something was dropped that is not deleted yet, nor refused to be.
+pub(crate) fn is_any_dead() -> bool {
+    LEDGER.lock().dead() > 0
+}
+
 /// Owned capabilities, and dropped ones that are not reaped yet.
 pub fn count() -> (usize, usize) {
     let ledger = LEDGER.lock();

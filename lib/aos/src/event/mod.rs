@@ -11,9 +11,10 @@ mod run;
 mod watch;
 
 pub use run::{Sleep, block_on, call, ready, sleep_until};
-pub(crate) use watch::{keep_trying, sent, watch};
+pub(crate) use watch::{keep_trying, sent, unwatch, watch};
 
-use crate::arch::{dispatcher, entry, scheduler};
+use crate::arch::scheduler::{self, Parked};
+use crate::arch::{dispatcher, entry};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// How often a thread has said what others may wait for as for a message.
@@ -45,6 +46,20 @@ pub fn wait_until(snapshot: Snapshot, deadline: Option<u64>) {
     crate::cap::owned::reap_some();
     crate::channel::settle_some();
     wait_only(snapshot, deadline);
+}
+
+/// Waits by ReplyWait, if that is possible and nothing is to be done before.
+fn park(snapshot: Snapshot, deadline: Option<u64>) -> Parked {
+    let is_tidy = crate::console::is_flushed()
+        && !crate::cap::owned::is_any_dead()
+        && crate::channel::closing() == 0;
+    if !is_tidy {
+        return Parked::NotNow;
+    }
+    let announce = || {
+        ANNOUNCED.fetch_add(1, Ordering::Relaxed);
+    };
+    scheduler::park(|| self::snapshot() == snapshot, announce, deadline)
 }
 
 /// As [`wait_until`], and nothing else is done before: for who holds a lock.

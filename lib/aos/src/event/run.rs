@@ -1,9 +1,12 @@
 //! Running a future on a thread, and futures for messages and for time.
 
+use super::Snapshot;
 use super::watch::{self, clear_timer, move_timer, set_timer};
+use crate::arch::scheduler::Parked;
 use crate::arch::waker;
+use crate::channel;
 use crate::error::Error;
-use crate::lmp::Endpoint;
+use crate::lmp::{Endpoint, EndpointId};
 use crate::time;
 use core::future::Future;
 use core::pin::{Pin, pin};
@@ -38,9 +41,19 @@ fn sleep_until_woken() {
         }
         match deadline {
             Some(0) => super::yield_now(),
-            deadline => super::wait_until(snapshot, deadline),
+            deadline => wait(snapshot, deadline),
         }
         watch::retry();
+    }
+}
+
+/// By ReplyWait if nobody else of the domain could run: that is the fast path of who waits for anything.
+fn wait(snapshot: Snapshot, deadline: Option<u64>) {
+    match super::park(snapshot, deadline) {
+        Parked::Message(endpoint) => watch::arrived(EndpointId::of_hint(endpoint.into())),
+        Parked::Look => {}
+        Parked::NotNow if channel::set_stuck_aside() => {}
+        Parked::NotNow => super::wait_until(snapshot, deadline),
     }
 }
 

@@ -7,12 +7,13 @@
 //! at once; after [`TRIES`] in a row he sleeps [`RETRY`] before each, or until any message comes.
 
 use crate::arch::dispatcher;
+use crate::channel;
 use crate::lmp::EndpointId;
 use crate::sync::Mutex;
 use crate::time;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 
@@ -31,8 +32,13 @@ pub(crate) fn sent() {
     TRIED.store(0, Ordering::Relaxed);
 }
 
+/// Whether the book has timers or senders: if not, and no message has come, nobody need look into it.
+static IS_BUSY: AtomicBool = AtomicBool::new(false);
+
+/// `lmp_delivered` when the endpoints were last looked at.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+
 static BOOK: Mutex<Book> = Mutex::new(Book {
-    seen: 0,
     endpoints: BTreeMap::new(),
     senders: Vec::new(),
     timers: BTreeMap::new(),
@@ -43,13 +49,24 @@ static BOOK: Mutex<Book> = Mutex::new(Book {
 type TimerKey = (u64, u64);
 
 struct Book {
-    /// `lmp_delivered` when the endpoints were last looked at.
-    seen: u32,
-    endpoints: BTreeMap<EndpointId, Waker>,
+    endpoints: BTreeMap<EndpointId, Watch>,
     /// Who waits for room somewhere.
     senders: Vec<Waker>,
     timers: BTreeMap<TimerKey, Waker>,
     last_timer: u64,
+}
+
+/// Who watches an endpoint. It stays when he was woken, for the next time.
+struct Watch {
+    waker: Waker,
+    /// He is to be woken.
+    is_set: bool,
+}
+
+impl Watch {
+    fn take(&mut self) -> Option<Waker> {
+        core::mem::take(&mut self.is_set).then(|| self.waker.clone())
+    }
 }
 
 /// Wakes this task when a message is in the endpoint's buffer; at once if one is. One task at a time: the last.
@@ -57,21 +74,37 @@ pub(crate) fn watch(endpoint: EndpointId, waker: &Waker) {
     {
         let mut book = BOOK.lock();
         match book.endpoints.get_mut(&endpoint) {
-            Some(old) => old.clone_from(waker),
+            Some(watch) => {
+                watch.waker.clone_from(waker);
+                watch.is_set = true;
+            }
             None => {
-                book.endpoints.insert(endpoint, waker.clone());
+                let watch = Watch {
+                    waker: waker.clone(),
+                    is_set: true,
+                };
+                book.endpoints.insert(endpoint, watch);
             }
         }
     }
     if endpoint.has_message() {
-        unwatch(endpoint);
-        waker.wake_by_ref();
+        arrived(endpoint);
+    }
+}
+
+/// A message is there.
+pub(super) fn arrived(endpoint: EndpointId) {
+    let waker = (BOOK.lock().endpoints.get_mut(&endpoint)).and_then(Watch::take);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
 /// Nobody watches it any more.
 pub(crate) fn unwatch(endpoint: EndpointId) {
-    BOOK.lock().endpoints.remove(&endpoint);
+    let watch = BOOK.lock().endpoints.remove(&endpoint);
+    // Not while the book is locked.
+    drop(watch);
 }
 
 /// Wakes this task soon: something that has no room now may have some then.
@@ -79,6 +112,7 @@ pub(crate) fn keep_trying(waker: &Waker) {
     let mut book = BOOK.lock();
     if !book.senders.iter().any(|other| other.will_wake(waker)) {
         book.senders.push(waker.clone());
+        IS_BUSY.store(true, Ordering::Relaxed);
     }
 }
 
@@ -88,6 +122,7 @@ pub(super) fn set_timer(deadline: u64, waker: &Waker) -> TimerKey {
     book.last_timer += 1;
     let key = (deadline, book.last_timer);
     book.timers.insert(key, waker.clone());
+    IS_BUSY.store(true, Ordering::Relaxed);
     key
 }
 
@@ -105,13 +140,23 @@ pub(super) fn clear_timer(key: TimerKey) {
 
 /// Wakes whoever is to be woken; answers when to come back at the latest. That may be at once.
 pub(super) fn deliver() -> Option<u64> {
+    let delivered = dispatcher::lmp_delivered();
+    let is_old = SEEN.load(Ordering::Relaxed) == delivered;
+    if is_old && !IS_BUSY.load(Ordering::Relaxed) && !channel::has_unsent() {
+        return None;
+    }
+    let mut one = None;
     let mut wake = Vec::new();
     let deadline = {
         let mut book = BOOK.lock();
-        book.messages(&mut wake);
+        if !is_old {
+            book.messages(delivered, &mut one, &mut wake);
+        }
         book.due(&mut wake);
+        let is_busy = !book.timers.is_empty() || !book.senders.is_empty();
+        IS_BUSY.store(is_busy, Ordering::Relaxed);
         let first = book.timers.first_key_value().map(|((at, _), _)| *at);
-        if book.senders.is_empty() {
+        if book.senders.is_empty() && !channel::has_unsent() {
             first
         } else {
             let retry = match TRIED.fetch_add(1, Ordering::Relaxed) {
@@ -121,33 +166,32 @@ pub(super) fn deliver() -> Option<u64> {
             Some(first.map_or(retry, |at| at.min(retry)))
         }
     };
-    wake.into_iter().for_each(Waker::wake);
+    one.into_iter().chain(wake).for_each(Waker::wake);
     deadline
 }
 
 /// Wakes those who wait for room: they try again.
 pub(super) fn retry() {
+    if !IS_BUSY.load(Ordering::Relaxed) && !channel::has_unsent() {
+        return;
+    }
+    channel::send_unsent();
     let senders = core::mem::take(&mut BOOK.lock().senders);
     senders.into_iter().for_each(Waker::wake);
 }
 
 impl Book {
-    fn messages(&mut self, wake: &mut Vec<Waker>) {
-        let delivered = dispatcher::lmp_delivered();
-        let new = delivered.wrapping_sub(self.seen);
-        if new == 0 {
-            return;
-        }
-        self.seen = delivered;
+    /// Most often it is one that is woken, for which no memory is taken.
+    fn messages(&mut self, delivered: u32, one: &mut Option<Waker>, wake: &mut Vec<Waker>) {
+        let new = delivered.wrapping_sub(SEEN.swap(delivered, Ordering::Relaxed));
         let hint = EndpointId::of_hint(dispatcher::lmp_hint());
         if hint.unread().is_some_and(|unread| unread >= new) {
-            wake.extend(self.endpoints.remove(&hint));
+            *one = self.endpoints.get_mut(&hint).and_then(Watch::take);
             return;
         }
-        let found = self
-            .endpoints
-            .extract_if(.., |endpoint, _| endpoint.has_message());
-        wake.extend(found.map(|(_, waker)| waker));
+        let all = self.endpoints.iter_mut();
+        let found = all.filter(|(endpoint, watch)| watch.is_set && endpoint.has_message());
+        wake.extend(found.filter_map(|(_, watch)| watch.take()));
     }
 
     fn due(&mut self, wake: &mut Vec<Waker>) {

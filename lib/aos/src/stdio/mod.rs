@@ -12,7 +12,7 @@
 //! waits, and when it ends. What several threads print with one call each never mixes.
 //!
 //! **Who is gone.** When the terminal was started again the program connects again by itself, and what was not answered is sent, or asked, again: a line
-//! may so be printed twice, none is lost. As long as there is no terminal, output goes to the bootstrap console. Who reads a pipe and is gone makes
+//! may so be printed twice. What the terminal had taken and not sent is lost with it. As long as there is none, output goes to the bootstrap console. Who reads a pipe and is gone makes
 //! `print!` print nothing; [`write`] says so. Panics and faults are told on the bootstrap console.
 //!
 //! Barrelfish counterpart: `lib/term/client`; the course's `getchar` and `putchar`.
