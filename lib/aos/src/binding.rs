@@ -9,7 +9,7 @@
 //! Barrelfish counterpart: `idc_export`, `idc_bind`.
 
 use crate::cap::AnyCap;
-use crate::channel::{Channel, Listening, error_of, later, settle_all};
+use crate::channel::{Channel, Listening, Side, error_of, later, settle_all};
 use crate::error::{Error, ErrorCode, ResultExt};
 use crate::proc::Pid;
 use crate::{event, monitor};
@@ -53,7 +53,7 @@ async fn bind_to(service: u32) -> Result<Channel, Error> {
                 (Some(Told::Opened { connection }), Some(remote)) => {
                     let listening = asking.0.take();
                     let listening = listening.ok_or(Error::new(ErrorCode::FlounderInvalidState))?;
-                    return Ok(listening.into_channel(connection, remote));
+                    return Ok(listening.into_channel(connection, remote, Side::Client));
                 }
                 (Some(Told::Closed { why, .. }), _) => return Err(error_of(why)),
                 _ => {}
@@ -207,7 +207,7 @@ impl Acceptor {
         };
         let endpoint = listening.endpoint.cap();
         match monitor::order(Wish::Accept { connection }, &[], Some(endpoint)) {
-            Ok(_) => Ok(listening.into_channel(connection, remote)),
+            Ok(_) => Ok(listening.into_channel(connection, remote, Side::Service)),
             Err(error) => {
                 listening.retire();
                 Err(error)

@@ -154,9 +154,15 @@ pub(crate) fn flush_before_wait() {
     }
 }
 
-/// Whether nothing is buffered, as far as can be said: whoever sends waits with the buffer locked, and asks this before.
+/// Whether nothing is to be printed before a wait: nothing is buffered, or who prints just now, which may be what the wait is for, does it when he has.
 pub(crate) fn is_flushed() -> bool {
-    BUFFER.try_lock().is_some_and(|buffer| buffer.length == 0)
+    match BUFFER.try_lock() {
+        Some(buffer) => buffer.length == 0,
+        None => {
+            WANTED.store(true, Ordering::Relaxed);
+            true
+        }
+    }
 }
 
 /// Whether what this domain has printed last ended its line.

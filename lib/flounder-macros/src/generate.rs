@@ -138,6 +138,7 @@ fn client(interface: &Interface) -> TokenStream {
             }
         }
     });
+    let count = interface.methods.len() as u16;
     quote! {
         #[doc = #about]
         #visibility struct #client<FlounderT: ::flounder::Transport, FlounderL: ::flounder::Lock = ::flounder::Single> {
@@ -161,6 +162,11 @@ fn client(interface: &Interface) -> TokenStream {
         }
 
         impl #alias #client<FlounderT, FlounderL> {
+            /// Hashes of the interface's name and of its signatures, as they are said when a client binds.
+            pub const INTERFACE: (u64, u64) = (#name_hash, #version_hash);
+            /// How many methods there are; the first one's number is 0.
+            pub const METHODS: u16 = #count;
+
             /// Connects to the service at the other end.
             ///
             /// # Errors

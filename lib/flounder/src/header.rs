@@ -39,7 +39,14 @@ pub enum Kind {
     Abort = 7,
     /// Client: nobody waits for this call any more.
     Cancel = 8,
+    /// Both: more of a message, in memory that both share; the next word says how many bytes.
+    Slice = 9,
+    /// Client: here is memory to share. Server: there should be some. It is the transport's, and may come between any two messages.
+    Window = 10,
 }
+
+/// The message that a transport sends for [`Kind::Window`].
+pub const WINDOW: u64 = Kind::Window as u64;
 
 /// The number of a call: the client's choice, the server only repeats it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -122,6 +129,8 @@ impl Header {
             6 => Kind::Part,
             7 => Kind::Abort,
             8 => Kind::Cancel,
+            9 => Kind::Slice,
+            10 => Kind::Window,
             _ => return None,
         };
         let fragmented = word & FRAGMENTED != 0;

@@ -70,7 +70,7 @@ impl<C> Inbox<C> {
     ) -> Result<Arrived<C>, Error> {
         if self.partial.is_none() && !header.fragmented {
             return match header.kind {
-                Kind::Part | Kind::Abort => Err(ErrorCode::FlounderRxProtocol.into()),
+                Kind::Part | Kind::Slice | Kind::Abort => Err(ErrorCode::FlounderRxProtocol.into()),
                 _ => Ok(Arrived::Short),
             };
         }
@@ -113,9 +113,20 @@ impl<C> Inbox<C> {
                 partial.add_cap(cap.take())?;
                 partial
             }
+            Some(mut partial)
+                if header.kind == Kind::Slice && partial.header.call == header.call =>
+            {
+                let bytes = message.exactly::<1>().filter(|_| cap.is_none());
+                let [bytes] = bytes.ok_or(ErrorCode::FlounderRxInvalidLength)?;
+                partial.add_slice(transport, bytes)?;
+                data = &[];
+                partial
+            }
             Some(_) => return Err(ErrorCode::FlounderRxProtocol.into()),
         };
-        partial.add_data(data)?;
+        if header.kind != Kind::Slice {
+            partial.add_data(data)?;
+        }
         if partial.long.bytes.len() < partial.total || partial.long.caps.len() < partial.caps_total
         {
             self.partial = Some(partial);
@@ -182,20 +193,42 @@ impl<C> Partial<C> {
         Ok(())
     }
 
-    fn add_data(&mut self, words: &[u64]) -> Result<(), Error> {
-        let bytes = &mut self.long.bytes;
-        let missing = self.total.saturating_sub(bytes.len());
-        if words.len() > missing.div_ceil(WORD) || (missing > 0 && words.is_empty()) {
+    /// What lies in shared memory. All capabilities are there before.
+    fn add_slice<T: Transport<Cap = C>>(
+        &mut self,
+        transport: &mut T,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        let missing = self.total.saturating_sub(self.long.bytes.len());
+        let come = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let is_whole = come == missing || come.is_multiple_of(WORD);
+        if come == 0 || come > missing || !is_whole || self.long.caps.len() < self.caps_total {
             return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
-        let come = (words.len() * WORD).min(missing);
+        self.reserve(come, missing)?;
+        transport.receive_slice(come, &mut self.long.bytes)
+    }
+
+    /// Makes room for what has come, and as much again, if so much is missing.
+    fn reserve(&mut self, come: usize, missing: usize) -> Result<(), Error> {
+        let bytes = &mut self.long.bytes;
         if bytes.capacity() - bytes.len() < come {
             let more = bytes.len().max(come).min(missing);
             bytes
                 .try_reserve_exact(more)
                 .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
         }
-        bytes.extend_from_slice(Block::of_words(words).bytes(come));
+        Ok(())
+    }
+
+    fn add_data(&mut self, words: &[u64]) -> Result<(), Error> {
+        let missing = self.total.saturating_sub(self.long.bytes.len());
+        if words.len() > missing.div_ceil(WORD) || (missing > 0 && words.is_empty()) {
+            return Err(ErrorCode::FlounderRxInvalidLength.into());
+        }
+        let come = (words.len() * WORD).min(missing);
+        self.reserve(come, missing)?;
+        (self.long.bytes).extend_from_slice(Block::of_words(words).bytes(come));
         Ok(())
     }
 }

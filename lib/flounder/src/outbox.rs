@@ -14,6 +14,8 @@
 //! fragment then carries the capability to it, before the message's own ones, and no fragment has data. This is done when the
 //! message's turn comes, so that at most one such memory is waiting for room.
 //!
+//! **Slices**: once the first fragment is out, and all capabilities are, [`Transport::send_slice`] may take much of what is left at once.
+//!
 //! Invariant: only the first message of the queue may have begun. The queue is empty most of the time: who has a short message
 //! then sends it from where it lies.
 
@@ -232,6 +234,18 @@ fn step_long<T: Transport>(
         *progress = Progress::Packed(long.bytes.len());
         long.bytes = Vec::new();
         long.caps.push_front(cap);
+    }
+    if let Progress::Begun(before) = *progress
+        && long.caps.is_empty()
+        && let Some(rest) = long.bytes.get(before * WORD..)
+        && rest.len() >= T::SLICE_BYTES
+    {
+        let slice = Header::new(Kind::Slice, 0, header.call);
+        let sent = transport.send_slice(slice.to_word(), rest)?;
+        if sent > 0 {
+            *progress = Progress::Begun(before + sent.div_ceil(WORD));
+            return Ok(sent >= rest.len());
+        }
     }
     let mut words = [0; MESSAGE_WORDS];
     let (head, before) = match *progress {

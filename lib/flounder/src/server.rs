@@ -261,6 +261,10 @@ impl<T: Transport> Server<T> {
             }
             received += 1;
             let header = message.header()?;
+            if header.kind == Kind::Window {
+                self.transport.receive_window(message.cap.take())?;
+                continue;
+            }
             if self.inbox.is_empty() {
                 self.check(&header)?;
             }

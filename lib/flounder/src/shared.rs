@@ -85,6 +85,9 @@ impl<T: Transport> Inner<T> {
     #[inline]
     fn arrived(&mut self, mut message: Message<T::Cap>) -> Result<(), Error> {
         let header = message.header()?;
+        if header.kind == Kind::Window {
+            return self.transport.receive_window(message.cap.take());
+        }
         if self.inbox.is_empty() && !matches!(header.kind, Kind::Reply | Kind::Failed) {
             return Err(ErrorCode::FlounderRxInvalidMsgnum.into());
         }

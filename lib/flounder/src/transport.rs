@@ -303,6 +303,34 @@ pub trait Transport {
         Err(ErrorCode::FlounderRxCaps.into())
     }
 
+    /// Bytes that must be left of a message for [`send_slice`](Self::send_slice) to be tried. Never by default.
+    const SLICE_BYTES: usize = usize::MAX;
+
+    /// Puts as much of the data as fits into memory that both sides share, and sends the message of this word and the number of those bytes. Answers
+    /// that number, which is one of whole words unless it is all of them; 0: there is no such memory, and nothing was sent.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). Full also as long as the other side has not taken the slice before.
+    fn send_slice(&mut self, _head: u64, _data: &[u8]) -> Result<usize, SendError<Self::Cap>> {
+        Ok(0)
+    }
+
+    /// Appends a slice of so many bytes, which have room in the vector. What is decoded is this copy.
+    ///
+    /// # Errors
+    /// The memory is not there, or not so large: the end of the connection.
+    fn receive_slice(&mut self, _bytes: usize, _into: &mut Vec<u8>) -> Result<(), Error> {
+        Err(ErrorCode::FlounderRxProtocol.into())
+    }
+
+    /// A message of kind [`Window`](crate::header::Kind::Window) has come.
+    ///
+    /// # Errors
+    /// It is not one that this side can get now, or not of use: the end of the connection.
+    fn receive_window(&mut self, _cap: Option<Self::Cap>) -> Result<(), Error> {
+        Err(ErrorCode::FlounderRxProtocol.into())
+    }
+
     /// Wakes this task once when what it waits for may be possible, or the connection is lost; at once if it is possible
     /// already. Only the last task to watch is woken.
     fn watch(&mut self, waker: &Waker, interest: Interest);

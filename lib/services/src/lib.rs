@@ -11,6 +11,7 @@
 //! | [`presence`] | who is there: processes by their connections |
 //! | [`process`] | the process server |
 //! | [`streams`] | pipes and files of a shell |
+//! | [`system`] | the machine: boot image, log, switching off |
 //! | [`terminal`] | the terminal |
 //!
 //! Pure: what a service does is tested on the host over `flounder`'s loopback, and runs unchanged in a domain, over LMP. A service has no loop of its
@@ -31,4 +32,5 @@ pub mod names;
 pub mod presence;
 pub mod process;
 pub mod streams;
+pub mod system;
 pub mod terminal;

@@ -323,11 +323,20 @@ fn what_belongs_to_a_dead_process_ends_unless_it_is_detached() {
 fn there_are_bounds() {
     let mut world = World::bare();
     let shell = world.client(50);
-    for _ in 0..64 {
+    for _ in 0..24 {
         world.ask(shell.spawn(order("x"), vec![])).unwrap();
     }
+    // One cannot have all of them.
     let refusal = world.ask(shell.spawn(order("x"), vec![]));
     refused(refusal, ErrorCode::ProcMgmtTooMany);
+    for (pid, count) in [(51, 24), (52, 16)] {
+        let other = world.client(pid);
+        for _ in 0..count {
+            world.ask(other.spawn(order("x"), vec![])).unwrap();
+        }
+        let refusal = world.ask(other.spawn(order("x"), vec![]));
+        refused(refusal, ErrorCode::ProcMgmtTooMany);
+    }
     let elsewhere = Order {
         core: 1,
         ..order("x")
@@ -338,10 +347,10 @@ fn there_are_bounds() {
         ErrorCode::ProcMgmtInvalidSpawnd,
     );
     // Ends that nobody asks for: the oldest is forgotten.
-    for pid in 102..=164 {
+    for pid in 102..=124 {
         world.end(pid, 0);
     }
-    for _ in 0..2 {
+    for _ in 0..42 {
         let pid = world.ask(shell.spawn(order("x"), vec![])).unwrap();
         world.end(pid, 0);
     }

@@ -20,14 +20,6 @@ const READ_BYTES: u32 = 1024;
 const COLUMNS: usize = 80;
 
 impl Session {
-    /// Asks the terminal how wide it is; the answer comes with what is typed.
-    pub(crate) fn ask_width(&mut self) {
-        let mut out = String::new();
-        self.editor.ask_width(&mut out);
-        self.uncook();
-        self.show(out);
-    }
-
     /// A line; `None`: the user wants to leave.
     ///
     /// # Errors
@@ -41,6 +33,10 @@ impl Session {
         self.shared.is_disturbed.set(false);
         let mut out = String::new();
         self.editor.begin(PROMPT, &mut out);
+        if !core::mem::replace(&mut self.has_asked, true) {
+            // How wide is the terminal? The answer comes with what is typed. Behind the prompt, as that begins a line for who waits for it.
+            self.editor.ask_width(&mut out);
+        }
         self.show(out);
         loop {
             if self.typed.is_empty() {

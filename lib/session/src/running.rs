@@ -160,7 +160,10 @@ impl Table {
             let ended = match &mut one.what {
                 What::Command(task) => task.as_mut().poll(context).map(|status| (status, None)),
                 What::Process(wait) => wait.as_mut().poll(context).map(|ended| match ended {
-                    Ok(ended) if ended.why.is_empty() => (ended.status, None),
+                    // That it was killed says the status.
+                    Ok(ended) if ended.why.is_empty() || ended.status == status::KILLED => {
+                        (ended.status, None)
+                    }
                     Ok(ended) => (ended.status, Some(ended.why)),
                     Err(error) => {
                         let why = alloc::format!("its end is not known: {error}");

@@ -38,6 +38,8 @@ pub struct Session {
     /// Why processes ended, not told yet.
     pub(crate) causes: Vec<String>,
     pub(crate) is_raw: bool,
+    /// The terminal was asked for its width.
+    pub(crate) has_asked: bool,
     /// The user was told that jobs run.
     pub(crate) is_warned: bool,
 }
@@ -91,13 +93,13 @@ impl Session {
             typed: Vec::new(),
             causes: Vec::new(),
             is_raw: false,
+            has_asked: false,
             is_warned: false,
         }
     }
 
     /// Serves the prompt until the user leaves.
     pub fn interact(&mut self) -> End {
-        self.ask_width();
         loop {
             let line = match self.prompt() {
                 Ok(Some(line)) => line,

@@ -137,6 +137,7 @@ fn calls(meter: &mut Meter) -> Result<(), Error> {
     for (name, bytes) in [
         ("call of an interface, 64 bytes", 64),
         ("call of an interface, 4 KiB", 4 << 10),
+        ("call of an interface, 64 KiB", 64 << 10),
         ("call of an interface, 1 MiB", 1 << 20),
     ] {
         let data = vec![0x5a; bytes];
@@ -150,7 +151,7 @@ fn calls(meter: &mut Meter) -> Result<(), Error> {
             }
         };
         match bytes {
-            0..=4096 => meter.measure_by(one(name, 0), sample)?,
+            0..=65_536 => meter.measure_by(one(name, 0), sample)?,
             _ => meter.measure_few(one(name, 0), &mut sample)?,
         }
     }

@@ -1,10 +1,12 @@
-//! A service that gives back what it gets: `echo [NAME [PROPERTIES]]`. It is registered as `test/echo` unless told otherwise.
+//! A service that gives back what it gets: `echo [NAME [PROPERTIES]]`. It is registered as `test/echo` unless told otherwise. If it is passed RAM, it uses
+//! that for itself: for messages that are longer than what a program may have from init.
 #![no_std]
 #![no_main]
 
 use aos::flounder::Limits;
+use aos::ram::mm_add;
 use aos::service::{Host, Next};
-use aos::{Args, Error, event};
+use aos::{Args, Error, event, proc};
 use services::echo::{EchoServer, EchoService};
 
 /// Most clients at once.
@@ -12,6 +14,9 @@ const CLIENTS: usize = 64;
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
+    if let Some(ram) = proc::passed(0) {
+        mm_add(ram)?;
+    }
     let mut words = args.words();
     let name = words.next().unwrap_or("test/echo");
     let properties = words.next().unwrap_or_default();

@@ -7,6 +7,7 @@
 //! | [`greeting`] | the course's init channel |
 //! | [`given`] | the capabilities that services get |
 //! | [`readiness`] | what the name server knows of them |
+//! | [`system`] | boot image, log, switching off: `service/system` |
 //!
 //! `module /sbin/spawnd spawnd` in the boot menu: init trusts it as the kernel, and starts it again when it crashes. Its arguments: `operator=NAME` for a
 //! program that init itself starts and that may manage all processes; `verbose`: all that services do is printed; `grading`: a line for each call of the
@@ -23,6 +24,7 @@ mod given;
 mod greeting;
 mod menu;
 mod readiness;
+mod system;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -39,6 +41,7 @@ use domains::Domains;
 use readiness::News;
 use services::process::{Backend, Ended, ProcessService, ProcessesServer};
 use supervise::State;
+use system::Known;
 
 /// Its name.
 const NAME: &str = "service/process";
@@ -58,7 +61,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 fn main(args: Args) -> Result<(), Error> {
     aos::ram::add_system_memory()?;
     let options = Options::parse(args);
-    let plan = menu::read(Boot::of_trusted()?);
+    let boot = Boot::of_trusted()?;
+    let plan = menu::read(boot);
     let interval = time::after(INTERVAL).saturating_sub(time::now());
     let names = menu::names(&plan.services);
     let backend = Domains::new(plan.lines);
@@ -72,8 +76,12 @@ fn main(args: Args) -> Result<(), Error> {
     let news = Rc::<News>::default();
     let mut watching = Box::pin(readiness::watch(news.clone(), names));
     let heard = news.clone();
+    let known = Rc::<Known>::default();
+    let mut machine = system::serve(boot, known.clone())?;
     host.set_beside(move |cx| {
         let _ = watching.as_mut().poll(cx);
+        // It never ends.
+        let _ = machine.as_mut().poll(cx);
         match proc::poll_ended(cx).is_ready() || !heard.is_empty() {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -83,7 +91,7 @@ fn main(args: Args) -> Result<(), Error> {
     service.start_all();
     let mut service = ProcessesServer(service);
     event::block_on(host.serve(&mut service, |service, round| {
-        between(&mut service.0, &news, &options, round);
+        between(&mut service.0, &news, &known, &options, round);
         Next::Serve
     }));
     Ok(())
@@ -93,6 +101,7 @@ fn main(args: Args) -> Result<(), Error> {
 fn between(
     service: &mut ProcessService<Domains>,
     news: &News,
+    known: &Known,
     options: &Options,
     round: &mut Round,
 ) {
@@ -103,9 +112,17 @@ fn between(
         if options.is_operator(&mut service.backend, *pid) {
             service.add_operator(*pid);
         }
+        if service.is_operator(*pid) {
+            known.add_operator(*pid);
+        }
     }
     for (pid, end) in proc::take_ended() {
-        service.exited(ended(pid, end));
+        known.ended(pid);
+        let ended = ended(pid, end);
+        if !ended.why.is_empty() {
+            known.note(&alloc::format!("process {pid}: {}", ended.why));
+        }
+        service.exited(ended);
     }
     for news in news.take() {
         match news {
@@ -116,6 +133,7 @@ fn between(
     round.finished.extend(service.take_finished());
     round.deadline = service.next_deadline();
     for life in service.take_lives() {
+        known.note(&life.to_string());
         let is_bad = matches!(life.state, State::Backoff { .. } | State::Failed(_));
         if is_bad || options.verbose {
             println!("spawnd: {life}");

@@ -92,6 +92,11 @@ fn main(args: Args) -> Status {
             supervised::run(&mut harness);
             return harness.end();
         }
+        Some("hostile") => {
+            let messages = args.words().nth(1).and_then(|word| word.parse().ok());
+            supervised::run_hostile(&mut harness, messages.unwrap_or(5_000));
+            return harness.end();
+        }
         Some("restarts") => {
             let calls = args.words().nth(1).and_then(|word| word.parse().ok());
             supervised::run_restarts(&mut harness, calls.unwrap_or(500));

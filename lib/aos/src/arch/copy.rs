@@ -4,6 +4,7 @@
 //! Addresses are aligned to what is loaded or stored, as the kernel has unaligned accesses fault: what lies askew is put together by shifts. No word is read
 //! that has no byte of the source. (They replace those of `compiler_builtins`, which are weak symbols.)
 
+use super::context::Registers;
 use core::arch::global_asm;
 
 global_asm!(
@@ -87,6 +88,24 @@ global_asm!(
     "b.ne 10b",
     "11: ret",
     ".size memcpy, . - memcpy",
+    "__aos_memcpy_end:",
+    "",
+    // __aos_copy_shared(x0 = to, x1 = from, x2 = bytes) -> x0 = 0, or 1 if an access has faulted: then `escape` has come back here.
+    ".section .text.__aos_copy_shared, \"ax\"",
+    ".type __aos_copy_shared, %function",
+    ".global __aos_copy_shared",
+    "__aos_copy_shared:",
+    "stp x29, x30, [sp, #-16]!",
+    "mov x29, sp",
+    "bl memcpy",
+    "__aos_copied:",
+    "mov x0, #0",
+    "12: ldp x29, x30, [sp], #16",
+    "ret",
+    "__aos_copy_failed:",
+    "mov x0, #1",
+    "b 12b",
+    ".size __aos_copy_shared, . - __aos_copy_shared",
     "",
     // memset(x0 = to, x1 = byte, x2 = bytes) -> x0
     ".section .text.memset, \"ax\"",
@@ -129,3 +148,33 @@ global_asm!(
     "27: ret",
     ".size memset, . - memset",
 );
+
+unsafe extern "C" {
+    fn memcpy(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8;
+    fn __aos_copy_shared(to: *mut u8, from: *const u8, bytes: usize) -> u64;
+    fn __aos_memcpy_end();
+    fn __aos_copied();
+    fn __aos_copy_failed();
+}
+
+/// Copies, where one of the two may cease to be there meanwhile: `false` then, and any part is copied.
+///
+/// # Safety
+/// Both are mapped as far as this domain knows, do not overlap, and the destination is the caller's alone or memory that others may write too.
+pub(super) unsafe fn copy_shared(to: *mut u8, from: *const u8, bytes: usize) -> bool {
+    // SAFETY: the caller's promise; opaque to the compiler.
+    unsafe { __aos_copy_shared(to, from, bytes) == 0 }
+}
+
+/// If these registers are those of [`copy_shared`] at an access that nobody can help: it goes on behind it, as failed.
+pub(super) fn escape(registers: &mut Registers) -> bool {
+    let start = memcpy as *const () as u64;
+    let end = __aos_memcpy_end as *const () as u64;
+    // Its return address says who has called it; it has no frame of its own.
+    let is_shared = registers.x[30] == __aos_copied as *const () as u64;
+    if !is_shared || !(start..end).contains(&registers.pc) {
+        return false;
+    }
+    registers.pc = __aos_copy_failed as *const () as u64;
+    true
+}

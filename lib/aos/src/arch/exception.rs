@@ -99,6 +99,9 @@ extern "C" fn handle(raised: usize) -> ! {
             Resolution::Again | Resolution::Unhelped | Resolution::Not => {}
         }
     }
+    if super::copy::escape(&mut exception.registers) {
+        handled();
+    }
     // A handler is not called for what happens in it.
     if exception.outer.is_null() {
         // SAFETY: the context of who runs.

@@ -1,6 +1,8 @@
 //! Views of memory that this domain has mapped.
 
 use super::cache::publish_code;
+use super::copy::copy_shared;
+use alloc::vec::Vec;
 use core::arch::asm;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
@@ -180,6 +182,40 @@ impl Mapped {
             *byte = value as u8;
         }
         true
+    }
+
+    /// As [`read`](Self::read), of memory that others can take away: `false` also if it is not there any more.
+    pub(crate) fn read_shared(&self, offset: usize, bytes: &mut [u8]) -> bool {
+        let count = bytes.len();
+        let from = self.range(offset, count);
+        // SAFETY: mapped as far as this domain knows (contract of `new`); the destination is a slice.
+        from.is_some_and(|from| unsafe { copy_shared(bytes.as_mut_ptr(), from, count) })
+    }
+
+    /// As [`write`](Self::write), to memory that others can take away: `false` also if it is not there any more.
+    pub(crate) fn write_shared(&mut self, offset: usize, bytes: &[u8]) -> bool {
+        let to = self.range(offset, bytes.len());
+        // SAFETY: as above, the other way.
+        to.is_some_and(|to| unsafe { copy_shared(to, bytes.as_ptr(), bytes.len()) })
+    }
+
+    /// Appends `count` bytes to a vector, whose capacity they fit in. `false`: they do not, are not in the view, or not there any more.
+    pub(crate) fn append_shared(&self, offset: usize, count: usize, into: &mut Vec<u8>) -> bool {
+        let length = into.len();
+        let Some(from) = self.range(offset, count) else {
+            return false;
+        };
+        if into.spare_capacity_mut().len() < count {
+            return false;
+        }
+        let to = into.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+        // SAFETY: the source is as above; the destination is the vector's, behind what is in use.
+        let is_copied = unsafe { copy_shared(to, from, count) };
+        if is_copied {
+            // SAFETY: these bytes are written now.
+            unsafe { into.set_len(length + count) };
+        }
+        is_copied
     }
 
     /// Start of a range inside the view.

@@ -6,7 +6,7 @@
 //! * **Services** belong to nobody. What the supervisor decides is done at once, and that it is done is told to it.
 //! * **Operators** may end, suspend and resume everything that was started here, and start and stop services.
 //!
-//! **Bounds.** At most [`MOST`] processes, and as many clients.
+//! **Bounds.** At most [`MOST`] processes, [`MOST_OF_ONE`] started by one process, detached or not; and as many clients.
 //!
 //! Barrelfish counterpart: `usr/spawnd`, `usr/proc_mgmt`; `startd` for the services.
 
@@ -24,6 +24,8 @@ use supervise::{Action, Definition, End, Reason, Run, Service, Supervisor, Ticks
 
 /// Most processes that were started here, and most clients.
 pub const MOST: usize = 64;
+/// Most processes that one has started and that run.
+pub const MOST_OF_ONE: usize = 24;
 /// Ends that a process has not asked for and that are kept.
 pub const KEPT: usize = 64;
 
@@ -95,6 +97,8 @@ pub struct Life {
 struct Process {
     /// 0: nobody.
     parent: u32,
+    /// Who had it started; 0: the supervisor.
+    starter: u32,
     name: String,
     /// The life of a service that it is.
     run: Option<Run>,
@@ -178,6 +182,11 @@ impl<B: Backend> ProcessService<B> {
     /// There are too many.
     pub fn opened(&mut self, connection: u64, pid: u32) -> Result<(), Error> {
         self.clients.opened(connection, pid).map(drop)
+    }
+
+    /// Whether a process is an operator.
+    pub fn is_operator(&self, pid: u32) -> bool {
+        self.operators.contains(&pid)
     }
 
     /// This process may manage all that were started here.
@@ -345,6 +354,7 @@ impl<B: Backend> ProcessService<B> {
                 }
                 let process = Process {
                     parent: 0,
+                    starter: 0,
                     name: service.name.clone(),
                     run: Some(run),
                 };
@@ -433,7 +443,9 @@ impl core::fmt::Display for Life {
 impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
     fn spawn(&mut self, caller: Caller, order: Order, caps: Vec<B::Cap>) -> Result<u32, Error> {
         let by = self.clients.of(caller.connection)?;
-        if self.processes.len() >= MOST {
+        let own = self.processes.values();
+        let own = own.filter(|process| process.starter == by).count();
+        if self.processes.len() >= MOST || own >= MOST_OF_ONE {
             return Err(ErrorCode::ProcMgmtTooMany.into());
         }
         if order.core != 0 {
@@ -445,6 +457,7 @@ impl<B: Backend> Processes<B::Cap> for ProcessService<B> {
         let pid = self.backend.spawn(&order, caps)?;
         let process = Process {
             parent: if order.detached { 0 } else { by },
+            starter: by,
             name,
             run: None,
         };

@@ -16,8 +16,8 @@ const READ_MOST: usize = 32 << 10;
 
 /// Something that can be read where it lies.
 pub trait Content: fmt::Debug {
-    /// Its bytes.
-    fn bytes(&self) -> &[u8];
+    /// At most so many bytes from there on; none at the end.
+    fn read(&self, at: usize, most: usize) -> Vec<u8>;
 }
 
 /// How much there may be.
@@ -303,10 +303,9 @@ impl StreamService {
                 Some(bytes)
             }
             What::Content { content, at } => {
-                let rest = content.bytes().get(*at..).unwrap_or_default();
-                let bytes = rest.get(..most.min(rest.len())).unwrap_or_default();
+                let bytes = content.read(*at, most);
                 *at += bytes.len();
-                Some(bytes.to_vec())
+                Some(bytes)
             }
             What::PipeWriter(_) | What::FileWriter(_) => {
                 return Err(ErrorCode::StreamWrongWay.into());

@@ -46,12 +46,36 @@ const fn header(kind: u64, method: u64, call: u64) -> u64 {
     kind | method << 5 | call << 19
 }
 
+/// An interface, as a client says it when it binds, and how it is called wrongly.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The service.
+    pub name: &'static str,
+    /// Hashes of the interface's name and of its signatures.
+    pub interface: (u64, u64),
+    /// Methods from 0 on that are called.
+    pub methods: u64,
+    /// One of them that takes long arguments.
+    pub long_method: u64,
+}
+
+const fn echo_at(name: &'static str) -> Target {
+    Target {
+        name,
+        interface: (NAME, VERSION),
+        methods: METHODS - 1,
+        long_method: BYTES_METHOD,
+    }
+}
+
 /// A connection that is used for anything.
-struct Raw {
-    name: &'static str,
+pub struct Raw {
+    target: Target,
     channel: Channel,
-    connections: u32,
-    refused: u32,
+    /// How many there were.
+    pub connections: u32,
+    /// Messages whose capability was refused.
+    pub refused: u32,
 }
 
 fn connect(name: &str) -> Result<Channel, Error> {
@@ -60,24 +84,26 @@ fn connect(name: &str) -> Result<Channel, Error> {
 }
 
 impl Raw {
-    fn new(name: &'static str) -> Result<Self, Error> {
-        let channel = connect(name)?;
+    /// Not bound.
+    pub fn new(target: Target) -> Result<Self, Error> {
+        let channel = connect(target.name)?;
         Ok(Self {
-            name,
+            target,
             channel,
             connections: 1,
             refused: 0,
         })
     }
 
-    fn reconnect(&mut self) -> Result<(), Error> {
-        self.channel = connect(self.name)?;
+    /// Drops the connection, for another one.
+    pub fn reconnect(&mut self) -> Result<(), Error> {
+        self.channel = connect(self.target.name)?;
         self.connections += 1;
         Ok(())
     }
 
     /// Sends it, over a new connection if need be.
-    fn send(&mut self, words: &[u64], cap: Option<CapRef>) -> Result<(), Error> {
+    pub fn send(&mut self, words: &[u64], cap: Option<CapRef>) -> Result<(), Error> {
         for _ in 0..100 {
             let copy = cap.map(AnyCap::copy_of).transpose()?;
             match self.channel.send(words, copy) {
@@ -94,8 +120,10 @@ impl Raw {
         self.reconnect()
     }
 
-    fn bind(&mut self) -> Result<(), Error> {
-        self.send(&[header(BIND, 0, 0), NAME, VERSION], None)
+    /// Says which interface it wants.
+    pub fn bind(&mut self) -> Result<(), Error> {
+        let (name, version) = self.target.interface;
+        self.send(&[header(BIND, 0, 0), name, version], None)
     }
 }
 
@@ -105,7 +133,8 @@ fn still_serves(name: &str, client: &Client, number: u64) -> Outcome {
     equal(soon(other.text("still there"))?.as_str(), "still there")
 }
 
-fn words(random: &mut Random) -> [u64; 9] {
+/// Words that mean nothing.
+pub fn words(random: &mut Random) -> [u64; 9] {
     core::array::from_fn(|_| match random.below(3) {
         0 => random.below(16),
         1 => random.below(u64::MAX),
@@ -118,7 +147,7 @@ fn nonsense() -> Outcome {
     let client = echo.client()?;
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     let mut random = Random::new(11);
-    let mut raw = Raw::new("svc/nonsense")?;
+    let mut raw = Raw::new(echo_at("svc/nonsense"))?;
     for number in 0..2000 {
         let all = words(&mut random);
         let count = random.below(10) as usize;
@@ -144,19 +173,27 @@ fn nonsense() -> Outcome {
 }
 
 /// A message of the protocol's, at a place where it may not be, or with something wrong.
-fn wrong(random: &mut Random, raw: &mut Raw, frame: CapRef) -> Result<(), Error> {
+pub fn wrong(random: &mut Random, raw: &mut Raw, frame: CapRef) -> Result<(), Error> {
     let call = random.below(1 << 45);
-    let method = random.below(METHODS - 1);
+    let Target {
+        methods,
+        long_method,
+        ..
+    } = raw.target;
+    let method = random.below(methods);
     let size = random.below(200);
     let cap = [frame, CapRef::task(task::DISPFRAME), CapRef::OWN_ROOT];
     let cap = random.one_of(&cap);
     let one = |kind| header(kind, method, call);
-    let fragmented = |kind| header(kind, BYTES_METHOD, call) | FRAGMENTED;
+    let fragmented = |kind| header(kind, long_method, call) | FRAGMENTED;
     match random.below(16) {
         // Kinds that a client does not send, twice bound, no such method.
         0 => raw.send(&[header(4 + random.below(12), method, call), 1, 2], None),
         1 => raw.bind(),
-        2 => raw.send(&[header(CALL, METHODS + random.below(2000), call)], None),
+        2 => raw.send(
+            &[header(CALL, methods + 1 + random.below(2000), call)],
+            None,
+        ),
         3 => raw.send(&[one(CALL), 1, 2, 3, 4, 5], cap),
         4 => raw.send(&[one(ONE_WAY), 7], cap),
         5 => raw.send(&[header(CANCEL, 0, call)], None),
@@ -207,7 +244,7 @@ fn almost() -> Outcome {
     let client = echo.client()?;
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     let mut random = Random::new(12);
-    let mut raw = Raw::new("svc/almost")?;
+    let mut raw = Raw::new(echo_at("svc/almost"))?;
     let mut bound_on = 0;
     for number in 0..2000 {
         if bound_on != raw.connections {
@@ -300,7 +337,7 @@ fn die() -> Outcome {
 /// A program that sends until it is killed.
 pub fn dies(seed: u64) -> Result<(), Error> {
     let mut random = Random::new(seed);
-    let mut raw = Raw::new(DIES)?;
+    let mut raw = Raw::new(echo_at(DIES))?;
     let frame = CapRef::task(task::DISPFRAME);
     raw.bind()?;
     loop {

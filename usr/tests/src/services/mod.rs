@@ -5,7 +5,8 @@
 mod binding;
 mod calls;
 mod death;
-mod hostile;
+pub mod hostile;
+mod large;
 mod naming;
 
 use crate::harness::{Failure, Harness, Outcome, at_most, equal};
@@ -48,6 +49,7 @@ pub fn run(harness: &mut Harness) {
         naming::TESTS,
         binding::TESTS,
         hostile::TESTS,
+        large::TESTS,
     ] {
         for (name, test) in tests {
             harness.test(SUITE, name, test);

@@ -3,6 +3,8 @@
 //!
 //! `restarts CALLS` makes so many calls in each of twenty programs while services are killed.
 
+mod hostile;
+mod large;
 mod memory;
 mod processes;
 mod restart;
@@ -20,10 +22,20 @@ const SUITE: &str = "supervised";
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
-    for tests in [texts::TESTS, memory::TESTS, processes::TESTS] {
+    for tests in [texts::TESTS, large::TESTS, memory::TESTS, processes::TESTS] {
         for (name, test) in tests {
             harness.test(SUITE, name, test);
         }
+    }
+    run_hostile(harness, 5_000);
+}
+
+/// Hostile clients of each service: so many messages.
+pub fn run_hostile(harness: &mut Harness, messages: u64) {
+    for target in hostile::TARGETS {
+        harness.test("hostile", target.name, || {
+            hostile::attack(target.name, messages)
+        });
     }
 }
 
@@ -35,6 +47,8 @@ pub fn play(part: &str, number: u64) -> Result<(), Error> {
         "sup-parent" => processes::parent(number),
         "sup-caps" => processes::caps(),
         "sup-client" => restart::client(number),
+        "sup-hostile" => hostile::client(number),
+        "sup-restarts" => restart::plain(number),
         _ => Err(Error::new(ErrorCode::SpawnGetCmdlineArgs)),
     }
 }

@@ -72,7 +72,7 @@ fn ends() -> Outcome {
     equal(aos_rpc_process_wait(&processes, pid)?.status, 0)?;
     let again = aos_rpc_process_wait(&processes, pid);
     refused(again, ErrorCode::SpawnDomainNotfound)?;
-    let pid = aos_rpc_process_spawn(&processes, "tests --child touch-unmapped", 0)?;
+    let pid = aos_rpc_process_spawn(&processes, "crash null", 0)?;
     let ended = aos_rpc_process_wait(&processes, pid)?;
     equal(ended.status, STATUS_FAULT)?;
     that(ended.why.contains("fault"), "why")?;

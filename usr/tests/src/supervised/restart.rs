@@ -56,6 +56,20 @@ pub fn run(harness: &mut Harness, calls: u64) {
     );
 }
 
+/// The same in an ordinary program: `tests --child sup-restarts CALLS`.
+pub fn plain(calls: u64) -> Result<(), Error> {
+    crate::processes::all(
+        "restart",
+        &[(
+            "twenty programs",
+            match calls {
+                0..100 => || twenty(50),
+                _ => || twenty(500),
+            },
+        )],
+    )
+}
+
 fn twenty(calls: u64) -> Outcome {
     let connect = || names::connect_within(SERVICE, PATIENCE);
     drop(connect()?);

@@ -9,6 +9,10 @@
 //!
 //! Barrelfish counterpart: `lmp_chan.c`, and what monitors do at `lmp_bind`.
 
+mod window;
+
+pub(crate) use window::Side;
+
 use crate::arch::scheduler::{self, Held};
 use crate::cap::{AnyCap, CapRef};
 use crate::error::{Error, ErrorCode, is_transient};
@@ -23,6 +27,7 @@ use flounder::{Interest, Message, SendError, Transport};
 use initproto::{Told, Why, Wish};
 use kpi::lmp::{LMP_MESSAGE_WORDS, LMP_WORDS};
 use kpi::syscall::SendFlags;
+use window::{State, Window};
 
 /// Words of a channel's buffer: twenty full messages.
 const BUFFER_WORDS: u32 = 20 * LMP_MESSAGE_WORDS as u32 + 1;
@@ -85,12 +90,22 @@ struct Closing {
     wish: Wish,
     /// Is not needed any more then.
     listening: Option<Listening>,
+    /// Likewise.
+    window: Option<Window>,
 }
 
 /// Leaves it for the next wait.
 pub(crate) fn later(wish: Wish, listening: Option<Listening>) {
+    later_with(wish, listening, None);
+}
+
+fn later_with(wish: Wish, listening: Option<Listening>, window: Option<Window>) {
     let mut all = CLOSING.lock();
-    all.push(Closing { wish, listening });
+    all.push(Closing {
+        wish,
+        listening,
+        window,
+    });
     CLOSING_COUNT.store(all.len(), Ordering::Relaxed);
 }
 
@@ -105,6 +120,8 @@ pub struct Channel {
     closed: Option<Error>,
     /// The broker has said why.
     is_sure: bool,
+    side: Side,
+    window: State,
 }
 
 /// An endpoint, and the slot for what comes with the next message.
@@ -169,7 +186,7 @@ impl Listening {
     }
 
     /// As one end of a connection.
-    pub(crate) fn into_channel(self, connection: u32, remote: AnyCap) -> Channel {
+    pub(crate) fn into_channel(self, connection: u32, remote: AnyCap, side: Side) -> Channel {
         Channel {
             endpoint: Some(self.endpoint),
             connection,
@@ -177,6 +194,8 @@ impl Listening {
             armed: self.armed,
             closed: None,
             is_sure: false,
+            side,
+            window: State::None,
         }
     }
 }
@@ -260,6 +279,9 @@ impl Closing {
         if let Some(listening) = self.listening {
             listening.retire();
         }
+        if let Some(window) = self.window {
+            window.close();
+        }
     }
 }
 
@@ -279,7 +301,12 @@ impl Drop for Channel {
             if has_unsent() {
                 send_unsent_but(|held| held.owner != own);
             }
-            Listening { endpoint, armed }.close(self.connection);
+            let connection = self.connection;
+            later_with(
+                Wish::Close { connection },
+                Some(Listening { endpoint, armed }),
+                self.window.take(),
+            );
         }
     }
 }
@@ -325,6 +352,38 @@ impl Channel {
                 self.closed = Some(error_of(why));
             }
         }
+    }
+
+    /// Makes the window, or asks the other side for it.
+    #[cold]
+    fn begin_window(&mut self) -> Result<(), SendError<AnyCap>> {
+        let head = [flounder::header::WINDOW];
+        if self.side == Side::Service {
+            self.send_with(&head, None, SendFlags::YIELD)?;
+            self.window = State::Wanted;
+            return Ok(());
+        }
+        if let State::None = self.window {
+            self.window = match Window::make() {
+                Ok(window) => State::Made(window),
+                Err(_) => State::Without,
+            };
+        }
+        let State::Made(window) = &self.window else {
+            return Ok(());
+        };
+        let cap = window.copy().map_err(SendError::Refused)?;
+        self.send_with(&head, Some(cap), SendFlags::YIELD)
+            .map_err(|error| match error {
+                // Another copy next time.
+                SendError::Full(_) => SendError::Full(None),
+                error => error,
+            })?;
+        self.window = match core::mem::replace(&mut self.window, State::Without) {
+            State::Made(window) => State::Open(window),
+            other => other,
+        };
+        Ok(())
     }
 
     /// Sends what was to go out with the next wait. `false`: there is no room for it.
@@ -458,6 +517,50 @@ impl Transport for Channel {
             Ok(Waited::Look) => Ok(None),
             Ok(Waited::Busy) => self.send(words, None).map(|()| None),
             Err(error) => Err(self.refused(error, None)),
+        }
+    }
+
+    const SLICE_BYTES: usize = 1 << 10;
+
+    fn send_slice(&mut self, head: u64, data: &[u8]) -> Result<usize, SendError<AnyCap>> {
+        if let State::None | State::Made(_) = self.window {
+            self.begin_window()?;
+        }
+        let State::Open(window) = &mut self.window else {
+            return Ok(0);
+        };
+        let written = match window.write(data) {
+            Ok(Some(written)) => written,
+            Ok(None) => return Err(SendError::Full(None)),
+            Err(error) => return Err(SendError::Lost(*self.closed.get_or_insert(error))),
+        };
+        self.send_with(&[head, written as u64], None, SendFlags::DEFAULT)?;
+        if let State::Open(window) = &mut self.window {
+            window.told();
+        }
+        Ok(written)
+    }
+
+    fn receive_slice(&mut self, bytes: usize, into: &mut Vec<u8>) -> Result<(), Error> {
+        match &mut self.window {
+            State::Open(window) => window.read(bytes, into),
+            _ => Err(Error::new(ErrorCode::FlounderRxProtocol)),
+        }
+    }
+
+    fn receive_window(&mut self, cap: Option<AnyCap>) -> Result<(), Error> {
+        match (self.side, cap, &self.window) {
+            // It can be given only now; if there is no room for that, the service sends in fragments.
+            (Side::Client, None, State::None) => {
+                let _ = self.begin_window();
+                Ok(())
+            }
+            (Side::Client, None, _) => Ok(()),
+            (Side::Service, Some(cap), State::None | State::Wanted) => {
+                self.window = State::Open(Window::of_client(cap)?);
+                Ok(())
+            }
+            _ => Err(Error::new(ErrorCode::FlounderRxProtocol)),
         }
     }
 

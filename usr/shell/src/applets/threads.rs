@@ -1,0 +1,44 @@
+//! Threads that count together.
+
+use super::in_range;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use aos::sync::Mutex;
+use aos::{Error, Status, println, thread};
+
+/// Threads without an argument, and at most.
+const DEFAULT: u32 = 4;
+const MOST: u32 = 64;
+/// How far each counts.
+const STEPS: u32 = 1_000;
+
+/// Runs so many.
+///
+/// # Errors
+/// A thread could not be made.
+pub fn run(count: Option<u32>) -> Result<Status, Error> {
+    let count = count.unwrap_or(DEFAULT);
+    if !in_range("threads", count, MOST) {
+        return Ok(crate::USAGE);
+    }
+    let sum = Arc::new(Mutex::new(0u32));
+    let mut workers = Vec::new();
+    for number in 1..=count {
+        let sum = Arc::clone(&sum);
+        workers.push(thread::spawn("worker", move || {
+            for step in 0..STEPS {
+                *sum.lock() += 1;
+                if step % 100 == 0 {
+                    thread::yield_now();
+                }
+            }
+            println!("thread {number}: done, the counter is {}", *sum.lock());
+        })?);
+    }
+    for worker in workers {
+        worker.join()?;
+    }
+    let (sum, wanted) = (*sum.lock(), count * STEPS);
+    println!("threads: {count} threads counted to {sum} of {wanted}");
+    Ok(Status(u8::from(sum != wanted)))
+}

@@ -1,0 +1,129 @@
+//! Hostile clients of each service: random and truncated messages, wrong numbers, too many capabilities, connections opened and dropped. The service lives,
+//! answers others in time, and has its memory back when the client is gone.
+
+use super::{becomes_free, call, free_of_server, memory_channel, start, status, word};
+use crate::harness::{Failure, Outcome, equal, that};
+use crate::parts::DONE;
+use crate::services::hostile::{Raw, Target, words, wrong};
+use crate::services::{PATIENCE, client_of, soon};
+use crate::world::sleep;
+use aos::cap::CapRef;
+use aos::channel::Channel;
+use aos::kpi::layout::BASE_PAGE_SIZE;
+use aos::ram::frame_alloc;
+use aos::rpc::{
+    INIT, MEMORY, PROCESS, aos_rpc_get_init_channel, aos_rpc_get_process_channel,
+    aos_rpc_process_get_all_pids, aos_rpc_send_number,
+};
+use aos::sync::Shared;
+use aos::{Error, ErrorCode, time};
+use core::time::Duration;
+use random::Random;
+use services::echo::EchoClient;
+use services::init::InitClient;
+use services::memory::MemoryClient;
+use services::process::ProcessesClient;
+
+/// The services, and what is called wrongly of them.
+pub const TARGETS: [Target; 4] = [
+    Target {
+        name: MEMORY,
+        interface: MemoryClient::<Channel, Shared>::INTERFACE,
+        methods: MemoryClient::<Channel, Shared>::METHODS as u64,
+        long_method: 1,
+    },
+    Target {
+        name: PROCESS,
+        interface: ProcessesClient::<Channel, Shared>::INTERFACE,
+        methods: ProcessesClient::<Channel, Shared>::METHODS as u64,
+        long_method: 0,
+    },
+    Target {
+        name: INIT,
+        interface: InitClient::<Channel, Shared>::INTERFACE,
+        methods: InitClient::<Channel, Shared>::METHODS as u64,
+        long_method: 1,
+    },
+    Target {
+        name: "test/echo",
+        interface: EchoClient::<Channel, Shared>::INTERFACE,
+        // The last one would end it, as it should.
+        methods: EchoClient::<Channel, Shared>::METHODS as u64 - 1,
+        long_method: 3,
+    },
+];
+
+/// One honest call to a service, which is answered in time.
+fn serves(name: &str) -> Outcome {
+    let begin = time::now();
+    match name {
+        MEMORY => drop(call(memory_channel()?.total())?),
+        PROCESS => drop(aos_rpc_process_get_all_pids(
+            &aos_rpc_get_process_channel()?
+        )?),
+        INIT => aos_rpc_send_number(&aos_rpc_get_init_channel()?, 1)?,
+        _ => soon(client_of(name)?.null())?,
+    }
+    let took = time::now() - begin;
+    that(took < time::after(PATIENCE) - time::now(), "in time")
+}
+
+/// Has a program send so many messages, and looks after the service meanwhile.
+pub fn attack(name: &str, messages: u64) -> Outcome {
+    let target = TARGETS.iter().position(|target| target.name == name);
+    let target = target.ok_or(Failure::new("a target", name))? as u64;
+    let memory = memory_channel()?;
+    drop(aos::names::connect_within(name, PATIENCE)?);
+    serves(name)?;
+    let before = (free_of_server(&memory)?, pid_of(name)?);
+    let attacker = start("sup-hostile", &[target, messages])?;
+    let processes = aos_rpc_get_process_channel()?;
+    while aos_rpc_process_get_all_pids(&processes)?.contains(&attacker) {
+        serves(name)?;
+        sleep(Duration::from_millis(3));
+    }
+    equal(status(attacker)?, DONE)?;
+    serves(name)?;
+    equal(pid_of(name)?, before.1)?;
+    becomes_free(&memory, before.0)
+}
+
+/// The process of a service: it stays the same.
+fn pid_of(name: &str) -> Result<u32, Error> {
+    Ok(aos::names::nameservice_lookup(name)?.pid.0)
+}
+
+/// The attacker: `tests --child sup-hostile TARGET MESSAGES`.
+pub fn client(target: u64) -> Result<(), Error> {
+    let unknown = Error::new(ErrorCode::SpawnGetCmdlineArgs);
+    let target = *TARGETS.get(target as usize).ok_or(unknown)?;
+    let messages = word(1);
+    let mut random = Random::new(messages);
+    let frame: CapRef = frame_alloc(BASE_PAGE_SIZE)?;
+    let mut raw = Raw::new(target)?;
+    let mut bound_on = 0;
+    for number in 0..messages {
+        if number % 2 == 0 {
+            let all = words(&mut random);
+            let count = random.below(10) as usize;
+            let cap = (random.below(4) == 0).then_some(frame);
+            raw.send(all.get(..count).unwrap_or_default(), cap)?;
+            if random.below(50) == 0 {
+                raw.reconnect()?;
+            }
+        } else {
+            if bound_on != raw.connections {
+                raw.bind()?;
+                bound_on = raw.connections;
+            }
+            wrong(&mut random, &mut raw, frame)?;
+        }
+    }
+    aos::println!(
+        "hostile: {messages} messages to {}, {} connections, {} refused",
+        target.name,
+        raw.connections,
+        raw.refused
+    );
+    Ok(())
+}
