@@ -3,7 +3,7 @@
 use crate::control::LAP;
 use crate::line::Line;
 use crate::memory::{Memory, Real, Slot};
-use crate::receiver::Receiver;
+use crate::receiver::{Next, Receiver};
 use crate::sender::Sender;
 use crate::wake::{Bell, Interest};
 use crate::{Fault, SendError};
@@ -29,7 +29,9 @@ pub struct Channel<'m, B, M: Memory = Real> {
     bell: B,
     fault: Option<Fault>,
     /// A message of several lines is not finished.
-    pub(crate) open: bool,
+    open: bool,
+    /// That, or something is staged.
+    busy: bool,
 }
 
 impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
@@ -67,6 +69,7 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
             bell,
             fault: None,
             open: false,
+            busy: false,
         })
     }
 
@@ -76,34 +79,23 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
     /// See [`SendError`].
     #[inline]
     pub fn send(&mut self, line: &Line) -> Result<(), SendError> {
-        if self.open || self.tx.staged() > 0 {
-            return self.send_staged(line);
-        }
-        match self.tx.send(line, self.rx.consumed()) {
-            Some(false) => Ok(()),
-            Some(true) => {
+        if !self.busy
+            && let Some(asleep) = self.tx.send(line, self.rx.consumed())
+        {
+            if asleep {
                 self.bell.ring();
-                Ok(())
             }
-            None => self.send_when_room(line),
+            return Ok(());
         }
+        self.send_otherwise(line)
     }
 
+    /// There is no room, or something is staged.
     #[cold]
-    fn send_staged(&mut self, line: &Line) -> Result<(), SendError> {
+    #[inline(never)]
+    fn send_otherwise(&mut self, line: &Line) -> Result<(), SendError> {
         self.stage(line)?;
         self.publish();
-        Ok(())
-    }
-
-    #[cold]
-    fn send_when_room(&mut self, line: &Line) -> Result<(), SendError> {
-        self.find_room()?;
-        match self.tx.send(line, self.rx.consumed()) {
-            Some(true) => self.bell.ring(),
-            Some(false) => {}
-            None => return Err(SendError::Full),
-        }
         Ok(())
     }
 
@@ -120,32 +112,34 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
     }
 
     /// As [`stage`](Self::stage), also in the middle of a message.
-    #[inline]
     pub(crate) fn stage_any(&mut self, line: &Line) -> Result<(), SendError> {
         if self.tx.room() == 0 {
             self.find_room()?;
         }
         match self.tx.stage(line, self.rx.consumed()) {
-            Some(()) => Ok(()),
+            Some(()) => {
+                self.busy = true;
+                Ok(())
+            }
             None => Err(SendError::Full),
         }
     }
 
     /// Publishes what is staged.
-    #[inline]
     pub fn publish(&mut self) {
         if self.tx.publish() {
             self.bell.ring();
         }
+        self.busy = self.open;
     }
 
-    /// Asks the other side's acknowledgement for room.
+    /// Looks for acknowledgements when there is no room.
     #[cold]
     fn find_room(&mut self) -> Result<(), SendError> {
         self.check().map_err(SendError::Broken)?;
-        match self.tx.learn() {
-            Ok(_) if self.tx.room() > 0 => Ok(()),
-            Ok(_) => Err(SendError::Full),
+        match self.tx.find_room(self.rx.consumed()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(SendError::Full),
             Err(fault) => Err(SendError::Broken(self.fail(fault))),
         }
     }
@@ -156,17 +150,25 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
     /// The [`Fault`] that ended the channel, now or before.
     #[inline]
     pub fn receive(&mut self) -> Result<Option<Line>, Fault> {
+        if let Some((line, control)) = self.rx.receive_quietly() {
+            self.tx.heard = control;
+            return Ok(Some(line));
+        }
+        self.receive_otherwise()
+    }
+
+    /// There is nothing, or something to do.
+    #[inline(never)]
+    fn receive_otherwise(&mut self) -> Result<Option<Line>, Fault> {
         match self.rx.receive() {
-            Ok(Some((line, control))) => {
-                if let Err(fault) = self.tx.heard(control) {
-                    return Err(self.fail(fault));
-                }
+            Ok(Next::Line(line, control)) => {
+                self.tx.heard = control;
                 if self.rx.is_due() {
                     self.acknowledge();
                 }
                 Ok(Some(line))
             }
-            Ok(None) => {
+            Ok(Next::Nothing) => {
                 self.tx.drained();
                 self.check()?;
                 Ok(None)
@@ -195,26 +197,44 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
         if self.rx.owes() {
             self.acknowledge();
         }
-        if interest.send && self.tx.room() > 0 || interest.receive && !self.rx.mark() {
+        let slept = self.mark(interest);
+        match slept {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                self.awake();
+                Ok(false)
+            }
+            Err(fault) => Err(self.fail(fault)),
+        }
+    }
+
+    /// Marks what to be woken for; false if some of it may be there already.
+    fn mark(&mut self, interest: Interest) -> Result<bool, Fault> {
+        let consumed = self.rx.consumed();
+        if interest.send && (self.tx.room() > 0 || self.tx.find_room(consumed)?) {
             return Ok(false);
         }
-        if interest.send {
-            match self.tx.wait() {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.awake();
-                    return Ok(false);
-                }
-                Err(fault) => return Err(self.fail(fault)),
-            }
+        if interest.receive && !self.rx.mark() {
+            return Ok(false);
         }
-        Ok(true)
+        Ok(!interest.send || self.tx.wait(consumed)?)
     }
 
     /// This side is awake for another reason than a wake-up: spares the other side one that would be for nothing.
     pub fn awake(&mut self) {
         self.rx.unmark();
         self.tx.unwait();
+    }
+
+    /// Whether a message of several lines is not finished.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// It is, or it is not.
+    pub(crate) const fn set_open(&mut self, open: bool) {
+        self.open = open;
+        self.busy = open || self.tx.staged() > 0;
     }
 
     /// What ended the channel.

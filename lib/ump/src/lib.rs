@@ -58,8 +58,6 @@ use errors::ErrorCode;
 pub enum Fault {
     /// A line's number is neither the next one's nor that of the line which was there before.
     Sequence,
-    /// A line says that it has more bytes than a line, or is not full although more follows.
-    Length,
     /// More is acknowledged than was sent.
     Acknowledgement,
     /// A message is longer than its receiver allows.
@@ -70,7 +68,6 @@ impl core::fmt::Display for Fault {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Sequence => "a line came out of order",
-            Self::Length => "a line has an impossible length",
             Self::Acknowledgement => "lines were acknowledged that were never sent",
             Self::TooLong => "a message is longer than allowed",
         })

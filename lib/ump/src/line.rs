@@ -1,7 +1,8 @@
 //! A line of a message, outside of shared memory.
 
-use crate::Fault;
-use crate::control::{BYTES, BYTES_SHIFT, LINE_BYTES, LINE_WORDS, MORE, SHAPE, TOKEN, TOKEN_SHIFT};
+use crate::control::{
+    LINE_BYTES, LINE_WORDS, MORE, SEVEN, SHAPE, SPARE_SHIFT, TOKEN, TOKEN_SHIFT, WORDS_SHIFT,
+};
 
 /// Up to seven words, or 56 bytes, with at most one token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,22 +76,13 @@ impl Line {
         }
     }
 
-    /// What came in a slot.
-    ///
-    /// # Errors
-    /// [`Fault::Length`].
+    /// What came in a slot. Any control word is one.
     #[inline(always)]
-    pub(crate) const fn received(words: [u64; LINE_WORDS], control: u64) -> Result<Self, Fault> {
-        // Both tests at once: as a number, (more, bytes) of a full line is the largest of its kind.
-        const FULL: u64 = (LINE_BYTES as u64) << BYTES_SHIFT;
-        let length = control & (MORE | BYTES);
-        if length > FULL && length != FULL | MORE {
-            return Err(Fault::Length);
-        }
-        Ok(Self {
+    pub(crate) const fn received(words: [u64; LINE_WORDS], control: u64) -> Self {
+        Self {
             words,
             shape: control & SHAPE,
-        })
+        }
     }
 
     /// As in the control word.
@@ -132,7 +124,12 @@ impl Line {
     #[inline]
     #[must_use]
     pub const fn byte_count(&self) -> usize {
-        ((self.shape & BYTES) >> BYTES_SHIFT) as usize
+        if self.more() {
+            return LINE_BYTES;
+        }
+        let words = (self.shape >> WORDS_SHIFT & SEVEN) as usize;
+        let spare = (self.shape >> SPARE_SHIFT & SEVEN) as usize;
+        (words * 8).saturating_sub(spare)
     }
 
     /// Whether the message goes on in the next line.
@@ -160,5 +157,6 @@ const fn shape(bytes: usize, token: Option<u32>) -> u64 {
         Some(token) => (token as u64) << TOKEN_SHIFT | TOKEN,
         None => 0,
     };
-    (bytes as u64) << BYTES_SHIFT | token
+    let words = bytes.div_ceil(8);
+    (words as u64) << WORDS_SHIFT | ((words * 8 - bytes) as u64) << SPARE_SHIFT | token
 }

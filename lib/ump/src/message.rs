@@ -61,7 +61,7 @@ impl<B: Bell, M: Memory> Channel<'_, B, M> {
     /// See [`SendError`]; it is never full.
     pub fn send_message(&mut self, message: &mut Outgoing<'_>) -> Result<bool, SendError> {
         match message.state {
-            State::New if self.open => return Err(SendError::Unfinished),
+            State::New if self.is_open() => return Err(SendError::Unfinished),
             State::New | State::Begun => {}
             State::Done => return Ok(true),
         }
@@ -70,7 +70,7 @@ impl<B: Bell, M: Memory> Channel<'_, B, M> {
         match sent {
             Ok(()) => {
                 message.state = State::Done;
-                self.open = false;
+                self.set_open(false);
                 Ok(true)
             }
             Err(SendError::Full) => Ok(false),
@@ -95,7 +95,7 @@ impl<B: Bell, M: Memory> Channel<'_, B, M> {
                 return Ok(());
             }
             message.state = State::Begun;
-            self.open = true;
+            self.set_open(true);
             if self.tx.staged() >= BATCH {
                 self.publish();
             }

@@ -17,18 +17,29 @@ use core::sync::atomic::Ordering;
 /// The receiving half.
 #[derive(Debug)]
 pub(crate) struct Receiver<'m, M: Memory> {
+    /// The next lines to read, up to the end of the ring, or up to the one after which it is time to acknowledge; and their lap.
+    run: &'m [Slot<M>],
+    lap: u64,
+    /// What the count of received lines is behind `run`. (So that only one of the two changes with each line.)
+    until: u32,
     /// The ring; empty when the channel is broken.
-    slots: &'m [Slot<M>],
+    ring: &'m [Slot<M>],
+    /// Where `run` ends.
+    end: usize,
     /// Where to acknowledge.
     acks: &'m Slot<M>,
-    /// The next line to read, and its lap.
-    index: usize,
-    lap: u64,
-    /// Lines received.
-    consumed: u32,
-    /// Lines to receive until the word of acknowledgement is written; of so many.
-    due: u32,
+    /// The count of received lines last written there.
+    told: u32,
+    /// Lines between two acknowledgements.
     every: u32,
+}
+
+/// What is in the next line's slot.
+pub(crate) enum Next {
+    /// A line and its control word.
+    Line(Line, u64),
+    /// The line before, or nothing at all.
+    Nothing,
 }
 
 impl<'m, M: Memory> Receiver<'m, M> {
@@ -42,80 +53,102 @@ impl<'m, M: Memory> Receiver<'m, M> {
     };
     const COUNT: u32 = (1 << M::COUNT_BITS) - 1;
 
-    pub(crate) fn new(acks: &'m Slot<M>, slots: &'m [Slot<M>]) -> Self {
-        let every = (slots.len() as u32 / 2).max(1);
+    pub(crate) fn new(acks: &'m Slot<M>, ring: &'m [Slot<M>]) -> Self {
         Self {
-            slots,
-            acks,
-            index: 0,
+            run: &[],
             lap: 1,
-            consumed: 0,
-            due: every,
-            every,
+            until: 0,
+            ring,
+            end: 0,
+            acks,
+            told: 0,
+            every: (ring.len() as u32 / 2).max(1),
         }
     }
 
-    /// Lines received, at least modulo 2^[`Memory::COUNT_BITS`].
+    /// Lines received.
     #[inline(always)]
     pub(crate) const fn consumed(&self) -> u32 {
-        self.consumed
+        self.until.wrapping_sub(self.run.len() as u32)
     }
 
-    /// The next line, if it is there, and its control word, for the acknowledgement in it.
+    /// The next line and its control word, if it is there and there is nothing to do but to receive it.
+    #[inline(always)]
+    pub(crate) fn receive_quietly(&mut self) -> Option<(Line, u64)> {
+        let (slot, rest) = self.run.split_first()?;
+        let control = slot.control.load(Self::SEE);
+        if control & LAP != self.lap {
+            return None;
+        }
+        self.run = rest;
+        let words = slot.data.each_ref().map(Data::read);
+        Some((Line::received(words, control), control))
+    }
+
+    /// As [`receive_quietly`](Self::receive_quietly), whatever there is to do. Then, if [it is due](Self::is_due), it is time to acknowledge.
     ///
     /// # Errors
-    /// [`Fault::Sequence`], [`Fault::Length`].
-    #[inline(always)]
-    pub(crate) fn receive(&mut self) -> Result<Option<(Line, u64)>, Fault> {
-        let Some(slot) = self.slots.get(self.index) else {
-            return Ok(None);
+    /// [`Fault::Sequence`].
+    pub(crate) fn receive(&mut self) -> Result<Next, Fault> {
+        let Some(slot) = self.next() else {
+            return Ok(Next::Nothing);
         };
         let control = slot.control.load(Self::SEE);
         if control & LAP != self.lap {
             return match self.is_before(control) {
-                true => Ok(None),
+                true => Ok(Next::Nothing),
                 false => Err(Fault::Sequence),
             };
         }
+        match self.run.split_first() {
+            Some((_, rest)) => self.run = rest,
+            None => {
+                self.end += 1;
+                self.until = self.until.wrapping_add(1);
+            }
+        }
         if matches!(M::FLAW, Some(Flaw::AcknowledgeEarly)) {
-            self.consumed = self.consumed.wrapping_add(1);
             self.acknowledge();
-            self.consumed = self.consumed.wrapping_sub(1);
         }
-        let line = Line::received(slot.data.each_ref().map(Data::read), control)?;
-        self.index += 1;
-        if self.index == self.slots.len() {
-            self.index = 0;
-            self.lap = (self.lap + 1) & LAP;
+        let words = slot.data.each_ref().map(Data::read);
+        Ok(Next::Line(Line::received(words, control), control))
+    }
+
+    /// The slot of the next line. Makes a new run when the old one is used up and the next line is not the one after which to acknowledge.
+    fn next(&mut self) -> Option<&'m Slot<M>> {
+        if self.run.is_empty() {
+            if self.end == self.ring.len() {
+                self.end = 0;
+                self.lap = (self.lap + 1) & LAP;
+            }
+            let rest = self.ring.get(self.end..).unwrap_or_default();
+            let quiet = self.every - 1 - self.until.wrapping_sub(self.told);
+            self.run = rest.get(..quiet as usize).unwrap_or(rest);
+            self.end += self.run.len();
+            self.until = self.until.wrapping_add(self.run.len() as u32);
         }
-        self.consumed = self.consumed.wrapping_add(1);
-        self.due -= 1;
-        Ok(Some((line, control)))
+        self.run.first().or_else(|| self.ring.get(self.end))
     }
 
     /// Whether this is the control word of the lap before.
-    #[inline(always)]
     const fn is_before(&self, control: u64) -> bool {
         control & LAP == self.lap.wrapping_sub(1) & LAP
     }
 
     /// Whether it is time to acknowledge.
-    #[inline(always)]
     pub(crate) const fn is_due(&self) -> bool {
-        self.due == 0
+        self.consumed().wrapping_sub(self.told) >= self.every
     }
 
     /// Whether there is anything to acknowledge.
-    #[inline]
     pub(crate) const fn owes(&self) -> bool {
-        self.due != self.every
+        self.consumed() != self.told
     }
 
     /// Writes the word of acknowledgement; whether the sender waits for it.
-    #[inline(never)]
     pub(crate) fn acknowledge(&mut self) -> bool {
-        self.due = self.every;
-        let word = u64::from(self.consumed & Self::COUNT) << ACK_SHIFT;
+        self.told = self.consumed();
+        let word = u64::from(self.told & Self::COUNT) << ACK_SHIFT;
         if matches!(M::FLAW, Some(Flaw::AcknowledgeAfterLook)) {
             let before = self.acks.control.load(Ordering::Relaxed);
             self.acks.control.store(word, Self::ACKNOWLEDGE);
@@ -125,8 +158,8 @@ impl<'m, M: Memory> Receiver<'m, M> {
     }
 
     /// Marks the next line: wake me when it comes. False if it is there already, or something else is.
-    pub(crate) fn mark(&self) -> bool {
-        let Some(slot) = self.slots.get(self.index) else {
+    pub(crate) fn mark(&mut self) -> bool {
+        let Some(slot) = self.next() else {
             return false;
         };
         let control = slot.control.load(Ordering::Relaxed);
@@ -142,8 +175,8 @@ impl<'m, M: Memory> Receiver<'m, M> {
     }
 
     /// Takes that mark back, if it is still there.
-    pub(crate) fn unmark(&self) {
-        if let Some(slot) = self.slots.get(self.index) {
+    pub(crate) fn unmark(&mut self) {
+        if let Some(slot) = self.next() {
             let control = slot.control.load(Ordering::Relaxed);
             if self.is_before(control) && control & ASLEEP != 0 {
                 slot.control.replace(control, control & !ASLEEP);
@@ -153,6 +186,8 @@ impl<'m, M: Memory> Receiver<'m, M> {
 
     /// Never touches the ring again.
     pub(crate) fn close(&mut self) {
-        self.slots = &[];
+        self.run = &[];
+        self.ring = &[];
+        self.end = 0;
     }
 }

@@ -1,7 +1,8 @@
 //! One direction of a channel, seen from the side that sends.
 //!
-//! `room` lines may be written without asking; `acked` is how many of the written ones are known to be read. Both are ours: what the other
-//! side acknowledges is checked against them.
+//! Room is lines that may be written without asking; `acked` is how many of the written ones are known to be read. Both are ours: what the other
+//! side acknowledges is checked against them. That is done when the room is used up, not before: until then the last acknowledgement that came with a line
+//! is only kept, in `heard`. The room up to the end of the ring is a slice, `run`, so that sending a line is taking the first of it.
 //!
 //! Lines can be *staged*: written, with their control words, except for the first one's. The receiver waits at the first one, so it sees none of them
 //! until that is published.
@@ -16,21 +17,26 @@ use core::sync::atomic::Ordering;
 /// The sending half.
 #[derive(Debug)]
 pub(crate) struct Sender<'m, M: Memory> {
+    /// The next lines to write, for which there is room; and their lap.
+    run: &'m [Slot<M>],
+    lap: u64,
     /// The ring; empty when the channel is broken.
-    slots: &'m [Slot<M>],
-    /// Where the other side acknowledges.
-    acks: &'m Slot<M>,
+    ring: &'m [Slot<M>],
+    /// Where `run` ends.
+    end: usize,
+    /// Room behind that.
+    spare: u32,
     /// Lines of the ring.
     capacity: u32,
-    /// The next line to write, and its lap.
-    index: usize,
-    lap: u64,
-    /// Lines that may be written.
-    room: u32,
+    /// Where the other side acknowledges.
+    acks: &'m Slot<M>,
+    /// The last acknowledgement that came with a line.
+    pub(crate) heard: u64,
     /// Lines known to be read, modulo 2^[`Memory::COUNT_BITS`].
     acked: u32,
-    /// So many lines received from now on may carry acknowledgements older than `acked`.
-    stale: u32,
+    /// `heard` may be older than `acked`, until more than `capacity` lines were received after `since`.
+    distrust: bool,
+    since: u32,
     /// The first staged line and its control word.
     first: Option<(&'m Slot<M>, u64)>,
     /// Staged lines.
@@ -46,29 +52,36 @@ impl<'m, M: Memory> Sender<'m, M> {
         Some(Flaw::LearnRelaxed) => Ordering::Relaxed,
         _ => Ordering::Acquire,
     };
-    pub(crate) const COUNT: u32 = (1 << M::COUNT_BITS) - 1;
+    const COUNT: u32 = (1 << M::COUNT_BITS) - 1;
 
-    pub(crate) fn new(acks: &'m Slot<M>, slots: &'m [Slot<M>]) -> Self {
+    pub(crate) fn new(acks: &'m Slot<M>, ring: &'m [Slot<M>]) -> Self {
         let more = matches!(M::FLAW, Some(Flaw::RoomForOneMore));
-        let capacity = slots.len() as u32 + u32::from(more);
+        let capacity = ring.len() as u32 + u32::from(more);
         Self {
-            slots,
-            acks,
-            capacity,
-            index: 0,
+            run: &[],
             lap: 1,
-            room: capacity,
+            ring,
+            end: 0,
+            spare: capacity,
+            capacity,
+            acks,
+            heard: 0,
             acked: 0,
-            stale: 0,
+            distrust: false,
+            since: 0,
             first: None,
             staged: 0,
         }
     }
 
     /// Lines that may be written, as far as is known.
-    #[inline(always)]
     pub(crate) const fn room(&self) -> u32 {
-        self.room
+        self.run.len() as u32 + self.spare
+    }
+
+    /// Lines that may still be unread.
+    const fn unread(&self) -> u32 {
+        self.capacity - self.room()
     }
 
     /// Lines of the ring.
@@ -83,27 +96,34 @@ impl<'m, M: Memory> Sender<'m, M> {
         self.staged
     }
 
-    /// Writes a line's words, and returns its slot and what its control word will be. `None` without room.
+    /// Makes a new run when the old one is used up.
+    fn turn(&mut self) {
+        if !self.run.is_empty() {
+            return;
+        }
+        if self.end == self.ring.len() {
+            self.end = 0;
+            self.lap = (self.lap + 1) & LAP;
+        }
+        let rest = self.ring.get(self.end..).unwrap_or_default();
+        self.run = rest.get(..self.spare as usize).unwrap_or(rest);
+        self.end += self.run.len();
+        self.spare -= self.run.len() as u32;
+    }
+
+    /// Writes a line's words, and returns its slot and what its control word will be. `None` if the run is used up.
     #[inline(always)]
     fn fill(&mut self, line: &Line, consumed: u32) -> Option<(&'m Slot<M>, u64)> {
-        if self.room == 0 {
-            return None;
-        }
-        let slot = self.slots.get(self.index)?;
+        let (slot, rest) = self.run.split_first()?;
         for (to, from) in slot.data.iter().zip(line.all_words()) {
             to.write(*from);
         }
         let mut lap = self.lap;
-        if matches!(M::FLAW, Some(Flaw::LapTooLate)) && self.index == 0 && lap > 1 {
+        if matches!(M::FLAW, Some(Flaw::LapTooLate)) && self.end == self.run.len() && lap > 1 {
             lap -= 1;
         }
+        self.run = rest;
         let acknowledged = u64::from(consumed & Self::COUNT) << ACK_SHIFT;
-        self.room -= 1;
-        self.index += 1;
-        if self.index == self.slots.len() {
-            self.index = 0;
-            self.lap = (self.lap + 1) & LAP;
-        }
         Some((slot, line.shape() | acknowledged | lap))
     }
 
@@ -119,7 +139,7 @@ impl<'m, M: Memory> Sender<'m, M> {
         slot.control.swap(control, Self::PUBLISH) & ASLEEP != 0
     }
 
-    /// Sends a line when nothing is staged; whether the receiver is to be woken. `None` without room. `consumed`: lines that this
+    /// Sends a line when nothing is staged; whether the receiver is to be woken. `None` if the run is used up. `consumed`: lines that this
     /// side has received, to acknowledge.
     #[inline(always)]
     pub(crate) fn send(&mut self, line: &Line, consumed: u32) -> Option<bool> {
@@ -130,6 +150,7 @@ impl<'m, M: Memory> Sender<'m, M> {
     /// Stages a line. `None` without room.
     #[inline]
     pub(crate) fn stage(&mut self, line: &Line, consumed: u32) -> Option<()> {
+        self.turn();
         let (slot, control) = self.fill(line, consumed)?;
         if self.staged > 0 {
             slot.control.store(control, Ordering::Relaxed);
@@ -152,53 +173,64 @@ impl<'m, M: Memory> Sender<'m, M> {
         }
     }
 
-    /// An acknowledgement came with a received line.
-    ///
-    /// # Errors
-    /// [`Fault::Acknowledgement`].
-    #[inline(always)]
-    pub(crate) fn heard(&mut self, control: u64) -> Result<(), Fault> {
-        if self.stale > 0 && !matches!(M::FLAW, Some(Flaw::TrustStale)) {
-            self.stale -= 1;
-            return Ok(());
-        }
-        let new = ((control >> ACK_SHIFT) as u32).wrapping_sub(self.acked) & Self::COUNT;
-        if new > self.capacity - self.room {
-            return Err(Fault::Acknowledgement);
-        }
-        self.adopt(new);
-        Ok(())
-    }
-
     /// Nothing is left to receive: what is received from now on was sent after everything that is known.
     ///
     /// (Who acknowledges by the word did so after it had published all lines that carry older counts, and we have read the word with
     /// acquire. So those lines are visible, and since none is left, they are received.)
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn drained(&mut self) {
-        self.stale = 0;
+        if self.distrust {
+            self.distrust = false;
+            self.heard = (self.acked as u64) << ACK_SHIFT;
+        }
     }
 
-    #[inline(always)]
-    const fn adopt(&mut self, new: u32) {
+    /// Looks for room: first in what was heard, then, if that gives none, in the word of acknowledgement.
+    ///
+    /// # Errors
+    /// [`Fault::Acknowledgement`].
+    pub(crate) fn find_room(&mut self, consumed: u32) -> Result<bool, Fault> {
+        if self.distrust && consumed.wrapping_sub(self.since) > self.capacity {
+            self.distrust = false;
+        }
+        if !self.distrust || matches!(M::FLAW, Some(Flaw::TrustStale)) {
+            let new = self.news(self.heard);
+            if new > self.unread() {
+                return Err(Fault::Acknowledgement);
+            }
+            self.adopt(new);
+        }
+        if self.room() == 0 {
+            self.learn(consumed)?;
+        }
+        Ok(self.room() > 0)
+    }
+
+    /// How many lines more than we know this word acknowledges.
+    fn news(&self, word: u64) -> u32 {
+        ((word >> ACK_SHIFT) as u32).wrapping_sub(self.acked) & Self::COUNT
+    }
+
+    fn adopt(&mut self, new: u32) {
         self.acked = self.acked.wrapping_add(new) & Self::COUNT;
-        self.room += new;
+        self.spare += new;
     }
 
     /// Reads the word of acknowledgement, and returns it.
     ///
-    /// It may be older than what came with a line: then there is nothing to learn. If it is newer, then lines that are still to
-    /// be received may be older than it, at most a ring full of them. A count that has come round by then would look new, so these lines are not heard.
+    /// It may be older than what came with a line, by less than a ring: then there is nothing to learn. If it is newer, then lines that are still to
+    /// be received may be older than it, at most a ring full of them. When the count has come round, theirs could look new: so they are not believed.
     ///
     /// # Errors
     /// [`Fault::Acknowledgement`].
-    pub(crate) fn learn(&mut self) -> Result<u64, Fault> {
+    fn learn(&mut self, consumed: u32) -> Result<u64, Fault> {
         let word = self.acks.control.load(Self::LEARN);
-        let new = ((word >> ACK_SHIFT) as u32).wrapping_sub(self.acked) & Self::COUNT;
-        if new <= self.capacity - self.room {
+        let new = self.news(word);
+        if new <= self.unread() {
             if new > 0 {
                 self.adopt(new);
-                self.stale = self.capacity;
+                self.distrust = true;
+                self.since = consumed;
             }
         } else if new <= Self::COUNT - self.capacity {
             return Err(Fault::Acknowledgement);
@@ -210,9 +242,9 @@ impl<'m, M: Memory> Sender<'m, M> {
     ///
     /// # Errors
     /// [`Fault::Acknowledgement`].
-    pub(crate) fn wait(&mut self) -> Result<bool, Fault> {
-        let word = self.learn()?;
-        if self.room > 0 {
+    pub(crate) fn wait(&mut self, consumed: u32) -> Result<bool, Fault> {
+        let word = self.learn(consumed)?;
+        if self.room() > 0 {
             return Ok(false);
         }
         if matches!(M::FLAW, Some(Flaw::WaitBlindly)) {
@@ -232,9 +264,11 @@ impl<'m, M: Memory> Sender<'m, M> {
 
     /// Never touches the ring again.
     pub(crate) fn close(&mut self) {
-        self.slots = &[];
+        self.run = &[];
+        self.ring = &[];
+        self.end = 0;
+        self.spare = 0;
         self.first = None;
         self.staged = 0;
-        self.room = 0;
     }
 }

@@ -100,5 +100,5 @@ flawed! {
     publish_after_look: PublishAfterLook, sleeping_receiver, WIDE, "deadlock";
     wait_blindly: WaitBlindly, both_sleep, WIDE, "deadlock";
     acknowledge_after_look: AcknowledgeAfterLook, both_sleep, WIDE, "deadlock";
-    trust_stale: TrustStale, old_acknowledgement, 2, "Causality violation";
+    trust_stale: TrustStale, old_acknowledgement, 2, "lines were acknowledged";
 }
