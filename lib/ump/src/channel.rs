@@ -131,6 +131,7 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
             self.bell.ring();
         }
         self.busy = self.open;
+        self.acknowledge_if_due();
     }
 
     /// Looks for acknowledgements when there is no room.
@@ -163,9 +164,7 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
         match self.rx.receive() {
             Ok(Next::Line(line, control)) => {
                 self.tx.heard = control;
-                if self.rx.is_due() {
-                    self.acknowledge();
-                }
+                self.acknowledge_if_due();
                 Ok(Some(line))
             }
             Ok(Next::Nothing) => {
@@ -174,6 +173,14 @@ impl<'m, B: Bell, M: Memory> Channel<'m, B, M> {
                 Ok(None)
             }
             Err(fault) => Err(self.fail(fault)),
+        }
+    }
+
+    /// Acknowledges if it is time. Not before staged lines that carry an older count: the other side takes for granted that a line which it cannot
+    /// see yet when it reads the word of acknowledgement carries no older count than that.
+    fn acknowledge_if_due(&mut self) {
+        if self.rx.is_due() && self.tx.staged() == 0 {
+            self.acknowledge();
         }
     }
 

@@ -122,7 +122,7 @@ impl<'m, M: Memory> Receiver<'m, M> {
                 self.lap = (self.lap + 1) & LAP;
             }
             let rest = self.ring.get(self.end..).unwrap_or_default();
-            let quiet = self.every - 1 - self.until.wrapping_sub(self.told);
+            let quiet = (self.every - 1).saturating_sub(self.until.wrapping_sub(self.told));
             self.run = rest.get(..quiet as usize).unwrap_or(rest);
             self.end += self.run.len();
             self.until = self.until.wrapping_add(self.run.len() as u32);
