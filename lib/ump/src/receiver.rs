@@ -186,6 +186,8 @@ impl<'m, M: Memory> Receiver<'m, M> {
 
     /// Never touches the ring again.
     pub(crate) fn close(&mut self) {
+        self.told = self.consumed();
+        self.until = self.told;
         self.run = &[];
         self.ring = &[];
         self.end = 0;

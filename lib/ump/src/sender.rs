@@ -256,6 +256,9 @@ impl<'m, M: Memory> Sender<'m, M> {
 
     /// Takes that mark back, if it is still there.
     pub(crate) fn unwait(&self) {
+        if self.ring.is_empty() {
+            return;
+        }
         let word = self.acks.control.load(Ordering::Relaxed);
         if word & ASLEEP != 0 {
             self.acks.control.replace(word, word & !ASLEEP);
