@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use random::Random;
 use support::new_random;
 use ump::{
-    Assembly, Channel, Control, Data, Growing, Interest, LINE_BYTES, Line, Memory, Outgoing,
-    SendError, Side, Slot,
+    Assembly, Channel, Control, Growing, Interest, LINE_BYTES, Line, Memory, Outgoing, SendError,
+    Side, Slot,
 };
 
 /// Memory that tests can write to.

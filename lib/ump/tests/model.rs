@@ -80,7 +80,7 @@ fn line(number: u64) -> Line {
     let words = [number; 7];
     Line::of_words(
         words.get(..(number % 8) as usize).unwrap(),
-        (number % 3 == 0).then_some(number as u32),
+        number.is_multiple_of(3).then_some(number as u32),
     )
     .unwrap()
 }

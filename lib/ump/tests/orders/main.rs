@@ -3,7 +3,8 @@
 //! `loom` runs a program again and again, each time with other choices of who goes on and of what a load returns, until it has tried all
 //! that the memory model of C11 allows. It fails on a wrong value, on accesses to data in no order, and when all threads sleep.
 //!
-//! With `BARRELEYE_LONG` (`./hake.sh test --long`) there is no limit to how often threads are interrupted.
+//! A thread that could go on is interrupted a limited number of times in each run. With `BARRELEYE_LONG` (`./hake.sh test --long`) there is no limit, but for the
+//! longest program.
 #![cfg(test)]
 
 mod fence;
@@ -13,40 +14,43 @@ mod scenarios;
 use memory::{Modelled, SOUND, WIDE};
 use ump::Flaw;
 
-/// Tries all orders of this program; `interruptions` of a thread that could go on, at most.
-fn try_all(program: impl Fn() + Send + Sync + 'static, interruptions: usize) {
+/// Tries all orders of this program, with at most so many interruptions of a thread that could go on; none means any number.
+fn try_all(program: impl Fn() + Send + Sync + 'static, interruptions: Option<usize>) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 10_000;
-    builder.preemption_bound = std::env::var_os("BARRELEYE_LONG")
-        .is_none()
-        .then_some(interruptions);
+    builder.preemption_bound = interruptions;
     builder.check(program);
 }
 
+/// Each program, the bits of its count, and how many interruptions are tried, in short and in long runs.
 macro_rules! sound {
-    ($($name:ident: $bits:expr, $interruptions:expr;)*) => {$(
+    ($($name:ident: $bits:expr, $short:expr, $long:expr;)*) => {$(
         #[test]
         fn $name() {
-            try_all(scenarios::$name::<Modelled<SOUND, { $bits }>>, $interruptions);
+            let long = std::env::var_os("BARRELEYE_LONG").is_some();
+            let interruptions = if long { $long } else { Some($short) };
+            try_all(scenarios::$name::<Modelled<SOUND, { $bits }>>, interruptions);
         }
     )*};
 }
 
 sound! {
-    stream: WIDE, 4;
-    ping_pong: WIDE, 4;
-    batch: WIDE, 4;
-    sleeping_receiver: WIDE, 4;
-    sleeping_sender: WIDE, 4;
-    both_sleep: WIDE, 4;
-    sleeping_call: WIDE, 4;
-    crossing: WIDE, 4;
-    old_acknowledgement: 2, 2;
+    stream: WIDE, 4, None;
+    ping_pong: WIDE, 4, None;
+    batch: WIDE, 4, None;
+    sleeping_receiver: WIDE, 4, None;
+    sleeping_sender: WIDE, 4, None;
+    both_sleep: WIDE, 4, None;
+    sleeping_call: WIDE, 4, None;
+    crossing: WIDE, 4, None;
+    old_acknowledgement: 2, 2, Some(3);
 }
 
 /// What `loom` says about this program; `None` if nothing.
 fn complaint(program: impl Fn() + Send + Sync + 'static) -> Option<String> {
-    let panic = std::thread::spawn(|| try_all(program, 3)).join().err()?;
+    let panic = std::thread::spawn(|| try_all(program, Some(3)))
+        .join()
+        .err()?;
     Some(match panic.downcast::<String>() {
         Ok(text) => *text,
         Err(panic) => panic
