@@ -43,7 +43,7 @@ sound! {
     both_sleep: WIDE, 4, None;
     sleeping_call: WIDE, 4, None;
     crossing: WIDE, 4, None;
-    old_acknowledgement: 2, 2, Some(3);
+    old_acknowledgement: 2, 1, Some(3);
 }
 
 /// What `loom` says about this program; `None` if nothing.
