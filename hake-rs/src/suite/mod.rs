@@ -3,6 +3,7 @@
 mod boot;
 pub mod glob;
 mod host;
+mod keystrokes;
 mod plan;
 mod report;
 
@@ -73,6 +74,15 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         })?;
     }
 
+    for file in keys(&platform) {
+        let name = format!(
+            "keys::{}",
+            file.file_stem().unwrap_or_default().to_string_lossy()
+        );
+        group(&mut report, &name, &name, &mut || {
+            Ok(vec![keystrokes::run(&cx, &file)?])
+        })?;
+    }
     let wanted: Vec<&Plan> = plans
         .iter()
         .filter(|plan| report.wants(&format!("qemu::{}", plan.name)))
@@ -128,6 +138,16 @@ pub fn test(args: &TestArgs) -> Result<Exit> {
         }
     }
     report.finish(&mut copies, args.junit.as_deref())
+}
+
+/// The platform's tests by keystrokes.
+fn keys(platform: &Platform) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(platform.folder.join("tests"));
+    let files = entries.into_iter().flatten().flatten();
+    let mut files: Vec<_> = files.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "keys"));
+    files.sort();
+    files
 }
 
 /// A build with nothing changed runs rustc not once.
