@@ -158,11 +158,7 @@ fn name() -> Outcome {
     let echo = Echo::start("svc/named")?;
     let found = names::nameservice_lookup("svc/named")?;
     echo.kill()?;
-    sleep(WHILE);
-    refused(
-        names::nameservice_lookup("svc/named"),
-        ErrorCode::LibNameserviceUnknownName,
-    )?;
+    forgotten("svc/named")?;
     refused(
         event::block_on(aos::binding::bind(found.handle)),
         ErrorCode::MonInvalidIref,
