@@ -154,9 +154,15 @@ pub(crate) fn flush_before_wait() {
     }
 }
 
-/// Whether nothing is buffered.
+/// Whether nothing is to be printed before a wait: nothing is buffered, or who prints just now, which may be what the wait is for, does it when he has.
 pub(crate) fn is_flushed() -> bool {
-    BUFFER.lock().length == 0
+    match BUFFER.try_lock() {
+        Some(buffer) => buffer.length == 0,
+        None => {
+            WANTED.store(true, Ordering::Relaxed);
+            true
+        }
+    }
 }
 
 /// Whether what this domain has printed last ended its line.

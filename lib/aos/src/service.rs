@@ -145,6 +145,13 @@ impl Host {
         Ok(Self::with(Acceptor::new()?, most, limits))
     }
 
+    /// All clients together hold at most so many bytes here: [`Connections::within`].
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        self.connections = self.connections.within(bytes);
+        self
+    }
+
     /// With this acceptor.
     pub fn with(acceptor: Acceptor, most: usize, limits: Limits) -> Self {
         Self {
@@ -230,6 +237,9 @@ impl Host {
             }
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
+            }
+            if self.connections.has_broken() {
+                continue;
             }
             self.rest(round.deadline).await;
         }

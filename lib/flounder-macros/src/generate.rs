@@ -313,7 +313,7 @@ fn run(interface: &Interface, method: &Method) -> TokenStream {
             let take = take_apart(method, &quote!(flounder_value));
             let body = write(&method.outputs, &cap);
             quote! {
-                let flounder_answer = ::flounder::Answer::new(flounder_caller, |flounder_value: #result| {
+                let flounder_answer = ::flounder::Answer::new(flounder_caller, flounder_promise, |flounder_value: #result| {
                     #take
                     #body
                 });
@@ -322,7 +322,14 @@ fn run(interface: &Interface, method: &Method) -> TokenStream {
             }
         }
     };
-    read(&method.inputs, &then)
+    let read = read(&method.inputs, &then);
+    match method.kind {
+        Kind::Later => quote! {
+            let flounder_promise = flounder_incoming.promise();
+            #read
+        },
+        _ => read,
+    }
 }
 
 /// `let (result0, result1) = value;`

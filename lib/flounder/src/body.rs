@@ -9,6 +9,7 @@
 //! over the call, in the same place, and sent from there.
 
 use crate::codec::{Buffer, Reader};
+use crate::promise::{Broken, Promise, Promised};
 use crate::server::Outcome;
 use crate::transport::{MESSAGE_WORDS, Message};
 use alloc::collections::VecDeque;
@@ -92,12 +93,46 @@ pub struct Incoming<'a, C> {
     /// The body if it is short; in any case where a short answer is put.
     message: &'a mut Message<C>,
     long: Option<&'a mut Long<C>>,
+    /// Where broken promises are counted, if answers may come later.
+    broken: Option<&'a Broken>,
+    promised: Option<Promised>,
 }
 
 impl<'a, C> Incoming<'a, C> {
     #[inline]
     pub(crate) fn new(message: &'a mut Message<C>, long: Option<&'a mut Long<C>>) -> Self {
-        Self { message, long }
+        Self {
+            message,
+            long,
+            broken: None,
+            promised: None,
+        }
+    }
+
+    /// Of a server.
+    #[inline]
+    pub(crate) fn of_call(
+        message: &'a mut Message<C>,
+        long: Option<&'a mut Long<C>>,
+        broken: &'a Broken,
+    ) -> Self {
+        Self {
+            broken: Some(broken),
+            ..Self::new(message, long)
+        }
+    }
+
+    /// For an answer that comes later. For generated code.
+    pub fn promise(&mut self) -> Promise {
+        let nobody = Broken::default();
+        let (promise, promised) = Promise::new(self.broken.unwrap_or(&nobody));
+        self.promised = Some(promised);
+        promise
+    }
+
+    /// What was promised.
+    pub(crate) fn promised(&mut self) -> Option<Promised> {
+        self.promised.take()
     }
 
     /// Exactly `N` words, exactly one capability or none.

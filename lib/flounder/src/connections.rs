@@ -11,7 +11,9 @@
 //!
 //! Barrelfish counterpart: the waitset of a service with its bindings.
 
+use crate::budget::Budget;
 use crate::limits::Limits;
+use crate::promise::Broken;
 use crate::server::{Finished, Server, Service};
 use crate::transport::Transport;
 use alloc::sync::Arc;
@@ -91,6 +93,8 @@ struct Client<T: Transport> {
 /// All clients of a service, see the [module](self).
 pub struct Connections<T: Transport> {
     limits: Limits,
+    budget: Option<Arc<Budget>>,
+    broken: Broken,
     most: usize,
     places: Vec<Place<T>>,
     free: Vec<usize>,
@@ -117,6 +121,8 @@ impl<T: Transport> Connections<T> {
         let words = (0..most.div_ceil(BITS)).map(|_| AtomicU64::new(0));
         Self {
             limits,
+            budget: None,
+            broken: Broken::default(),
             most,
             places: Vec::new(),
             free: Vec::new(),
@@ -124,6 +130,25 @@ impl<T: Transport> Connections<T> {
             first: 0,
             waker: None,
         }
+    }
+
+    /// All clients together hold at most so many bytes here, in long messages that are coming and in answers that they have not taken: half of it
+    /// belongs to each in equal shares, the other half to who comes first. A message that does not fit fails with `FLOUNDER_ERR_NO_ROOM`.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        self.budget = Some(Budget::new(bytes, self.most));
+        self
+    }
+
+    /// Bytes that all clients together hold here.
+    pub fn held(&self) -> usize {
+        let clients = self.places.iter().filter_map(|place| place.client.as_ref());
+        clients.map(|client| client.server.held()).sum()
+    }
+
+    /// Whether answers were dropped since the last [`poll`](Self::poll): call it, their clients are to be told.
+    pub fn has_broken(&self) -> bool {
+        self.broken.is_any()
     }
 
     /// Clients connected.
@@ -157,7 +182,8 @@ impl<T: Transport> Connections<T> {
         };
         let number = place.generation << INDEX_BITS | index as u64;
         place.client = Some(Client {
-            server: Server::new(transport, self.limits, number),
+            server: Server::new(transport, self.limits, number)
+                .of_many(self.budget.clone(), &self.broken),
             waker: None,
         });
         self.marks.set(index);
@@ -209,6 +235,9 @@ impl<T: Transport> Connections<T> {
         waker: &Waker,
     ) -> bool {
         self.woken_by(waker);
+        if self.broken.take() {
+            self.end_broken(service);
+        }
         let count = self.places.len();
         let first = self.first % count.max(1);
         self.first = first + 1;
@@ -221,6 +250,23 @@ impl<T: Transport> Connections<T> {
             }
         }
         more
+    }
+
+    /// Tells the clients of the calls whose answers were dropped.
+    fn end_broken<S: Service<T::Cap>>(&mut self, service: &mut S) {
+        let mut lost = Vec::new();
+        for (index, place) in self.places.iter_mut().enumerate() {
+            if let Some(Client { server, .. }) = &mut place.client {
+                match server.end_broken() {
+                    // It may have to wait for room.
+                    Ok(()) => self.marks.set(index),
+                    Err(_) => lost.push(server.number()),
+                }
+            }
+        }
+        for number in lost {
+            self.close(service, number);
+        }
     }
 
     /// Another task polls than before: the clients that wait shall wake that one.

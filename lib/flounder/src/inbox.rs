@@ -25,11 +25,15 @@ struct Partial<C> {
     long: Long<C>,
     /// Why the data in shared memory could not be read; what follows is still received, and the call fails.
     unread: Option<Error>,
+    /// Bytes that have come in fragments.
+    come: usize,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inbox<C> {
     partial: Option<Box<Partial<C>>>,
+    /// The next long message is received, but not kept.
+    refuses: bool,
 }
 
 /// What a message of the transport led to.
@@ -45,13 +49,31 @@ pub(crate) enum Arrived<C> {
 
 impl<C> Inbox<C> {
     pub(crate) fn new() -> Self {
-        Self { partial: None }
+        Self {
+            partial: None,
+            refuses: false,
+        }
     }
 
     /// Whether no message is incomplete.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.partial.is_none()
+    }
+
+    /// Whether there is no memory for the message that begins: it fails, once it is here.
+    pub(crate) fn refuse(&mut self, refuses: bool) {
+        self.refuses = refuses;
+    }
+
+    /// Bytes that the incomplete message will have, as far as they are kept.
+    #[inline]
+    pub(crate) fn announced(&self) -> usize {
+        let kept = self
+            .partial
+            .as_ref()
+            .filter(|partial| partial.unread.is_none());
+        kept.map_or(0, |partial| partial.total)
     }
 
     /// Forgets the incomplete message.
@@ -93,13 +115,13 @@ impl<C> Inbox<C> {
                     .split_first()
                     .ok_or(ErrorCode::FlounderRxInvalidLength)?;
                 data = rest;
-                begin(
-                    transport,
-                    header,
-                    Sizes::from_word(*sizes),
-                    &mut cap,
-                    limits,
-                )?
+                let sizes = Sizes::from_word(*sizes);
+                let mut partial = begin(transport, header, sizes, &mut cap, limits)?;
+                if self.refuses {
+                    partial.unread = Some(ErrorCode::FlounderNoRoom.into());
+                    partial.long.bytes = Vec::new();
+                }
+                partial
             }
             Some(partial) if header.kind == Kind::Abort && partial.header.call == header.call => {
                 return Ok(Arrived::Partly);
@@ -127,8 +149,7 @@ impl<C> Inbox<C> {
         if header.kind != Kind::Slice {
             partial.add_data(data)?;
         }
-        if partial.long.bytes.len() < partial.total || partial.long.caps.len() < partial.caps_total
-        {
+        if partial.come < partial.total || partial.long.caps.len() < partial.caps_total {
             self.partial = Some(partial);
             return Ok(Arrived::Partly);
         }
@@ -168,6 +189,7 @@ fn begin<T: Transport>(
             caps: VecDeque::new(),
         },
         unread: None,
+        come: 0,
     });
     if !sizes.packed {
         partial.add_cap(cap.take())?;
@@ -199,36 +221,45 @@ impl<C> Partial<C> {
         transport: &mut T,
         bytes: u64,
     ) -> Result<(), Error> {
-        let missing = self.total.saturating_sub(self.long.bytes.len());
+        let missing = self.total.saturating_sub(self.come);
         let come = usize::try_from(bytes).unwrap_or(usize::MAX);
         let is_whole = come == missing || come.is_multiple_of(WORD);
         if come == 0 || come > missing || !is_whole || self.long.caps.len() < self.caps_total {
             return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
-        self.reserve(come, missing)?;
+        self.come += come;
+        if self.unread.is_some() {
+            let mut nowhere = Vec::new();
+            reserve(&mut nowhere, come, come)?;
+            return transport.receive_slice(come, &mut nowhere);
+        }
+        reserve(&mut self.long.bytes, come, missing)?;
         transport.receive_slice(come, &mut self.long.bytes)
     }
 
-    /// Makes room for what has come, and as much again, if so much is missing.
-    fn reserve(&mut self, come: usize, missing: usize) -> Result<(), Error> {
-        let bytes = &mut self.long.bytes;
-        if bytes.capacity() - bytes.len() < come {
-            let more = bytes.len().max(come).min(missing);
-            bytes
-                .try_reserve_exact(more)
-                .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
-        }
-        Ok(())
-    }
-
     fn add_data(&mut self, words: &[u64]) -> Result<(), Error> {
-        let missing = self.total.saturating_sub(self.long.bytes.len());
+        let missing = self.total.saturating_sub(self.come);
         if words.len() > missing.div_ceil(WORD) || (missing > 0 && words.is_empty()) {
             return Err(ErrorCode::FlounderRxInvalidLength.into());
         }
         let come = (words.len() * WORD).min(missing);
-        self.reserve(come, missing)?;
+        self.come += come;
+        if self.unread.is_some() {
+            return Ok(());
+        }
+        reserve(&mut self.long.bytes, come, missing)?;
         (self.long.bytes).extend_from_slice(Block::of_words(words).bytes(come));
         Ok(())
     }
+}
+
+/// Makes room for what has come, and as much again, if so much is missing.
+fn reserve(bytes: &mut Vec<u8>, come: usize, missing: usize) -> Result<(), Error> {
+    if bytes.capacity() - bytes.len() < come {
+        let more = bytes.len().max(come).min(missing);
+        bytes
+            .try_reserve_exact(more)
+            .map_err(|_| ErrorCode::FlounderRxInvalidLength)?;
+    }
+    Ok(())
 }

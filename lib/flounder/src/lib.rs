@@ -53,6 +53,7 @@
 //! | [`timeout`] | [`within`]: a call with a deadline |
 //! | [`limits`], [`lock`] | how much a connection may use; who shares it |
 //! | [`header`], [`body`], [`codec`] | the messages |
+//! | `budget`, `promise` | what all clients may hold together; that late answers come |
 //! | `shared`, `calls`, `outbox`, `inbox`, `input` | the client's connection, what is under way, going out, coming in, and read |
 //!
 //! An interface has a name and a version; both are checked when a client binds. The version is a hash of the signatures as
@@ -69,6 +70,7 @@
 extern crate alloc;
 
 pub mod body;
+mod budget;
 mod calls;
 pub mod client;
 pub mod codec;
@@ -80,6 +82,7 @@ pub mod limits;
 pub mod lock;
 pub mod loopback;
 mod outbox;
+mod promise;
 pub mod server;
 mod shared;
 pub mod timeout;
@@ -93,6 +96,7 @@ pub use flounder_macros::interface;
 pub use limits::Limits;
 pub use lock::{Guarded, Lock, Single};
 pub use loopback::{Loopback, loopback};
+pub use promise::Promise;
 pub use server::{Answer, Caller, Finished, Progress, Server, Service};
 pub use timeout::within;
 pub use transport::{Interest, Message, SendError, Transport};

@@ -14,12 +14,15 @@
 //! Barrelfish counterpart: the generated receive handlers; binding by export and connect callbacks.
 
 use crate::body::{Body, Incoming, Long};
+use crate::budget::{Account, Budget};
 use crate::header::{CallId, Header, Kind};
 use crate::inbox::{Arrived, Inbox};
 use crate::limits::Limits;
 use crate::outbox::{Left, Outbox};
+use crate::promise::{Broken, Promise, Promised};
 use crate::transport::{Interest, Message, Transport, check_words};
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
@@ -77,9 +80,12 @@ pub trait Service<C> {
 }
 
 /// A call whose answer comes later.
-#[must_use = "a call that is never answered makes its client wait forever"]
+///
+/// Dropped unfinished, it ends the call with `FLOUNDER_ERR_NO_ANSWER`.
+#[must_use = "dropped, the call fails"]
 pub struct Answer<R, C = Infallible> {
     caller: Caller,
+    promise: Promise,
     write: fn(R) -> Result<Body<C>, Error>,
 }
 
@@ -91,8 +97,12 @@ impl<R, C> fmt::Debug for Answer<R, C> {
 
 impl<R, C> Answer<R, C> {
     /// For generated code.
-    pub fn new(caller: Caller, write: fn(R) -> Result<Body<C>, Error>) -> Self {
-        Self { caller, write }
+    pub fn new(caller: Caller, promise: Promise, write: fn(R) -> Result<Body<C>, Error>) -> Self {
+        Self {
+            caller,
+            promise,
+            write,
+        }
     }
 
     /// Whose call it is.
@@ -102,6 +112,7 @@ impl<R, C> Answer<R, C> {
 
     /// The answer, for [`Server::finish`] of the caller's connection.
     pub fn finish(self, result: Result<R, Error>) -> Finished<C> {
+        self.promise.keep();
         Finished {
             caller: self.caller,
             result: result.and_then(self.write),
@@ -161,7 +172,11 @@ pub struct Server<T: Transport> {
     lost: Option<Error>,
     inbox: Inbox<T::Cap>,
     outbox: Outbox<T::Cap>,
-    open: BTreeSet<CallId>,
+    /// Calls that are left for later.
+    open: BTreeMap<CallId, Option<Promised>>,
+    broken: Broken,
+    is_one_of_many: bool,
+    account: Account,
     /// Who watched last.
     waker: Option<Waker>,
 }
@@ -189,9 +204,42 @@ impl<T: Transport> Server<T> {
             lost: None,
             inbox: Inbox::new(),
             outbox: Outbox::new(),
-            open: BTreeSet::new(),
+            open: BTreeMap::new(),
+            broken: Broken::default(),
+            is_one_of_many: false,
+            account: Account::default(),
             waker: None,
         }
+    }
+
+    /// One of many: they hold no more memory together than that, and broken promises are looked for by who has all.
+    pub(crate) fn of_many(mut self, budget: Option<Arc<Budget>>, broken: &Broken) -> Self {
+        self.account = Account::of(budget);
+        self.broken = broken.clone();
+        self.is_one_of_many = true;
+        self
+    }
+
+    /// Ends the calls whose answers were dropped.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub(crate) fn end_broken(&mut self) -> Result<(), Error> {
+        let broken: Vec<CallId> = (self.open.iter())
+            .filter(|(_, promised)| promised.as_ref().is_some_and(Promised::is_broken))
+            .map(|(call, _)| *call)
+            .collect();
+        for call in broken {
+            self.open.remove(&call);
+            let sent = self.send(call, Err(ErrorCode::FlounderNoAnswer.into()));
+            sent.map_err(|error| self.lose(error))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that are held for this client: of long messages, and of answers.
+    pub fn held(&self) -> usize {
+        self.account.held()
     }
 
     /// The number that it was made with.
@@ -218,8 +266,13 @@ impl<T: Transport> Server<T> {
         if let Some(error) = self.lost {
             return Err(error);
         }
+        if !self.is_one_of_many && self.broken.take() {
+            self.end_broken()?;
+        }
         let polled = self.work(service, budget);
-        polled.map_err(|error| self.lose(error))
+        let polled = polled.map_err(|error| self.lose(error));
+        self.charge();
+        polled
     }
 
     fn lose(&mut self, cause: Error) -> Error {
@@ -228,7 +281,23 @@ impl<T: Transport> Server<T> {
         self.outbox = Outbox::new();
         self.inbox.clear();
         self.open.clear();
+        self.charge();
         error
+    }
+
+    /// What is held. It only gets less by what happens between two messages.
+    #[inline]
+    fn charge(&mut self) {
+        if !self.inbox.is_empty() || !self.outbox.is_empty() || self.account.held() > 0 {
+            self.account
+                .set(self.inbox.announced() + self.outbox.bytes());
+        }
+    }
+
+    /// Whether so many bytes more fit.
+    fn has_memory(&mut self, more: usize) -> bool {
+        let held = self.inbox.announced() + self.outbox.bytes();
+        self.account.set(held + more)
     }
 
     #[inline]
@@ -267,6 +336,11 @@ impl<T: Transport> Server<T> {
             }
             if self.inbox.is_empty() {
                 self.check(&header)?;
+            }
+            if header.fragmented && self.inbox.is_empty() {
+                let bytes = message.announced();
+                let fits = bytes > self.limits.message_bytes || self.has_memory(bytes);
+                self.inbox.refuse(!fits);
             }
             let Self {
                 inbox,
@@ -321,7 +395,7 @@ impl<T: Transport> Server<T> {
             Kind::Call => false,
             Kind::OneWay => true,
             Kind::Cancel => {
-                if self.open.remove(&call) {
+                if self.open.remove(&call).is_some() {
                     service.cancelled(caller);
                 }
                 return Ok(());
@@ -329,21 +403,22 @@ impl<T: Transport> Server<T> {
             _ => return self.bind::<S>(header, message),
         };
         if !one_way && !self.open.is_empty() {
-            if self.open.contains(&call) {
+            if self.open.contains_key(&call) {
                 return Err(ErrorCode::FlounderRxProtocol.into());
             }
             if self.open.len() >= self.limits.calls {
                 return self.send(call, Err(ErrorCode::FlounderTxBusy.into()));
             }
         }
-        let mut incoming = Incoming::new(message, long);
+        let mut incoming = Incoming::of_call(message, long, &self.broken);
         match service.dispatch(caller, header.method, one_way, &mut incoming)? {
             Outcome::InPlace => self.send_short(Header::new(Kind::Reply, 0, call), message),
             Outcome::Nothing => Ok(()),
             Outcome::Failed(error) => self.send(call, Err(error)),
             Outcome::Reply(body) => self.send(call, Ok(body)),
             Outcome::Later => {
-                self.open.insert(call);
+                let promised = incoming.promised();
+                self.open.insert(call, promised);
                 Ok(())
             }
         }
@@ -375,7 +450,9 @@ impl<T: Transport> Server<T> {
         if let Some(error) = self.lost {
             return Err(error);
         }
-        if answer.caller.connection != self.number || !self.open.remove(&answer.caller.call) {
+        if answer.caller.connection != self.number
+            || self.open.remove(&answer.caller.call).is_none()
+        {
             return Ok(());
         }
         let sent = self.send(answer.caller.call, answer.result);
@@ -410,14 +487,22 @@ impl<T: Transport> Server<T> {
         self.outbox.bytes()
     }
 
+    /// Who holds more than his share in answers waits while nothing is free.
     fn has_room(&self) -> bool {
-        self.outbox.bytes() <= self.limits.queued_bytes
+        let bytes = self.outbox.bytes();
+        bytes <= self.limits.queued_bytes && (bytes == 0 || self.account.may_more(bytes))
     }
 
     /// Sends the answer to a call.
     fn send(&mut self, call: CallId, result: Result<Body<T::Cap>, Error>) -> Result<(), Error> {
         let header = Header::new(Kind::Reply, 0, call);
-        let result = result.and_then(|body| self.limits.check_send(&body).map(|()| body));
+        let result = result.and_then(|body| {
+            self.limits.check_send(&body)?;
+            match body.len() > Message::<T::Cap>::BYTES && !self.has_memory(body.len()) {
+                true => Err(ErrorCode::FlounderNoRoom.into()),
+                false => Ok(body),
+            }
+        });
         match result {
             Ok(Body::Short(mut message)) => self.send_short(header, &mut message),
             Ok(body) => {

@@ -9,7 +9,7 @@
 //! Barrelfish counterpart: the channel structures `lmp_chan` and `ump_chan` under a Flounder binding.
 
 use crate::body::{Block, WORD};
-use crate::header::{CALL_SHIFT, CallId, Header, SPARE, SPARE_SHIFT};
+use crate::header::{CALL_SHIFT, CallId, Header, SPARE, SPARE_SHIFT, Sizes};
 use alloc::vec::Vec;
 use core::task::Waker;
 use errors::{Error, ErrorCode};
@@ -159,6 +159,17 @@ impl<C> Message<C> {
     #[inline]
     pub(crate) fn data_bytes(&self) -> usize {
         (self.data().len() * WORD).saturating_sub(self.spare())
+    }
+
+    /// Bytes of data that fit into one message.
+    pub(crate) const BYTES: usize = (MESSAGE_WORDS - 1) * WORD;
+
+    /// Bytes that the first of several messages announces.
+    pub(crate) fn announced(&self) -> usize {
+        let sizes = self.data().first().map(|word| Sizes::from_word(*word));
+        sizes.map_or(0, |sizes| {
+            usize::try_from(sizes.bytes).unwrap_or(usize::MAX)
+        })
     }
 
     /// The words behind the header.

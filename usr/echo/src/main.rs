@@ -11,6 +11,10 @@ use services::echo::{EchoServer, EchoService};
 
 /// Most clients at once.
 const CLIENTS: usize = 64;
+/// The longest message. While it is answered it is here three times.
+const MESSAGE_BYTES: usize = 2 << 20;
+/// What all clients together may hold.
+const MEMORY_BYTES: usize = 5 << 20;
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
@@ -20,7 +24,11 @@ fn main(args: Args) -> Result<(), Error> {
     let mut words = args.words();
     let name = words.next().unwrap_or("test/echo");
     let properties = words.next().unwrap_or_default();
-    let mut host = Host::new(CLIENTS, Limits::large())?;
+    let limits = Limits {
+        message_bytes: MESSAGE_BYTES,
+        ..Limits::default()
+    };
+    let mut host = Host::new(CLIENTS, limits)?.within(MEMORY_BYTES);
     host.register(name, properties)?;
     let mut service = EchoServer(EchoService::default());
     event::block_on(host.serve(&mut service, |service, _| match service.0.ends {

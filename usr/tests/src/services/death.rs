@@ -1,12 +1,14 @@
 //! A service that is killed, in the middle of whatever it does.
 
-use super::{Client, Echo, client_of, forgotten, pattern, soon};
-use crate::harness::{Failure, Outcome, equal, refused};
+use super::{Client, Echo, PATIENCE, client_of, forgotten, pattern, soon};
+use crate::harness::{Failure, Outcome, equal, refused, that};
 use crate::processes::Test;
 use crate::world::sleep;
 use alloc::vec::Vec;
-use aos::proc::End;
-use aos::{Error, ErrorCode, event, names, thread};
+use aos::flounder::Limits;
+use aos::proc::{self, End};
+use aos::service::Host;
+use aos::{Error, ErrorCode, event, names, println, thread, time};
 use core::time::Duration;
 use random::Random;
 
@@ -16,6 +18,10 @@ pub const TESTS: &[Test] = &[
     ("killed at random moments, and started again", at_random),
     ("its name stands for nothing soon", name),
     ("a service that ends tells its clients", ends),
+    (
+        "the name of a service that hangs stands for nothing soon",
+        hangs,
+    ),
 ];
 /// By now whoever is to wait does so.
 const WHILE: Duration = Duration::from_millis(5);
@@ -39,6 +45,31 @@ impl Echo {
     fn kill(self) -> Outcome {
         self.child.kill()?;
         equal(self.child.wait()?, End::Killed)
+    }
+}
+
+/// What the child is called that hangs.
+const HANGS: &str = "svc/hangs";
+
+/// It gives no sign of life, so the name server asks, and then waits no longer than it should.
+fn hangs() -> Outcome {
+    let child = proc::spawn("tests --child svc-hangs")?;
+    names::nameservice_wait_for(HANGS, PATIENCE)?;
+    let begin = time::now();
+    forgotten(HANGS)?;
+    let took = time::micros(time::now() - begin);
+    println!("forgotten after {} ms", took / 1000);
+    that((4_900_000..8_000_000).contains(&took), "5 to 7 seconds")?;
+    child.kill()?;
+    equal(child.wait()?, End::Killed)
+}
+
+/// The child: registers, and serves nobody.
+pub fn hang() -> Result<(), Error> {
+    let mut host = Host::new(4, Limits::default())?;
+    host.register(HANGS, "")?;
+    loop {
+        thread::sleep(Duration::from_secs(1));
     }
 }
 

@@ -1,32 +1,36 @@
 //! Clients that obey no rule: whatever they send, the service lives, and serves the others.
 
-use super::{Client, Echo, PATIENCE, client_of, soon};
-use crate::harness::{Outcome, equal, that};
+use super::{Client, Echo, PATIENCE, client_of, pattern, soon};
+use crate::harness::{Failure, Outcome, at_most, equal, refused, that};
 use crate::processes::Test;
 use crate::world::sleep;
 use aos::binding::bind;
 use aos::cap::AnyCap;
 use aos::cap::CapRef;
-use aos::channel::Channel;
+use aos::channel::{Channel, closing};
 use aos::flounder::{SendError, Service, Transport};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::slots::task;
 use aos::proc::{self, End};
 use aos::ram::{frame_alloc, mm_free};
-use aos::{Error, event, names, println};
+use aos::{Error, ErrorCode, event, names, println, time};
 use core::time::Duration;
 use random::Random;
 use services::echo::{EchoServer, EchoService};
 
 pub const TESTS: &[Test] = &[
-    ("2,000 messages that mean nothing", nonsense),
+    ("5,000 messages that mean nothing", nonsense),
     ("messages that mean something, but not that", almost),
     ("who never takes its answers", deaf),
     ("programs that die in the middle of messages", die),
     ("messages that mean nothing to the name server", to_names),
+    ("long messages that never end", exhaust),
+    ("the same to the name server", exhaust_names),
     ("who has no room for news keeps nobody from theirs", no_room),
 ];
 
+/// Messages of each kind.
+const MESSAGES: u64 = 5000;
 /// The interface, as clients name it.
 pub const NAME: u64 = <EchoServer<EchoService> as Service<AnyCap>>::NAME;
 const VERSION: u64 = <EchoServer<EchoService> as Service<AnyCap>>::VERSION;
@@ -148,7 +152,8 @@ fn nonsense() -> Outcome {
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     let mut random = Random::new(11);
     let mut raw = Raw::new(echo_at("svc/nonsense"))?;
-    for number in 0..2000 {
+    let mut slowest = 0;
+    for number in 0..MESSAGES {
         let all = words(&mut random);
         let count = random.below(10) as usize;
         let cap = (random.below(4) == 0).then_some(frame);
@@ -161,10 +166,11 @@ fn nonsense() -> Outcome {
         }
         if number % 100 == 99 {
             still_serves("svc/nonsense", &client, number)?;
+            slowest = slowest.max(promptly(&client)?);
         }
     }
     println!(
-        "{} connections, {} messages refused",
+        "{} connections, {} messages refused; others waited at most {slowest} us",
         raw.connections, raw.refused
     );
     drop((raw, client));
@@ -246,7 +252,8 @@ fn almost() -> Outcome {
     let mut random = Random::new(12);
     let mut raw = Raw::new(echo_at("svc/almost"))?;
     let mut bound_on = 0;
-    for number in 0..2000 {
+    let mut slowest = 0;
+    for number in 0..MESSAGES {
         if bound_on != raw.connections {
             raw.bind()?;
             bound_on = raw.connections;
@@ -254,10 +261,11 @@ fn almost() -> Outcome {
         wrong(&mut random, &mut raw, frame)?;
         if number % 100 == 99 {
             still_serves("svc/almost", &client, number)?;
+            slowest = slowest.max(promptly(&client)?);
         }
     }
     println!(
-        "{} connections, {} messages refused",
+        "{} connections, {} messages refused; others waited at most {slowest} us",
         raw.connections, raw.refused
     );
     that(raw.connections > 100, "wrong messages end the connection")?;
@@ -349,7 +357,7 @@ fn to_names() -> Outcome {
     let mut random = Random::new(13);
     let mut raw = None;
     let frame = CapRef::task(task::DISPFRAME);
-    for number in 0..500 {
+    for number in 0..MESSAGES {
         let all = words(&mut random);
         let count = random.below(10) as usize;
         let channel = match &mut raw {
@@ -365,11 +373,90 @@ fn to_names() -> Outcome {
             Err(SendError::Full(_)) => sleep(Duration::from_micros(20)),
             Err(SendError::Lost(_)) => raw = None,
         }
-        if number % 50 == 0 {
+        if number % 500 == 0 {
             names::nameservice_enumerate("**")?;
         }
     }
     Ok(())
+}
+
+/// Connections whose clients send no more than the beginning of a message.
+fn stalled(
+    count: usize,
+    connect: impl Fn() -> Result<Channel, Error>,
+    bind: [u64; 3],
+    call: [u64; 2],
+) -> Result<alloc::vec::Vec<Channel>, Error> {
+    let mut all = alloc::vec::Vec::new();
+    for _ in 0..count {
+        let mut channel = connect()?;
+        let [head, bytes] = call;
+        let mut send = |words: &[u64]| {
+            for _ in 0..100 {
+                match channel.send(words, None) {
+                    Err(SendError::Full(_)) => sleep(Duration::from_micros(20)),
+                    _ => return,
+                }
+            }
+        };
+        send(&bind);
+        send(&[head, bytes, 1, 2, 3, 4, 5, 6, 7]);
+        for _ in 0..200 {
+            send(&[header(PART, 0, 1), 1, 2, 3, 4, 5, 6, 7, 8]);
+        }
+        all.push(channel);
+    }
+    Ok(all)
+}
+
+fn exhaust() -> Outcome {
+    let echo = Echo::start("svc/exhaust")?;
+    let client = echo.client()?;
+    let call = [header(CALL, BYTES_METHOD, 1) | FRAGMENTED, 2_000_000];
+    let bind = [header(BIND, 0, 0), NAME, VERSION];
+    let all = stalled(24, || connect("svc/exhaust"), bind, call)?;
+    still_serves("svc/exhaust", &client, 1)?;
+    // What is in everybody's share goes, what is not is refused.
+    let data = pattern(20_000, 4);
+    for _ in 0..10 {
+        that(soon(client.bytes(&data))? == data, "the same bytes")?;
+    }
+    let data = pattern(1 << 20, 4);
+    refused(soon(client.count(&data)), ErrorCode::FlounderNoRoom)?;
+    refused(soon(client.bytes(&data)), ErrorCode::FlounderNoRoom)?;
+    drop(all);
+    // A few are told at a time.
+    while closing() > 0 {
+        sleep(Duration::from_millis(1));
+    }
+    sleep(Duration::from_millis(5));
+    equal(soon(client.count(&data))?, 1 << 20)?;
+    that(soon(client.bytes(&data))? == data, "the same bytes")?;
+    drop(client);
+    echo.end()
+}
+
+fn exhaust_names() -> Outcome {
+    type Names = services::names::NamesServer<services::names::NameService>;
+    let name = <Names as Service<AnyCap>>::NAME;
+    let version = <Names as Service<AnyCap>>::VERSION;
+    let call = [header(CALL, 0, 1) | FRAGMENTED, 16_000];
+    let connect = || event::block_on(bind(aos::initproto::NAME_SERVER));
+    let all = stalled(40, connect, [header(BIND, 0, 0), name, version], call)?;
+    names::nameservice_enumerate("**")?;
+    let echo = Echo::start("svc/beside")?;
+    soon(echo.client()?.null())?;
+    drop(all);
+    echo.end()
+}
+
+/// How long a call takes, in microseconds.
+fn promptly(client: &Client) -> Result<u64, Failure> {
+    let begin = time::now();
+    soon(client.null())?;
+    let took = time::micros(time::now() - begin);
+    at_most(took, 200_000, "microseconds")?;
+    Ok(took)
 }
 
 /// What a program that has no room for news is connected to, and by what name it says that it is.

@@ -27,6 +27,7 @@ static SERVICE: AtomicU32 = AtomicU32::new(0);
 
 /// Both sides are threads of this program: no other one may have so much memory.
 fn lengths() -> Outcome {
+    SERVICE.store(0, Ordering::Relaxed);
     let service = thread::spawn("large", || -> Result<(), Error> {
         let mut host = Host::new(4, Limits::large())?;
         SERVICE.store(host.service(), Ordering::Relaxed);
@@ -66,6 +67,8 @@ const VERSION: u64 = <EchoServer<EchoService> as Service<AnyCap>>::VERSION;
 const BIND: u64 = 1;
 /// A call of `bytes`, the first of several messages.
 const CALL: u64 = 2 | 1 << 4 | 3 << 5;
+/// The answer to call 0, likewise.
+const REPLY: u64 = 4 | 1 << 4;
 const SLICE: u64 = 9;
 const WINDOW: u64 = 10;
 /// Bytes of a window.
@@ -93,6 +96,11 @@ impl Raw {
             }
         }
         Err(Failure::new("room", "a full buffer"))
+    }
+
+    /// Begins a call with so many bytes, of which 56 are sent.
+    fn begin(&mut self, bytes: u64) -> Outcome {
+        self.send(&[CALL, bytes, 1, 2, 3, 4, 5, 6, 7], None)
     }
 
     /// The first word of the next message; `None`: the connection is lost.
@@ -129,25 +137,33 @@ fn revoked() -> Outcome {
     let client = echo.client()?;
     for round in 0..12 {
         let frame = frame_alloc(WINDOW_BYTES)?;
+        // What follows is right up to where the memory goes.
         let mut raw = Raw::new(name)?;
         raw.send(&[WINDOW], Some(frame))?;
-        raw.send(&[CALL, 30_000 + 56], None)?;
+        raw.begin(30_056)?;
+        raw.send(&[SLICE, 20_000], None)?;
+        raw.send(&[SLICE, 10_000], None)?;
+        equal(raw.receive()?, Some(REPLY))?;
+        drop(raw);
+        let mut raw = Raw::new(name)?;
+        raw.send(&[WINDOW], Some(frame))?;
+        raw.begin(30_056)?;
         match round % 3 {
             // Before anything is in it.
             0 => {
                 cap_revoke(frame)?;
-                raw.send(&[SLICE, 30_056], None)?;
+                raw.send(&[SLICE, 30_000], None)?;
             }
             // Between two slices.
             1 => {
                 raw.send(&[SLICE, 20_000], None)?;
                 cap_revoke(frame)?;
-                raw.send(&[SLICE, 10_056], None)?;
+                raw.send(&[SLICE, 10_000], None)?;
             }
             // Before the answer, which goes through it too; or while that is under way.
             _ => {
                 raw.send(&[SLICE, 20_000], None)?;
-                raw.send(&[SLICE, 10_056], None)?;
+                raw.send(&[SLICE, 10_000], None)?;
                 if round > 6 {
                     sleep(Duration::from_micros(round));
                 }
@@ -181,12 +197,12 @@ fn wrong() -> Outcome {
             2 => raw.send(&[WINDOW], Some(CapRef::OWN_ROOT))?,
             3 => raw.send(&[WINDOW], None)?,
             4 => {
-                raw.send(&[CALL, 10_000], None)?;
+                raw.begin(10_056)?;
                 raw.send(&[SLICE, 10_000], None)?;
             }
             length => {
                 raw.send(&[WINDOW], Some(frame))?;
-                raw.send(&[CALL, 200_000], None)?;
+                raw.begin(200_056)?;
                 // Longer than the memory; of no whole words; none.
                 let bytes = match length {
                     5 => 65_480,

@@ -16,15 +16,20 @@ use aos::cap::reap;
 use aos::channel::{Channel, closing};
 use aos::flounder::{Call, Limits, within};
 use aos::kpi::layout::SLOT_BYTES;
-use aos::proc::{self, Child, End};
+use aos::lmp::set_fast_path;
+use aos::proc::{Child, Command, End};
 use aos::ram::mm_usage;
 use aos::slot::slot_usage;
 use aos::sync::Shared;
 use aos::{Error, ErrorCode, event, heap, names, time};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use services::echo::EchoClient;
 
 const SUITE: &str = "services";
+const SLOW_SUITE: &str = "services-slow";
+/// Services are started without the fast path.
+static SLOW: AtomicBool = AtomicBool::new(false);
 /// Longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that may stay in use after the whole suite: books and endpoints that are kept to be used again.
@@ -55,6 +60,14 @@ pub fn run(harness: &mut Harness) {
             harness.test(SUITE, name, test);
         }
     }
+    // The same without ReplyWait, at both ends.
+    set_fast_path(false);
+    SLOW.store(true, Ordering::Relaxed);
+    for (name, test) in calls::TESTS.iter().chain(large::TESTS) {
+        harness.test(SLOW_SUITE, name, test);
+    }
+    SLOW.store(false, Ordering::Relaxed);
+    set_fast_path(true);
     harness.test(SUITE, "what was used comes back", || {
         let before = before.ok_or(Failure::new("the first test", "failed"))?;
         let kept = before.saturating_sub(free());
@@ -67,6 +80,7 @@ pub fn run(harness: &mut Harness) {
 pub fn play(part: &str, seed: u64) -> Result<(), Error> {
     match part {
         "svc-client" => calls::crowd_client(seed),
+        "svc-hangs" => death::hang(),
         "svc-other" => naming::other(),
         "svc-full" => hostile::full(),
         "svc-hostile" => hostile::dies(seed),
@@ -83,7 +97,11 @@ pub struct Echo {
 impl Echo {
     /// Starts it, and waits until it is known.
     pub fn start(name: &'static str) -> Result<Self, Failure> {
-        let child = proc::spawn(&alloc::format!("echo {name}"))?;
+        let command = Command::of_line(&alloc::format!("echo {name}"))?;
+        let child = match SLOW.load(Ordering::Relaxed) {
+            true => command.env("LMP_FAST_PATH", "off").spawn()?,
+            false => command.spawn()?,
+        };
         names::nameservice_wait_for(name, PATIENCE)?;
         Ok(Self { name, child })
     }

@@ -62,7 +62,10 @@ fn serves(name: &str) -> Outcome {
             &aos_rpc_get_process_channel()?
         )?),
         INIT => aos_rpc_send_number(&aos_rpc_get_init_channel()?, 1)?,
-        _ => soon(client_of(name)?.null())?,
+        _ => {
+            let echo = client_of(name)?;
+            soon(echo.null())?;
+        }
     }
     let took = time::now() - begin;
     that(took < time::after(PATIENCE) - time::now(), "in time")

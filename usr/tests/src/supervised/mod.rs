@@ -27,7 +27,6 @@ pub fn run(harness: &mut Harness) {
             harness.test(SUITE, name, test);
         }
     }
-    run_hostile(harness, 5_000);
 }
 
 /// Hostile clients of each service: so many messages.

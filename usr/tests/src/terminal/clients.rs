@@ -61,6 +61,8 @@ fn characters(count: u64) -> Result<(), Error> {
 /// Reads so many bytes as they are typed.
 fn raw(count: u64) -> Result<(), Error> {
     stdio::set_mode(Mode::Raw)?;
+    print!("barreleye> ");
+    stdio::flush()?;
     let mut typed = alloc::vec::Vec::new();
     while (typed.len() as u64) < count {
         let mut bytes = [0; 8];

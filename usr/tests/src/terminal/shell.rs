@@ -110,8 +110,7 @@ fn obey(services: &mut Services, line: &str) -> Result<(), Error> {
             services.restart()?;
             lend(&child)?;
             println!("shell: type for the child");
-            print!("barreleye> ");
-            aos::console::flush();
+            ready()?;
             end(child)
         }
         other => {
@@ -119,6 +118,12 @@ fn obey(services: &mut Services, line: &str) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// What is typed next is typed now.
+fn ready() -> Result<(), Error> {
+    print!("barreleye> ");
+    stdio::flush()
 }
 
 fn start(part: &str, number: u64) -> Result<Child, Error> {
@@ -152,10 +157,8 @@ fn run(part: &str, number: u64) -> Result<(), Error> {
 /// Two wait for characters at once; each gets those that are typed while it has the foreground.
 fn two(count: u64) -> Result<(), Error> {
     let (first, second) = (start("chars", count)?, start("chars", count)?);
-    lend(&second)?;
+    // Both wait.
     thread::sleep(Duration::from_millis(50));
-    // The second one has read nothing yet if nothing was typed; the first one is next all the same.
-    ask(|terminal| terminal.take_back())?;
     println!("shell: {} is first", first.pid());
     lend(&first)?;
     end(first)?;
@@ -172,6 +175,7 @@ fn dies() -> Result<(), Error> {
     child.kill()?;
     println!("shell: it {}", child.wait()?);
     // Its death gives the foreground back.
+    ready()?;
     let line = stdio::read_line()?;
     println!("shell: {line:?}");
     Ok(())
@@ -182,8 +186,7 @@ fn control_c() -> Result<(), Error> {
     let child = start("spin", 0)?;
     lend(&child)?;
     println!("shell: interrupt it");
-    print!("barreleye> ");
-    aos::console::flush();
+    ready()?;
     while INTERRUPTS.load(Ordering::Relaxed) == before {
         thread::sleep(Duration::from_millis(1));
     }
