@@ -107,7 +107,7 @@ impl Line {
         Ok(client)
     }
 
-    /// At most a line of what is typed.
+    /// What is typed: keys if they are raw, at most a line else.
     pub async fn read(self: Rc<Self>, most: u32) -> Result<Typed, Error> {
         match self.input {
             Way::Stream { service, number } => {
@@ -116,7 +116,7 @@ impl Line {
                 Ok(Typed { bytes, end })
             }
             _ => {
-                let result = self.terminal().await?.read(most, true).await;
+                let result = self.terminal().await?.read(most, false).await;
                 if result.as_ref().is_err_and(|error| is_lost(*error)) {
                     self.terminal().await?;
                 }
