@@ -2,7 +2,7 @@
 //!
 //! init's command `capdump` sends the capabilities as records; the crate `capviz` makes the page of them.
 
-use crate::cli::CapvizArgs;
+use crate::cli::{CapvizArgs, ImageArgs, Profile};
 use crate::commands::{check_platform, make_image, qemu_file, wishes};
 use crate::failure::{Exit, Failure};
 use crate::guest::{Copies, Guest, Machine, Signals, new_nonce};
@@ -36,7 +36,12 @@ pub fn capviz(args: &CapvizArgs) -> Result<Exit> {
     let wishes = wishes(&args.machine);
     wishes.check(&check_platform(&args.image.platform)?)?;
     let cx = Context::new(ui, Some(Task::Run))?;
-    let (platform, image) = make_image(&cx, &args.image)?;
+    // It is init's prompt that has the command.
+    let choice = ImageArgs {
+        profile: Profile::Course,
+        ..args.image.clone()
+    };
+    let (platform, image) = make_image(&cx, &choice)?;
     let signals = Signals::catch()?;
     let nonce = new_nonce(wishes.seed)?;
     let machine = Machine::new(&platform, qemu_file(&cx), &image, &wishes, nonce)?;

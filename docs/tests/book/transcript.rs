@@ -1,36 +1,52 @@
 //! What the book types at the prompt, as the QEMU test `book` (its format: chapter "Testing").
 //!
-//! A transcript is a block of kind `text`. Lines behind a prompt are typed; the others are expected in the output, where `...`
+//! A transcript is a block of kind `text`, typed in the profile `full`, or with `course` behind the kind in that. Lines behind a prompt are typed; the others are expected in the output, where `...`
 //! stands for anything. `status=N` behind the fence is the status of the last command.
 
 use crate::page::{Block, all, root};
 use std::fmt::Write as _;
 
-const SCRIPT: &str = "platforms/qemu-virt/tests/book.script";
+/// Scripts, and whether their blocks are those marked `course`.
+const SCRIPTS: [(&str, bool); 2] = [
+    ("platforms/qemu-virt/tests/book.script", false),
+    ("platforms/qemu-virt/tests/book-course.script", true),
+];
+const COURSE: &str = "course";
 const PROMPT: &str = "barreleye> ";
 const HEAD: &str = "# What the book types at the prompt, and what it says is seen. Written by `BOOK_UPDATE=1 cargo test -p book`.\n";
 /// These end the run; hake types one of them itself.
 const ENDINGS: [&str; 2] = ["shutdown", "reboot"];
 
 #[test]
-fn the_qemu_test_types_what_the_book_types() {
-    let mut script = String::from(HEAD);
-    for page in all() {
-        for block in page.blocks.iter().filter(|block| block.kind == "text") {
-            let name = page.file.strip_prefix(root()).unwrap().display();
-            let _ = write!(script, "\n# {name}\n");
-            add(&mut script, block);
+fn the_qemu_tests_type_what_the_book_types() {
+    for (file, is_course) in SCRIPTS {
+        let mut script = String::from(HEAD);
+        if is_course {
+            script += "#! menu=../menu.course.lst\n";
         }
+        for page in all() {
+            let name = page.file.strip_prefix(root()).unwrap().display();
+            let blocks = page.blocks.iter().filter(|block| block.kind == "text");
+            let marked = |block: &&Block| block.attributes.iter().any(|word| word == COURSE);
+            for block in blocks.filter(|block| marked(block) == is_course) {
+                let _ = write!(script, "\n# {name}\n");
+                add(&mut script, block);
+            }
+        }
+        check(file, &script);
     }
-    let file = root().join(SCRIPT);
+}
+
+fn check(file: &str, script: &str) {
+    let path = root().join(file);
     if std::env::var_os("BOOK_UPDATE").is_some() {
-        std::fs::write(&file, script).unwrap();
+        std::fs::write(&path, script).unwrap();
         return;
     }
-    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         found, script,
-        "{SCRIPT} is out of date: BOOK_UPDATE=1 cargo test -p book"
+        "{file} is out of date: BOOK_UPDATE=1 cargo test -p book"
     );
 }
 
