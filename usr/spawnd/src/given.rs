@@ -46,8 +46,8 @@ impl Given {
     /// # Errors
     /// The kernel's.
     pub fn take_back(&self) -> Result<(), Error> {
-        let own = self.0.iter().filter(|(_, is_own)| *is_own);
-        own.map(|(cap, _)| cap_revoke(*cap)).collect()
+        let mut own = self.0.iter().filter(|(_, is_own)| *is_own);
+        own.try_for_each(|(cap, _)| cap_revoke(*cap))
     }
 }
 
