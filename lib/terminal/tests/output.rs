@@ -151,7 +151,7 @@ impl World {
             Step::Close(client) => {
                 if terminal.close(Client(*client)).is_ok() {
                     let written = self.clients.get_mut(client).unwrap();
-                    written.gone = true;
+                    (written.gone, written.waits) = (true, false);
                     if written.sent == written.bytes.len() {
                         self.clients.remove(client);
                     }
@@ -174,7 +174,9 @@ impl World {
     fn write(&mut self, terminal: &mut Terminal, client: u64, bytes: &[u8]) {
         if terminal.open(Client(client)).is_ok() {
             let _ = terminal.claim(Client(client));
-            self.clients.insert(client, Written::default());
+            // What it wrote before it was gone is still sent, before what it writes now.
+            let written = self.clients.entry(client).or_default();
+            (written.gone, written.raw) = (false, false);
         }
         let waits_for = terminal.output_of(Client(client));
         let Ok(done) = terminal.write(Client(client), bytes) else {

@@ -94,7 +94,8 @@ fn main(args: Args) -> Status {
         }
         Some("hostile") => {
             let messages = args.words().nth(1).and_then(|word| word.parse().ok());
-            supervised::run_hostile(&mut harness, messages.unwrap_or(5_000));
+            let only = args.words().nth(2);
+            supervised::run_hostile(&mut harness, messages.unwrap_or(5_000), only);
             return harness.end();
         }
         Some("restarts") => {

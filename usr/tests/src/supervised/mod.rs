@@ -29,9 +29,10 @@ pub fn run(harness: &mut Harness) {
     }
 }
 
-/// Hostile clients of each service: so many messages.
-pub fn run_hostile(harness: &mut Harness, messages: u64) {
-    for target in hostile::TARGETS {
+/// Hostile clients of each service, or of this one: so many messages.
+pub fn run_hostile(harness: &mut Harness, messages: u64, only: Option<&str>) {
+    let all = hostile::TARGETS.into_iter();
+    for target in all.filter(|target| only.is_none_or(|only| only == target.name)) {
         harness.test("hostile", target.name, || {
             hostile::attack(target.name, messages)
         });
