@@ -174,7 +174,7 @@ impl<'a> Builder<'a> {
     ) -> Result<CteRef, BootError> {
         if slot >= kpi::addr::L2_SLOTS {
             return Err(BootError(
-                "more boot modules, regions or segments than a CNode has slots",
+                "too many boot modules, regions or segments for a CNode",
             ));
         }
         let at = self.kernel.env.slot(self.cnode(root_slot), slot);
@@ -294,7 +294,7 @@ impl<'a> Builder<'a> {
             .next();
         if version != Some(kpi::ABI_VERSION) {
             return Err(BootError(
-                "init was built for another ABI version: rebuild the image with ./hake.sh build",
+                "init was built for another ABI version: rebuild the image",
             ));
         }
         for segment in segments
@@ -325,7 +325,7 @@ impl<'a> Builder<'a> {
                 PF_R => PageFlags::READ,
                 _ => {
                     return Err(BootError(
-                        "init has a segment that is both writeable and executable, or unreadable",
+                        "a segment of init is writeable and executable, or unreadable",
                     ));
                 }
             };

@@ -143,7 +143,7 @@ impl fmt::Display for GicError {
             Self::NoAddress => write!(f, "interrupt controller without an address"),
             Self::Version(version) => write!(
                 f,
-                "interrupt controller is version {version}, needed is 3 (QEMU: -M virt,gic-version=3)"
+                "GIC version is {version}, not 3 (QEMU: -M virt,gic-version=3)"
             ),
             Self::NoRedistributor(affinity) => write!(
                 f,
