@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const BOOT: Duration = Duration::from_secs(120);
 /// The time between two looks at the screen.
 const LOOK: Duration = Duration::from_millis(100);
+/// The prompt, as a screen shows it.
+const PROMPT: &str = "barreleye>";
 /// The screen.
 const COLUMNS: usize = 90;
 const ROWS: usize = 30;
@@ -27,6 +29,8 @@ const ROWS: usize = 30;
 /// A line of such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
+    /// Wait for a prompt with nothing behind it.
+    Prompt,
     /// Typed as it is.
     Text(String),
     /// Keys by their names.
@@ -67,7 +71,9 @@ fn parse(file: &Path, text: &str) -> Result<Play> {
                     file.display()
                 ),
             },
+            "prompt" => steps.push((number, Step::Prompt)),
             ">" => {
+                steps.push((number, Step::Prompt));
                 steps.push((number, Step::Text(rest.into())));
                 steps.push((number, Step::Keys(vec!["Enter".into()])));
             }
@@ -135,15 +141,25 @@ impl Tmux {
     }
 
     fn see(&self, text: &str, patience: Duration) -> Result<()> {
+        let is_there = |screen: &str| screen.lines().any(|line| line.contains(text));
+        self.wait(&format!("`{text}`"), patience, is_there)
+    }
+
+    fn prompt(&self, patience: Duration) -> Result<()> {
+        let is_last = |screen: &str| screen.trim_end().lines().next_back() == Some(PROMPT);
+        self.wait("a prompt", patience, is_last)
+    }
+
+    fn wait(&self, what: &str, patience: Duration, is_there: impl Fn(&str) -> bool) -> Result<()> {
         let deadline = Instant::now() + patience;
         loop {
             let screen = self.screen().context("the system has ended")?;
-            if screen.lines().any(|line| line.contains(text)) {
+            if is_there(&screen) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 bail!(
-                    "`{text}` does not appear; the screen is:\n{}",
+                    "{what} does not appear; the screen is:\n{}",
                     screen.trim_end()
                 );
             }
@@ -183,7 +199,7 @@ fn play(cx: &Context, file: &Path) -> Result<()> {
     let mut patience = BOOT;
     for (line, step) in &play.steps {
         one(cx, &tmux, step, patience).with_context(|| format!("{}:{line}", shown.display()))?;
-        if matches!(step, Step::See(_)) {
+        if matches!(step, Step::See(_) | Step::Prompt) {
             patience = PATIENCE;
         }
     }
@@ -192,6 +208,7 @@ fn play(cx: &Context, file: &Path) -> Result<()> {
 
 fn one(cx: &Context, tmux: &Tmux, step: &Step, patience: Duration) -> Result<()> {
     match step {
+        Step::Prompt => tmux.prompt(patience)?,
         Step::Text(text) => drop(tmux.command(&["send-keys", "-l", "--", text])?),
         Step::Keys(keys) => {
             let keys = keys.iter().map(String::as_str);
@@ -235,6 +252,7 @@ mod tests {
         assert_eq!(
             steps,
             [
+                Step::Prompt,
                 Step::Text("echo a".into()),
                 Step::Keys(vec!["Enter".into()]),
                 Step::Text("b".into()),

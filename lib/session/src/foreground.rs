@@ -66,7 +66,10 @@ impl Session {
         statuses: &mut BTreeMap<u64, u8>,
     ) -> Waited {
         let os = self.shared.os.clone();
-        let mut interrupted = os.interrupted();
+        let mut interrupted = match self.interrupted.take() {
+            Some(waiting) => waiting,
+            None => os.interrupted(),
+        };
         let mut times = 0;
         let mut waited = Waited::Over;
         os.block_on(&mut |context: &mut Context<'_>| {
@@ -99,6 +102,7 @@ impl Session {
                 }
             }
         });
+        self.interrupted = Some(interrupted);
         waited
     }
 
@@ -128,9 +132,23 @@ impl Session {
     /// Lines, with Ctrl-C as an interrupt, as long as something runs.
     pub(crate) fn cook(&mut self) {
         if core::mem::replace(&mut self.is_raw, false) {
+            self.listen();
             // The next write tells if the terminal is gone.
             let _ = self.block_on(self.shared.os.set_mode(Mode::Cooked));
         }
+    }
+
+    /// Takes interrupts from now on: asks for the next one before there can be any, so that none is lost. One from before is stale.
+    fn listen(&mut self) {
+        let os = self.shared.os.clone();
+        let mut waiting = self.interrupted.take().unwrap_or_else(|| os.interrupted());
+        os.block_on(&mut |context: &mut Context<'_>| {
+            while waiting.as_mut().poll(context).is_ready() {
+                waiting = os.interrupted();
+            }
+            Poll::Ready(())
+        });
+        self.interrupted = Some(waiting);
     }
 
     /// Keys as they come, for the line editor.

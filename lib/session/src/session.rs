@@ -2,7 +2,7 @@
 
 use crate::foreground::Waited;
 use crate::io::{Shared, SharedStreams};
-use crate::os::{Asked, Os};
+use crate::os::{Asked, Os, Task};
 use crate::running::Table;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -38,6 +38,8 @@ pub struct Session {
     /// Why processes ended, not told yet.
     pub(crate) causes: Vec<String>,
     pub(crate) is_raw: bool,
+    /// The request for the next Ctrl-C, which waits all the time.
+    pub(crate) interrupted: Option<Task<()>>,
     /// The terminal was asked for its width.
     pub(crate) has_asked: bool,
     /// The user was told that jobs run.
@@ -93,6 +95,7 @@ impl Session {
             typed: Vec::new(),
             causes: Vec::new(),
             is_raw: false,
+            interrupted: None,
             has_asked: false,
             is_warned: false,
         }

@@ -26,7 +26,7 @@ pub type Memory = MemoryClient<Channel, Shared>;
 /// How long one waits for a server that is not there: it may be about to start again.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two tries.
-const PAUSE: Duration = Duration::from_millis(20);
+pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a connection may use.
 const LIMITS: Limits = Limits {

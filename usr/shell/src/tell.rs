@@ -1,10 +1,11 @@
 //! Commands that ask a server.
 
-use crate::servers::{Machine, Memory, Processes, Server};
+use crate::servers::{Machine, Memory, PATIENCE, PAUSE, Processes, Server, is_lost};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use aos::cap::CapRef;
 use aos::cap::dispatcher::dispatcher_capabilities;
+use aos::event::sleep_until;
 use aos::kpi::addr::CapLevel;
 use aos::kpi::slots::task;
 use aos::names::{self, Found};
@@ -95,8 +96,14 @@ impl Teller {
         let query = names::query(query)?;
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let client = names::connect().await?;
-            let (found, next) = client.enumerate(query.clone(), after, PAGE).await?;
+            let (query, from) = (&query, &after);
+            let page = patiently(async move || {
+                let client = names::connect().await?;
+                client
+                    .enumerate(query.clone(), Option::clone(from), PAGE)
+                    .await
+            });
+            let (found, next) = page.await?;
             all.extend(found);
             after = next;
             if after.is_none() {
@@ -122,7 +129,7 @@ impl Teller {
             Ok(parsed) => parsed,
             Err(error) => return Ok((alloc::format!("nslookup: {error}\n"), 64)),
         };
-        match names::connect().await?.lookup(parsed).await {
+        match lookup(&parsed).await {
             Ok(found) => said(alloc::format!("{}\n", found.pid.0)),
             Err(error) if error.contains(ErrorCode::LibNameserviceUnknownName) => {
                 let text = "no such service; `nslist` shows those there are";
@@ -231,7 +238,7 @@ impl Teller {
             return Ok(("usage: led [on|off]\n".into(), 64));
         }
         let name = names::name("dev/led")?;
-        match names::connect().await?.lookup(name).await {
+        match lookup(&name).await {
             Ok(found) => {
                 let text = alloc::format!("led: process {} has it\n", found.pid.0);
                 Ok((text, 0))
@@ -250,6 +257,28 @@ impl Teller {
             .await?;
         said(String::new())
     }
+}
+
+/// What is registered under a name.
+async fn lookup(name: &names::engine::Name) -> Result<Found, Error> {
+    patiently(async || names::connect().await?.lookup(name.clone()).await).await
+}
+
+/// Asks the name server, and again as long as it is not there: it may be about to start again.
+async fn patiently<V>(ask: impl AsyncFn() -> Result<V, Error>) -> Result<V, Error> {
+    let deadline = time::after(PATIENCE);
+    loop {
+        match ask().await {
+            Err(error) if time::now() < deadline && is_gone(error) => {
+                sleep_until(time::after(PAUSE)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_gone(error: Error) -> bool {
+    is_lost(error) || error.contains(ErrorCode::LibNameserviceNotBound)
 }
 
 /// The capabilities in the own CSpace, as its dispatcher lists them.
