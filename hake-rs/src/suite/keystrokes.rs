@@ -245,9 +245,9 @@ mod tests {
 
     #[test]
     fn a_play_is_read_line_by_line() {
-        let text = "# remark\n#! menu=../full.menu\n\n> echo a\n>> b\nkey C-r Up\n= a b\n! c\npicture docs/x.svg\n";
+        let text = "# remark\n#! menu=../menu.lst\n\n> echo a\n>> b\nkey C-r Up\n= a b\n! c\npicture docs/x.svg\n";
         let play = parse(Path::new("tests/x.keys"), text).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(play.menu, Path::new("tests/../full.menu"));
+        assert_eq!(play.menu, Path::new("tests/../menu.lst"));
         let steps: Vec<Step> = play.steps.into_iter().map(|(_, step)| step).collect();
         assert_eq!(
             steps,
