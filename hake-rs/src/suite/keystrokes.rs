@@ -2,7 +2,7 @@
 //!
 //! tmux is the person: it has a screen, sends keys as a keyboard does, and answers what programs ask a terminal. The format is documented in the book, "Testing".
 //!
-//! A machine without tmux cannot pass these tests: they fail and name the cure. Nothing of a tmux that the user has is touched.
+//! A machine without tmux cannot pass these tests: they fail and name the cure; `hake test` installs it. Nothing of a tmux that the user has is touched.
 
 mod picture;
 

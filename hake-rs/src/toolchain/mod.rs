@@ -137,6 +137,8 @@ pub struct Host {
     pub gdb: Option<PathBuf>,
     /// Chromium, in which the page of `capviz` is tested.
     pub chromium: Option<PathBuf>,
+    /// tmux, in which keys are typed by tests.
+    pub tmux: Option<PathBuf>,
     /// Whether `apt-get` is there, so that packages can be installed.
     pub apt: bool,
 }

@@ -63,10 +63,11 @@ pub struct Need {
 }
 
 impl Need {
-    /// Whether most people can do without: gdb is for those who debug, c++ for the fuzzer, Chromium for the tests of one page.
+    /// Whether most people can do without: gdb is for those who debug, c++ for the fuzzer, Chromium and tmux for the tests of a page and of keys.
     #[must_use]
     pub fn is_optional(&self) -> bool {
-        matches!(self.tasks, [Task::Debug] | [Task::Fuzz]) || self.name == "chromium"
+        matches!(self.tasks, [Task::Debug] | [Task::Fuzz])
+            || ["chromium", "tmux"].contains(&self.name)
     }
 }
 
@@ -173,6 +174,11 @@ pub fn needs(host: &Host) -> Vec<Need> {
         "chromium",
         &[Task::Test],
         found_or(host.chromium.as_ref(), "no chromium in PATH", "chromium"),
+    );
+    need(
+        "tmux",
+        &[Task::Test],
+        found_or(host.tmux.as_ref(), "no tmux in PATH", "tmux"),
     );
     list
 }

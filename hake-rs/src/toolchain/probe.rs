@@ -32,6 +32,7 @@ pub fn probe(path: &[PathBuf]) -> Host {
         ),
         gdb: find_program(path, "gdb-multiarch"),
         chromium: find_program(path, "chromium"),
+        tmux: find_program(path, "tmux"),
         apt: find_program(path, "apt-get").is_some(),
     }
 }

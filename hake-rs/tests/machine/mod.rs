@@ -26,6 +26,7 @@ impl Machine {
             .program("bin/ld.lld", "")
             .program("bin/gdb-multiarch", "")
             .program("bin/chromium", "")
+            .program("bin/tmux", "")
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
