@@ -161,8 +161,6 @@ impl<K: Controller> Interrupts<K::Cap> for InterruptService<K> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
 
     /// Gives numbers for lines below 100.

@@ -11,24 +11,28 @@ use services::echo::{EchoServer, EchoService};
 
 /// Most clients at once.
 const CLIENTS: usize = 64;
-/// The longest message. While it is answered it is here three times.
-const MESSAGE_BYTES: usize = 2 << 20;
-/// What all clients together may hold.
-const MEMORY_BYTES: usize = 5 << 20;
+/// The longest message, which is here three times while it is answered; and what all clients together may hold.
+const BYTES: (usize, usize) = (2 << 20, 5 << 20);
+/// The same with RAM that is passed: 96 MiB is enough.
+const BYTES_WITH_RAM: (usize, usize) = (Limits::MESSAGE_BYTES_MAX, 40 << 20);
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
-    if let Some(ram) = proc::passed(0) {
-        mm_add(ram)?;
-    }
+    let (message_bytes, memory_bytes) = match proc::passed(0) {
+        Some(ram) => {
+            mm_add(ram)?;
+            BYTES_WITH_RAM
+        }
+        None => BYTES,
+    };
     let mut words = args.words();
     let name = words.next().unwrap_or("test/echo");
     let properties = words.next().unwrap_or_default();
     let limits = Limits {
-        message_bytes: MESSAGE_BYTES,
+        message_bytes,
         ..Limits::default()
     };
-    let mut host = Host::new(CLIENTS, limits)?.within(MEMORY_BYTES);
+    let mut host = Host::new(CLIENTS, limits)?.within(memory_bytes);
     host.register(name, properties)?;
     let mut service = EchoServer(EchoService::default());
     event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
