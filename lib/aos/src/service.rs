@@ -223,6 +223,8 @@ impl Host {
                 crate::channel::settle_all();
             }
             clients = self.clients();
+            // However busy it is: who gives no sign of life is removed from the names.
+            beat(&mut self.pulse, &self.bells);
             let accepted = poll_fn(|cx| Poll::Ready(self.accept(&mut round.opened, cx))).await;
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
@@ -270,12 +272,7 @@ impl Host {
             if core::mem::replace(&mut woken, true) {
                 return Poll::Ready(());
             }
-            let (bell, waker) = &self.bells.pulse;
-            if let Some(pulse) = &mut self.pulse
-                && bell.take()
-            {
-                let _ = pulse.as_mut().poll(&mut Context::from_waker(waker));
-            }
+            beat(&mut self.pulse, &self.bells);
             if beside.as_mut().is_some_and(|beside| beside(cx).is_ready()) {
                 return Poll::Ready(());
             }
@@ -316,6 +313,16 @@ impl Host {
         // At once, if there are more.
         self.acceptor.watch(&self.bells.door.1);
         heard_any
+    }
+}
+
+/// Gives a sign of life, if it was asked for.
+fn beat(pulse: &mut Option<Task>, bells: &Bells) {
+    let (bell, waker) = &bells.pulse;
+    if let Some(pulse) = pulse
+        && bell.take()
+    {
+        let _ = pulse.as_mut().poll(&mut Context::from_waker(waker));
     }
 }
 

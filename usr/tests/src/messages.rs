@@ -14,6 +14,9 @@ use aos::lmp::{self, Endpoint, endpoint_create};
 use aos::ram::{cnode_create_l2, frame_alloc, mm_free};
 use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, event, syscall, time};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 
 const SUITE: &str = "lmp";
@@ -50,7 +53,43 @@ pub fn run(harness: &mut Harness) {
         "a message that came before the wait ends it",
         no_lost_wakeup,
     );
+    harness.test(
+        SUITE,
+        "what one endpoint has not read hides nothing that another gets",
+        backlog,
+    );
     harness.test(SUITE, "a call keeps every register but x0 to x3", registers);
+}
+
+/// Who watches an endpoint is woken, though the last message came to one that had unread ones before.
+fn backlog() -> Outcome {
+    let (behind, watched) = (endpoint_create(64)?, endpoint_create(64)?);
+    for _ in 0..3 {
+        lmp::send(behind.cap(), &[1; 8], None, NONE)?;
+    }
+    // All that came is noticed.
+    event::block_on(event::sleep_until(time::after(Duration::from_millis(1))));
+    let patience = Duration::from_secs(2);
+    let begin = time::now();
+    let mut ready = pin!(event::ready(&watched));
+    let mut sleep = pin!(event::sleep_until(time::after(patience)));
+    let mut sent = None;
+    event::block_on(poll_fn(|cx| {
+        if ready.as_mut().poll(cx).is_ready() || sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        sent.get_or_insert_with(|| {
+            lmp::send(watched.cap(), &[1], None, NONE)?;
+            lmp::send(behind.cap(), &[1], None, NONE)
+        });
+        Poll::Pending
+    }));
+    let took = time::now() - begin;
+    while behind.receive().is_some() {}
+    that(watched.receive().is_some(), "a message")?;
+    that(took < time::after(patience / 2) - time::now(), "at once")?;
+    sent.ok_or(Failure::new("two messages", "none"))?
+        .map_err(Failure::from)
 }
 
 /// Makes a system call with every other register filled: the error, and the bits in which registers differ afterwards.

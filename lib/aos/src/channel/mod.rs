@@ -242,6 +242,8 @@ fn retire(endpoint: Endpoint, armed: Option<CapRef>) {
     endpoint.disarm();
     // What came last and was not read goes with it.
     drop(armed.and_then(|slot| AnyCap::adopt(slot).ok()));
+    // Who has unread messages looks at all endpoints whenever something comes.
+    while endpoint.receive().is_some() {}
     SPARE.lock().push(endpoint);
 }
 

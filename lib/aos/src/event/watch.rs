@@ -1,12 +1,13 @@
 //! Who is to be woken when a message comes, or a time: one book for the domain.
 //!
-//! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that as many words
-//! are unread there as came since he last looked need not look further; else he looks at all endpoints that somebody watches.
+//! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that all words which
+//! are unread are unread there need not look further; else he looks at all endpoints that somebody watches. (That as many are unread there as came
+//! since he last looked is not enough: some may have been unread before, and what came since lie elsewhere.)
 //!
 //! Nobody tells a sender that a full buffer has room again. The failing send has handed the core to the receiver, so who waits for room tries again
 //! at once; after [`TRIES`] in a row he sleeps [`RETRY`] before each, or until any message comes.
 
-use crate::arch::dispatcher;
+use crate::arch::{dispatcher, scheduler};
 use crate::channel;
 use crate::lmp::EndpointId;
 use crate::sync::Mutex;
@@ -183,9 +184,10 @@ pub(super) fn retry() {
 impl Book {
     /// Most often it is one that is woken, for which no memory is taken.
     fn messages(&mut self, delivered: u32, one: &mut Option<Waker>, wake: &mut Vec<Waker>) {
-        let new = delivered.wrapping_sub(SEEN.swap(delivered, Ordering::Relaxed));
+        SEEN.store(delivered, Ordering::Relaxed);
+        let unread = delivered.wrapping_sub(scheduler::with(|book| book.consumed));
         let hint = EndpointId::of_hint(dispatcher::lmp_hint());
-        if hint.unread().is_some_and(|unread| unread >= new) {
+        if hint.unread() == Some(unread) {
             *one = self.endpoints.get_mut(&hint).and_then(Watch::take);
             return;
         }

@@ -4,8 +4,8 @@
 use super::{becomes_free, call, free_of_server, memory_channel, start, status, word};
 use crate::harness::{Failure, Outcome, equal, that};
 use crate::parts::DONE;
-use crate::services::PATIENCE;
 use crate::services::hostile::{Raw, Target, words, wrong};
+use crate::services::{PATIENCE, client_of, soon};
 use crate::world::sleep;
 use aos::cap::CapRef;
 use aos::channel::Channel;
@@ -19,12 +19,13 @@ use aos::sync::Shared;
 use aos::{Error, ErrorCode, time};
 use core::time::Duration;
 use random::Random;
+use services::echo::EchoClient;
 use services::init::InitClient;
 use services::memory::MemoryClient;
 use services::process::ProcessesClient;
 
-/// The services, and what is called wrongly of them. `echo` has such clients in [`crate::services::hostile`].
-pub const TARGETS: [Target; 3] = [
+/// The services, and what is called wrongly of them: of `echo` all but that it ends.
+pub const TARGETS: [Target; 4] = [
     Target {
         name: MEMORY,
         interface: MemoryClient::<Channel, Shared>::INTERFACE,
@@ -43,7 +44,15 @@ pub const TARGETS: [Target; 3] = [
         methods: InitClient::<Channel, Shared>::METHODS as u64,
         long_method: 1,
     },
+    Target {
+        name: ECHO,
+        interface: EchoClient::<Channel, Shared>::INTERFACE,
+        methods: EchoClient::<Channel, Shared>::METHODS as u64 - 1,
+        long_method: 3,
+    },
 ];
+
+const ECHO: &str = "test/echo";
 
 /// One honest call to a service, which is answered in time.
 fn serves(name: &str) -> Outcome {
@@ -53,6 +62,7 @@ fn serves(name: &str) -> Outcome {
         PROCESS => drop(aos_rpc_process_get_all_pids(
             &aos_rpc_get_process_channel()?
         )?),
+        ECHO => soon(client_of(ECHO)?.null())?,
         _ => aos_rpc_send_number(&aos_rpc_get_init_channel()?, 1)?,
     }
     let took = time::now() - begin;
