@@ -10,6 +10,7 @@ use caps::{CteRef, Step, Store};
 use errors::{Error, ErrorCode};
 use hal::gic::InterruptId;
 use kpi::addr::PhysAddr;
+use kpi::invocation::NOTIFICATION;
 use kpi::layout::SLOT_BYTES;
 
 use crate::dcb::{DcbPtr, DcbState};
@@ -49,7 +50,7 @@ impl Receivers {
 
     /// A dispatcher was deleted.
     pub fn listener_deleted(&mut self) {
-        self.looking = Some(FIRST);
+        self.looking = Some(NOTIFICATION);
     }
 
     /// The vector whose entry this is.
@@ -76,7 +77,8 @@ impl Env {
     /// The table's entry for an interrupt that can have a receiver.
     pub fn receiver_of(&self, vector: u64) -> Option<(InterruptId, CteRef)> {
         let number = u32::try_from(vector).ok()?;
-        let is_ours = number < FIRST || number == self.devices.timer_interrupt;
+        let is_software = number < FIRST && number != NOTIFICATION;
+        let is_ours = is_software || number == self.devices.timer_interrupt;
         if is_ours || number >= self.receivers.count {
             return None;
         }

@@ -38,7 +38,7 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
         ..MenuChoice::default()
     };
     let contents = image::read_menu(&cx, &platform, &choice)?;
-    let built = os_build::build(&cx, CpuDriver::plain(args.scheduler))?;
+    let built = os_build::build_for(&cx, CpuDriver::plain(args.scheduler), &contents)?;
     let image = image::make(&cx, &platform, &contents, &built)?;
     let signals = Signals::catch()?;
     let wishes = Wishes {

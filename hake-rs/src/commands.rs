@@ -93,7 +93,7 @@ pub fn make_image(cx: &Context, args: &ImageArgs) -> Result<(Platform, Image)> {
         modules: args.module.clone(),
     };
     let contents = image::read_menu(cx, &platform, &choice)?;
-    let built = os_build::build(cx, CpuDriver::plain(args.scheduler))?;
+    let built = os_build::build_for(cx, CpuDriver::plain(args.scheduler), &contents)?;
     let image = image::make(cx, &platform, &contents, &built)?;
     Ok((platform, image))
 }

@@ -46,6 +46,15 @@ pub struct Contents {
     items: Vec<Item>,
 }
 
+impl Contents {
+    /// Whether a program of this workspace with that name goes into the image.
+    #[must_use]
+    pub fn names_program(&self, name: &str) -> bool {
+        let mut paths = self.items.iter().map(|item| item.path.strip_prefix(PROGRAMS));
+        paths.any(|program| program == Some(name))
+    }
+}
+
 /// Packs an image.
 ///
 /// # Errors
@@ -65,6 +74,7 @@ pub fn make(
     check_abi(source, items, &files)?;
 
     let mut image = Vec::new();
+    let mut boot_driver = Vec::new();
     let mut parts = Vec::new();
     let mut entries = Vec::new();
     let lines: Vec<String> = items.iter().map(Item::cmdline).collect();
@@ -82,6 +92,7 @@ pub fn make(
                         item.args.clone(),
                     ),
                 );
+                boot_driver.push((line, flatten::for_other_cores(&image)));
                 continue;
             }
             ItemKind::CpuDriver => Kind::CpuDriver,
@@ -98,6 +109,12 @@ pub fn make(
             data: &file.packed,
         });
     }
+    // Once more, for the other cores.
+    entries.extend(boot_driver.iter().map(|(line, data)| NewEntry {
+        kind: Kind::Module,
+        cmdline: line,
+        data,
+    }));
     let archive = bootimage::write(&entries)
         .map_err(|error| Failure::bad_input(format!("{}: {error}", source.shown)))?;
     image.extend(archive);
@@ -214,7 +231,7 @@ fn load(cx: &Context, source: &Source, item: &Item, built: &Built) -> Result<Loa
     };
     if let Some(name) = item.path.strip_prefix(PROGRAMS) {
         let Some(file) = built.files.get(name) else {
-            let known: Vec<&str> = built.files.keys().map(String::as_str).collect();
+            let known: Vec<&str> = built.known.iter().map(String::as_str).collect();
             return Err(source.error(item, &no_such_program(name, &known)));
         };
         let whole = read(file)?;

@@ -5,6 +5,7 @@
 
 use crate::elf::{self, x18};
 use crate::failure::Failure;
+use crate::image::Contents;
 use crate::task::Context;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -24,6 +25,8 @@ pub const KERNEL_SIDE: [&str; 2] = ["boot_driver", "cpu_driver"];
 pub struct Built {
     /// The ELF files with symbols, by name.
     pub files: BTreeMap<String, PathBuf>,
+    /// The names of all programs that there are, built or not.
+    pub known: Vec<String>,
     /// How many crates rustc was run for.
     pub compiled: usize,
     /// How many crates were there already.
@@ -188,9 +191,28 @@ impl CpuDriver {
 ///
 /// 65 if something does not compile or uses x18.
 pub fn build(cx: &Context, cpu_driver: CpuDriver) -> Result<Built> {
+    build_those(cx, cpu_driver, |_| true)
+}
+
+/// As [`build`], of the programs only those that a menu names.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_for(cx: &Context, cpu_driver: CpuDriver, contents: &Contents) -> Result<Built> {
+    build_those(cx, cpu_driver, |name| contents.names_program(name))
+}
+
+fn build_those(
+    cx: &Context,
+    cpu_driver: CpuDriver,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Built> {
     let mut built = Built::default();
     for side in Side::ALL {
-        let packages = side.packages(cx)?;
+        let mut packages = side.packages(cx)?;
+        built.known.extend(packages.iter().cloned());
+        packages.retain(|name| side == Side::Kernel || is_wanted(name));
         if packages.is_empty() {
             continue;
         }

@@ -19,10 +19,15 @@ pub const FALLBACK_UART: PhysAddr = PhysAddr(0x0900_0000);
 /// Physical address of the console. Plain loads and stores only: exclusives need the MMU on.
 static UART: AtomicU64 = AtomicU64::new(FALLBACK_UART.0);
 
-/// From now on messages go to the PL011 at `base`, which is identity-mapped.
-pub fn use_uart(base: PhysAddr) {
+/// As [`use_uart`], of a PL011 that another core set up and uses too.
+pub fn share_uart(base: PhysAddr) {
     UART.store(base.0, Ordering::Relaxed);
     handover::report_to(base);
+}
+
+/// From now on messages go to the PL011 at `base`, which is identity-mapped.
+pub fn use_uart(base: PhysAddr) {
+    share_uart(base);
     if let Some(mut console) = console() {
         console.init();
     }

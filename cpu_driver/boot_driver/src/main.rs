@@ -3,9 +3,12 @@
 //! Entered as a Linux arm64 kernel is (`start.s`); then, in this order:
 //! 1. identity mapping, MMU and caches on (`identity`);
 //! 2. the device tree: console first, so that all that follows can complain (`machine`);
-//! 3. the boot archive behind our image, and the CPU driver in it, into fresh memory (`kernel`);
+//! 3. the boot archive behind our image (`plan`), and the CPU driver in it, into fresh memory (`kernel`);
 //! 4. the kernel window in TTBR1 (`window`);
 //! 5. `CoreData`, and the jump (`handover`).
+//!
+//! Another core is started with a copy of this program, in memory of its own, and with a record of what it is to have in place of the device tree:
+//! there 2 and the archive are left out, and all the rest is the same.
 //!
 //! Whatever is missing or wrong ends with one line on the console and a parked core. What is decided, is decided in
 //! crate `bootplan`; here it is done. Barrelfish's counterpart is the UEFI loader together with its boot driver; unlike
@@ -18,6 +21,7 @@ mod handover;
 mod identity;
 mod kernel;
 mod machine;
+mod plan;
 mod window;
 
 use core::arch::global_asm;
@@ -26,7 +30,7 @@ use core::panic::PanicInfo;
 use bootplan::regions::outer_pages;
 use hal::cpu;
 use kpi::addr::PhysAddr;
-use kpi::coredata::Region;
+use kpi::coredata::{BOOT_MAGIC_PSCI, Region};
 use kpi::layout::BASE_PAGE_SIZE;
 
 use crate::console::{fail, say};
@@ -44,7 +48,7 @@ const TREE_HEADER_BYTES: u64 = 40;
 /// The first Rust function. MMU off, stack and relocations done.
 #[unsafe(no_mangle)]
 extern "C" fn boot_main(
-    device_tree: u64,
+    argument: u64,
     start_ticks: u64,
     entry_level: u64,
     unknown_relocations: u64,
@@ -57,12 +61,16 @@ extern "C" fn boot_main(
     if unknown_relocations != 0 {
         fail!("{unknown_relocations} relocations of unknown types: link with -pie, without PLT");
     }
-    let loaded = identity::image_size();
-    if loaded < identity::own_memory().bytes + BASE_PAGE_SIZE {
-        fail!("no boot archive behind the boot driver: pack the image with ./hake.sh image");
+    if argument == 0 || !argument.is_multiple_of(8) {
+        fail!("no device tree: x0 is {argument:#x}");
     }
-    if device_tree == 0 || !device_tree.is_multiple_of(8) {
-        fail!("no device tree: x0 is {device_tree:#x}");
+    let is_first = !is_record(argument);
+    let loaded = match is_first {
+        true => identity::image_size(),
+        false => identity::own_memory().bytes,
+    };
+    if is_first && loaded < identity::own_memory().bytes + BASE_PAGE_SIZE {
+        fail!("no boot archive behind the boot driver: pack the image with ./hake.sh image");
     }
     // SAFETY: called once.
     let mut pool = unsafe { identity::own_pool() };
@@ -73,15 +81,28 @@ extern "C" fn boot_main(
     // SAFETY: EL1, MMU off, and we use only our image so far.
     unsafe { identity.enable() };
 
-    let tree = read_tree(&mut identity, device_tree);
-    let machine = machine::digest(&mut identity, tree);
-    say!(
-        "{} MiB of RAM, {} core(s), entered at EL{entry_level}, PSCI by {:?}",
-        machine.plan.memory.bytes() >> 20,
-        machine.plan.cores().len(),
-        machine.plan.psci
-    );
-    kernel::boot(&mut identity, &machine, start_ticks, loaded)
+    let plan = match is_first {
+        true => {
+            let tree = read_tree(&mut identity, argument);
+            let machine = machine::digest(&mut identity, tree);
+            say!(
+                "{} MiB of RAM, {} core(s), entered at EL{entry_level}, PSCI by {:?}",
+                machine.plan.memory.bytes() >> 20,
+                machine.plan.cores().len(),
+                machine.plan.psci
+            );
+            plan::of_first_core(&machine, loaded)
+        }
+        false => plan::of_other_core(&mut identity, argument),
+    };
+    kernel::boot(&mut identity, plan, start_ticks)
+}
+
+/// Whether another core started this one: then x0 names its record. The first core's device tree begins otherwise.
+fn is_record(argument: u64) -> bool {
+    let start: *const u64 = core::ptr::with_exposed_provenance(argument as usize);
+    // SAFETY: memory, aligned, whoever started this core; volatile, for it was written by somebody else.
+    unsafe { start.read_volatile() == BOOT_MAGIC_PSCI }
 }
 
 /// Maps the device tree at `base`; its bytes.
@@ -104,7 +125,7 @@ fn read_tree(identity: &mut Identity<'_>, base: u64) -> &'static [u8] {
 }
 
 /// Maps those pages of `region` that are not mapped yet.
-fn map_memory(identity: &mut Identity<'_>, region: Region, what: &str) {
+pub fn map_memory(identity: &mut Identity<'_>, region: Region, what: &str) {
     let pages = outer_pages(region);
     for base in (pages.base..pages.end()).step_by(BASE_PAGE_SIZE as usize) {
         let page = Region {

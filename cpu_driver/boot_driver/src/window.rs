@@ -10,7 +10,7 @@ use bootplan::regions::{RegionSet, TooManyRegions, outer_pages};
 use bootplan::tables::{MapError, TableBuilder, most_tables};
 use hal::descriptor::{Access, MemoryType, attributes};
 use kpi::addr::{PhysAddr, VirtAddr};
-use kpi::coredata::Region;
+use kpi::coredata::{CoreData, Region};
 use kpi::layout::{BASE_PAGE_SIZE, KERNEL_OFFSET};
 
 use crate::console::fail;
@@ -43,7 +43,7 @@ pub fn table_pages(ram: &RegionSet<MAX_RAM>, image: &Image<'_>) -> u64 {
 /// Builds the window; its root. `kernel` is where the CPU driver is: `image`, and the handover page behind it.
 pub fn build(
     pool: &mut TablePool,
-    machine: &Digest<'_>,
+    record: &CoreData,
     ram: &RegionSet<MAX_RAM>,
     kernel: Region,
     image: &Image<'_>,
@@ -95,9 +95,9 @@ pub fn build(
         Access::KERNEL_TEXT,
     );
     for (what, registers) in [
-        ("console", machine.uart.registers),
-        ("GIC distributor", machine.plan.gic_distributor),
-        ("GIC redistributors", machine.plan.gic_redistributor),
+        ("console", record.uart),
+        ("GIC distributor", record.gic_distributor),
+        ("GIC redistributors", record.gic_redistributor),
     ] {
         let pages = outer_pages(registers);
         map(what, pages, MemoryType::Device, Access::KERNEL_DATA);

@@ -4,13 +4,12 @@
 //! of the first 32 MiB, so that init can map its first pages without making tables. Everything is entered into the
 //! capability database by the same operations that users invoke.
 
-use bootimage::Archive;
 use caps::{CteRef, DestSlot, MapArgs, Store};
 use elf::ElfBytes;
 use elf::abi::{EM_AARCH64, ET_EXEC, PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE};
 use elf::endian::LittleEndian;
 use errors::ErrorCode;
-use kpi::addr::{PhysAddr, VirtAddr};
+use kpi::addr::{CoreId, PhysAddr, VirtAddr};
 use kpi::bootinfo::{BootInfo, BootStage, MAX_REGIONS, MemRegion, RegionType};
 use kpi::cap::{self, Capability};
 use kpi::coredata::CoreData;
@@ -275,15 +274,12 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Loads the module named `init` and sets its first registers.
+    /// Loads this core's first program and sets its first registers.
     #[optimize(size)]
-    pub fn load(&mut self, archive: &Archive<'_>) -> Result<(), BootError> {
-        let module = archive
-            .module("init")
-            .ok_or(BootError("the boot menu has no module named init"))?;
-        let bad = BootError("the module init is not a valid AArch64 executable");
-        let file =
-            ElfBytes::<LittleEndian>::minimal_parse(module.data).map_err(|_| BootError(bad.0))?;
+    pub fn load(&mut self, core_data: &CoreData) -> Result<(), BootError> {
+        let bad = BootError("init is not a valid AArch64 executable");
+        let data = in_memory(core_data.init_file);
+        let file = ElfBytes::<LittleEndian>::minimal_parse(data).map_err(|_| BootError(bad.0))?;
         let segments = file.segments().ok_or(BootError(bad.0))?;
         if file.ehdr.e_machine != EM_AARCH64 || file.ehdr.e_type != ET_EXEC {
             return Err(bad);
@@ -333,11 +329,12 @@ impl<'a> Builder<'a> {
             self.segments += 1;
             self.map_pages(slot, VirtAddr(start), bytes, flags)?;
         }
-        self.first_registers(file.ehdr.e_entry, module.name(), module.args())
+        let line = core::str::from_utf8(in_memory(core_data.init_line));
+        self.first_registers(file.ehdr.e_entry, line.unwrap_or_default())
     }
 
     #[optimize(size)]
-    fn first_registers(&mut self, entry: u64, name: &str, args: &str) -> Result<(), BootError> {
+    fn first_registers(&mut self, entry: u64, line: &str) -> Result<(), BootError> {
         // SAFETY: fresh, zeroed pages that only this code refers to until init runs.
         let page = unsafe {
             core::slice::from_raw_parts_mut(
@@ -345,8 +342,9 @@ impl<'a> Builder<'a> {
                 ARGS_BYTES as usize,
             )
         };
-        let words = core::iter::once(name).chain(args.split_ascii_whitespace());
-        kpi::args::write(page, 0, words, core::iter::empty())
+        let words = || line.split_ascii_whitespace();
+        let name = words().next().unwrap_or_default();
+        kpi::args::write(page, 0, words(), core::iter::empty())
             .map_err(|_| BootError("the arguments of init are too long"))?;
         // SAFETY: the fresh, zeroed dispatcher frame.
         let shared = unsafe {
@@ -403,6 +401,18 @@ impl<'a> Builder<'a> {
             let base = blocks.0 + u64::from(index) * L2CNODE_BYTES;
             self.put(root::EARLY_CN_CN, index, ram_cap(base, L2CNODE_BYTES))?;
         }
+        if core_data.urpc.bytes > 0 {
+            // It is the other core's, and stays that.
+            let urpc = frame_cap(PhysAddr(core_data.urpc.base), core_data.urpc.bytes);
+            let dest = DestSlot {
+                cnode: self.kernel.env.slot(self.l1, root::TASKCN),
+                index: task::MON_URPC.into(),
+            };
+            let owner = CoreId(core_data.source_core_id as u8);
+            let kernel = &mut *self.kernel;
+            let made = kernel.db.create_raw(&mut kernel.env, dest, urpc, owner);
+            made.map_err(database)?;
+        }
         let taken = self.memory.taken();
         self.add_region(MemRegion {
             base: taken.base,
@@ -430,6 +440,7 @@ impl<'a> Builder<'a> {
         self.info.cores = core_data.cores_length;
         self.info.core_id = self.kernel.env.core.0.into();
         self.info.counter_hz = hal::timer::frequency();
+        self.info.core_data = *core_data;
         self.info.ram_bytes = core_data.ram.iter().map(|ram| ram.bytes).sum();
         let task = self.cnode(root::TASKCN);
         let slot = |index: u8| self.kernel.env.slot(task, index.into());
@@ -442,6 +453,15 @@ impl<'a> Builder<'a> {
         self.stamp(BootStage::Capabilities, now);
         self.stamp(BootStage::Init, now);
         Ok(())
+    }
+}
+
+/// A file in memory that the boot record names.
+pub(super) fn in_memory(region: kpi::coredata::Region) -> &'static [u8] {
+    // SAFETY: who wrote the record vouches for it; the memory is in the window and never written again. Without bytes it is a dangling pointer to none.
+    unsafe {
+        let base = hal::window::phys_to_virt(PhysAddr(region.base));
+        core::slice::from_raw_parts(base, region.bytes as usize)
     }
 }
 

@@ -15,7 +15,7 @@ use caps::Database;
 use kpi::ABI_VERSION;
 use kpi::addr::{CoreId, PhysAddr};
 use kpi::bootinfo::BootStage;
-use kpi::coredata::{BOOT_MAGIC_BSP, CoreData, PsciConduit};
+use kpi::coredata::{BOOT_MAGIC_BSP, BOOT_MAGIC_PSCI, CoreData, PsciConduit};
 use kpi::dispatcher::SaveArea;
 
 use crate::asid::Asids;
@@ -70,11 +70,13 @@ fn start(
     mut console: Console,
     started: u64,
 ) -> Result<*const SaveArea, BootError> {
-    if core_data.boot_magic != BOOT_MAGIC_BSP {
+    let is_first = core_data.boot_magic == BOOT_MAGIC_BSP;
+    if !is_first && core_data.boot_magic != BOOT_MAGIC_PSCI {
         return Err(BootError(
             "the boot driver's record has a wrong magic number",
         ));
     }
+    let core = CoreId(core_data.core_id as u8);
     if core_data.abi_version != ABI_VERSION {
         return Err(BootError(
             "the boot driver was built for another ABI version: rebuild the image",
@@ -90,7 +92,13 @@ fn start(
         unsafe { hal::gic::Gic::in_window(core_data.gic_distributor, core_data.gic_redistributor) };
     let mut gic =
         gic.map_err(|_| BootError("no usable GICv3: run QEMU with -M virt,gic-version=3"))?;
-    gic.init_distributor()
+    // The cores share the distributor.
+    let shared = if is_first {
+        gic.init_distributor()
+    } else {
+        Ok(())
+    };
+    shared
         .and_then(|()| gic.init_core())
         .and_then(|()| gic.enable(hal::gic::InterruptId(core_data.timer_interrupt)))
         .map_err(|_| BootError("the GIC does not answer as a GICv3 should"))?;
@@ -98,7 +106,8 @@ fn start(
     if options.loglevel > 2 {
         say!(
             console,
-            "core 0, {} MiB RAM",
+            "core {}, {} MiB RAM",
+            core.0,
             core_data.ram.iter().map(|ram| ram.bytes).sum::<u64>() >> 20
         );
     }
@@ -113,7 +122,7 @@ fn start(
         console.end_record();
     }
     let env = Env {
-        core: CoreId(0),
+        core,
         ram: core_data.ram,
         scheduler: Scheduler::new(hal::timer::frequency() / 1000 * options.timeslice_ms),
         current: None,
@@ -131,22 +140,19 @@ fn start(
         slice_end: 0,
         domain_ids: 0,
     };
-    let kernel = install(Kernel::new(Database::new(CoreId(0)), env));
+    let kernel = install(Kernel::new(Database::new(core), env));
 
-    // SAFETY: the boot driver checked the archive's bounds; its memory is in the window and never written again.
-    let archive = unsafe {
-        let base = hal::window::phys_to_virt(PhysAddr(core_data.archive.base));
-        core::slice::from_raw_parts(base, core_data.archive.bytes as usize)
-    };
-    let archive = Archive::parse(archive)
-        .map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
     let mut memory = BootMemory::new(core_data)?;
     let interrupts = kernel.env.devices.gic.interrupts();
     let table = memory.pages(Receivers::bytes(interrupts))?;
     kernel.env.receivers = Receivers::new(table, interrupts);
     let mut init = init_domain::Builder::new(kernel, &mut memory)?;
-    init.load(&archive)?;
-    init.add_modules(&archive, core_data)?;
+    init.load(core_data)?;
+    if is_first {
+        let archive = Archive::parse(init_domain::in_memory(core_data.archive))
+            .map_err(|_| BootError("the boot archive is damaged: build the image again"))?;
+        init.add_modules(&archive, core_data)?;
+    }
     init.stamp(BootStage::BootDriver, core_data.start_ticks);
     init.stamp(BootStage::CpuDriver, started);
     init.finish(core_data)?;

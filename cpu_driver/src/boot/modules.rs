@@ -1,6 +1,6 @@
 //! Boot modules and device memory for init: Frames over the archive in place, the strings frame, PhysAddr capabilities.
 
-use bootimage::{Archive, Kind};
+use bootimage::Archive;
 use kpi::addr::PhysAddr;
 use kpi::bootinfo::{MemRegion, RegionType};
 use kpi::cap::{self, Capability};
@@ -13,7 +13,7 @@ use super::BootError;
 use super::init_domain::{Builder, read_only_frame};
 
 impl Builder<'_> {
-    /// One Frame for each module (never zeroed: it holds the file), one for their command lines, one PhysAddr for the device
+    /// One Frame for each file of the archive (never zeroed: it holds the file), one for their command lines, one PhysAddr for the device
     /// memory below RAM.
     #[optimize(size)]
     pub fn add_modules(
@@ -21,15 +21,14 @@ impl Builder<'_> {
         archive: &Archive<'_>,
         core_data: &CoreData,
     ) -> Result<(), BootError> {
-        let modules = || archive.entries().filter(|entry| entry.kind == Kind::Module);
-        let string_bytes: usize = modules().map(|entry| entry.cmdline.len()).sum();
+        let string_bytes: usize = archive.entries().map(|entry| entry.cmdline.len()).sum();
         let string_bytes = (string_bytes as u64)
             .next_multiple_of(BASE_PAGE_SIZE)
             .max(BASE_PAGE_SIZE);
         let strings = self.memory.pages(string_bytes)?;
         self.put(root::MODULECN, 0, read_only_frame(strings, string_bytes))?;
         let mut offset = 0;
-        for (slot, entry) in (1..).zip(modules()) {
+        for (slot, entry) in (1..).zip(archive.entries()) {
             let base = PhysAddr(core_data.archive.base + entry.data_offset as u64);
             let bytes = (entry.data.len() as u64)
                 .next_multiple_of(BASE_PAGE_SIZE)

@@ -1,9 +1,9 @@
 //! Invocations about cores: starting one (IPI), counting what this one does (PerfMon).
 
-use errors::ErrorCode;
+use errors::{Error, ErrorCode};
 use hal::psci::PsciError;
 use kpi::addr::PhysAddr;
-use kpi::invocation::{IpiCommand, PerfMonCommand};
+use kpi::invocation::{IpiCommand, NOTIFICATION, PerfMonCommand};
 
 use super::Invocation;
 use crate::kernel::{Handled, Kernel, Reply};
@@ -22,6 +22,21 @@ impl Kernel {
                 self.start_core(invocation)
             }
             IpiCommand::SendInit => Err(ErrorCode::SysNotImplemented.into()),
+            IpiCommand::GetState => {
+                let [target, ..] = *invocation.args;
+                let state = hal::psci::affinity_info(self.env.devices.psci, target);
+                let state = state.map_err(|error| Error::from(psci_code(error)))?;
+                Ok(self.answer_one(state as u64))
+            }
+            IpiCommand::Notify => {
+                invocation.must_be_writable()?;
+                let [target, ..] = *invocation.args;
+                if target & !hal::cpu::AFFINITY_MASK != 0 {
+                    return Err(ErrorCode::PsciInvalidParameter.into());
+                }
+                hal::gic::notify(target, hal::gic::InterruptId(NOTIFICATION));
+                Ok(Reply::OK)
+            }
         }
     }
 

@@ -59,6 +59,19 @@ pub fn flatten(file: &Elf<'_>) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+/// The boot driver's memory image as the boot archive has it, for the other cores: without the zeroes at its end, its header says how much memory it
+/// takes.
+pub fn for_other_cores(image: &[u8]) -> Vec<u8> {
+    let mut copy = image.to_vec();
+    set_image_size(&mut copy);
+    let used = copy
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    copy.truncate(used);
+    copy
+}
+
 /// Writes the size of the whole image into its header; pads it to whole pages first.
 pub fn set_image_size(image: &mut Vec<u8>) {
     image.resize(image.len().next_multiple_of(PAGE), 0);

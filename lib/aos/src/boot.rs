@@ -73,6 +73,14 @@ impl<'a> Module<'a> {
         self.region.module_bytes
     }
 
+    /// Where its file lies in memory.
+    pub const fn place(&self) -> kpi::coredata::Region {
+        kpi::coredata::Region {
+            base: self.region.base,
+            bytes: self.region.module_bytes,
+        }
+    }
+
     /// Its frame.
     pub const fn frame(&self) -> CapRef {
         CNodeRef::own(root::MODULECN).slot(self.region.slot)

@@ -1,5 +1,7 @@
 //! What init is told about the machine: a frame at [`crate::layout::INIT_BOOTINFO`].
 
+use crate::coredata::CoreData;
+
 /// Regions that fit in the frame.
 pub const MAX_REGIONS: usize = 300;
 /// Stages of [`BootInfo::timeline`].
@@ -104,6 +106,8 @@ pub struct BootInfo {
     pub timeline: [u64; BOOT_STAGES],
     /// Bytes of RAM the device tree names.
     pub ram_bytes: u64,
+    /// The record that the kernel was started with: what the machine has, for those who start other cores.
+    pub core_data: CoreData,
     /// The regions.
     pub regions: [MemRegion; MAX_REGIONS],
 }

@@ -1,5 +1,9 @@
 //! What the boot driver tells the CPU driver: one page, filled before the first line of the CPU driver runs.
 //!
+//! For a core that another one starts, that one fills in a record too, from its own, and the boot driver is entered with it in place of a device
+//! tree: `boot_magic` is [`BOOT_MAGIC_PSCI`]; `memory`, `init_file`, `init_line`, `urpc`, `driver_file`, `cmdline` and the two numbers of cores are
+//! that core's; `arch_id`, `page_table_root`, `cpu_driver`, `boot_memory`, `window`, `empty_table` and `start_ticks` the boot driver fills in.
+//!
 //! Every address is physical unless its name says otherwise.
 
 /// Magic of [`CoreData`] on the boot core.
@@ -55,6 +59,8 @@ impl PsciConduit {
 }
 
 /// The record itself.
+///
+/// All zeroes are a record without anything in it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct CoreData {
@@ -72,14 +78,22 @@ pub struct CoreData {
     pub page_table_root: u64,
     /// The relocated CPU driver, all of its memory; its last page is the boot driver's handover code.
     pub cpu_driver: Region,
-    /// The boot archive (see crate `bootimage`): holds init and the modules in place.
+    /// The boot archive (see crate `bootimage`): holds init and the modules in place. Empty on all cores but the first.
     pub archive: Region,
     /// The device tree blob.
     pub device_tree: Region,
     /// Memory of the boot driver itself: nobody needs it once the CPU driver has set its exception vectors.
     pub boot_memory: Region,
-    /// This page, the empty table and the window's tables: in use for good.
+    /// A page for this record, the empty table and the window's tables: in use for good.
     pub window: Region,
+    /// The CPU driver's ELF file.
+    pub driver_file: Region,
+    /// The ELF file of this core's first program.
+    pub init_file: Region,
+    /// The command line of this core's first program, its name first: UTF-8.
+    pub init_line: Region,
+    /// Zeroed memory, shared with the core that starts this one, through which the two first programs talk. Empty on the first core.
+    pub urpc: Region,
     /// An all-zero page: the level 0 table of an empty user half. TTBR0 names it when the CPU driver is entered.
     pub empty_table: u64,
     /// GIC distributor.
@@ -100,7 +114,11 @@ pub struct CoreData {
     pub ram_length: u32,
     /// Valid bytes of `cmdline`.
     pub cmdline_length: u32,
-    /// MPIDR affinity of every core in the device tree.
+    /// This core's number.
+    pub core_id: u32,
+    /// The number of the core that starts this one; the own one on the first core.
+    pub source_core_id: u32,
+    /// MPIDR affinity of every core in the device tree, by the core's number: the first one is number 0, the others follow in the tree's order.
     pub cores: [u64; MAX_CORES],
     /// Free RAM: all RAM minus reserved memory, device tree, archive, CPU driver, boot memory. Page-aligned, ascending,
     /// not overlapping.

@@ -241,6 +241,9 @@ commands! {
     }
 }
 
+/// The interrupt by which one core wakes another: software-generated. Each core's monitor connects its own.
+pub const NOTIFICATION: u32 = 7;
+
 commands! {
     /// Commands of IPI.
     IpiCommand {
@@ -252,6 +255,12 @@ commands! {
         SendStart = 0, argc 7;
         /// There is no INIT interrupt on AArch64. Errors: `NOT_IMPLEMENTED`.
         SendInit = 1, argc 2;
+        /// hardware identity. Result: 0 when that core is on, 1 when it is off, 2 when it is being started (PSCI AFFINITY_INFO).
+        /// **Barreleye**. Errors: `PSCI_ERR_INVALID_PARAMETER` (no such core), and what else the firmware answers.
+        GetState = 2, argc 3;
+        /// hardware identity: interrupt [`NOTIFICATION`] happens on that core, once for any number of calls until it is taken there. On none if there is no
+        /// such core. **Barreleye**. Errors: `DEST_CAP_RIGHTS`, `PSCI_ERR_INVALID_PARAMETER` (no identity of a core).
+        Notify = 3, argc 3;
     }
 }
 

@@ -39,4 +39,4 @@ pub mod syscall;
 
 /// Version of everything in this crate. Raised by any change that an old binary would misunderstand; the boot driver, the
 /// CPU driver and the ELF loader refuse binaries of another version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

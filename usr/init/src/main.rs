@@ -11,6 +11,7 @@
 //! | [`input`] | the console's bytes, type-ahead, Ctrl-C |
 //! | [`shell`] | the prompt |
 //! | [`commands`] | the commands |
+//! | [`cores`] | the other cores |
 //! | [`killing`] | the test commands `killtest` and `killsteps` |
 //! | [`mutate`] | the test command `elfmutate` |
 //! | [`walk`] | the test command `walktest` |
@@ -26,6 +27,7 @@ extern crate alloc;
 
 mod children;
 mod commands;
+mod cores;
 mod input;
 mod killing;
 mod memory;
@@ -61,6 +63,7 @@ fn main(args: Args) -> Result<(), Error> {
     let mut children = Children::new(boot)?;
     let options = Options::parse(args);
     children.trusted_bytes = options.trusted_bytes;
+    children.start_cores(options.cores);
     let all_well = onboot::run(boot, &mut children);
     match options.at_end {
         AtEnd::Prompt | AtEnd::Serve => {}
@@ -98,7 +101,7 @@ fn serve(children: &mut Children) -> Error {
         }
         match busy {
             true => event::yield_now(),
-            false => event::wait_until(snapshot, children.kept_deadline()),
+            false => event::wait_until(snapshot, children.deadline()),
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use super::cache::publish_code;
 use super::copy::copy_shared;
+use crate::error::ErrorCode;
+use crate::paging::MappedFrame;
 use alloc::vec::Vec;
 use core::arch::asm;
 use kpi::addr::VirtAddr;
 use kpi::args::{ARGS_HEADER_BYTES, ArgsHeader};
 use kpi::bootinfo::BootInfo;
+use kpi::coredata::CoreData;
 use kpi::dispatcher::DispatcherShared;
 use kpi::layout::{ARGS_BYTES, BASE_PAGE_SIZE};
 
@@ -234,6 +237,17 @@ impl Mapped {
         fits
     }
 
+    /// Writes what a new core is told. Answers whether it fits, at a multiple of 8.
+    pub(crate) fn write_core_data(&mut self, offset: usize, record: &CoreData) -> bool {
+        let place = self.range(offset, size_of::<CoreData>());
+        let place = place.filter(|_| offset.is_multiple_of(align_of::<CoreData>()));
+        if let Some(start) = place {
+            // SAFETY: inside the view, which is page-aligned.
+            unsafe { start.cast::<CoreData>().write(*record) };
+        }
+        place.is_some()
+    }
+
     fn word(&self, offset: usize) -> Option<*mut u64> {
         let end = offset.checked_add(8)?;
         (end <= self.bytes && offset.is_multiple_of(8))
@@ -249,6 +263,13 @@ pub(crate) fn args_page(address: usize) -> &'static [u8] {
     let bytes = (header.bytes as usize).clamp(ARGS_HEADER_BYTES, ARGS_BYTES as usize);
     // SAFETY: as above; whoever wrote the header mapped the bytes it counts, and nobody writes them afterwards.
     unsafe { core::slice::from_raw_parts(pointer, bytes) }
+}
+
+/// A mapping as lines of a channel to another core, for good: it is never unmapped.
+pub(crate) fn lines_of(mapped: MappedFrame) -> Result<&'static [ump::Slot], ErrorCode> {
+    let view = mapped.view();
+    // SAFETY: mapped for good, since nobody has the value any more, and nothing else here refers to that memory.
+    unsafe { ump::slots(view.pointer(), view.bytes) }
 }
 
 /// The boot information at `address`.

@@ -22,6 +22,42 @@ pub fn ipi_send_start(hardware_id: u64, entry: PhysAddr, argument: u64) -> Resul
     invoke(ipi, command as u8, command.argc(), &args).map(|_| ())
 }
 
+/// Whether a core runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CoreState {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+    /// It is being started.
+    Starting,
+}
+
+/// Whether the core with that hardware identity runs, as far as the firmware knows.
+///
+/// # Errors
+/// What the firmware answers (`PSCI_ERR_`): there is no such core.
+pub fn core_state(hardware_id: u64) -> Result<CoreState, Error> {
+    let command = IpiCommand::GetState;
+    let ipi = CapRef::task(task::IPI);
+    let [state, ..] = invoke(ipi, command as u8, command.argc(), &[hardware_id])?;
+    Ok(match state {
+        0 => CoreState::On,
+        1 => CoreState::Off,
+        _ => CoreState::Starting,
+    })
+}
+
+/// Wakes who has connected interrupt [`NOTIFICATION`](kpi::invocation::NOTIFICATION) of the core with that hardware identity.
+///
+/// # Errors
+/// `PSCI_ERR_INVALID_PARAMETER`: that cannot be the identity of a core.
+pub fn notify(hardware_id: u64) -> Result<(), Error> {
+    let command = IpiCommand::Notify;
+    let ipi = CapRef::task(task::IPI);
+    invoke(ipi, command as u8, command.argc(), &[hardware_id]).map(|_| ())
+}
+
 fn perf_mon(command: PerfMonCommand, args: &[u64]) -> Result<u64, Error> {
     let cap = CapRef::task(task::PERF_MON);
     invoke(cap, command as u8, command.argc(), args).map(|[value, ..]| value)

@@ -134,7 +134,7 @@ pub(super) fn dispatcher_frame(
         wakeup: 0,
         name: name.to_bytes(),
         systime_frequency: 0,
-        curr_core_id: 0,
+        curr_core_id: crate::core_id().0,
         reserved: [0; 7],
         crit_pc_low: 0,
         crit_pc_high: 0,

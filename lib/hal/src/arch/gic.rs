@@ -416,6 +416,21 @@ impl Gic {
     }
 }
 
+/// Makes a software-generated interrupt (0 to 15) happen on the core with that affinity. What was written before is seen there then.
+pub fn notify(affinity: u64, id: InterruptId) {
+    let [aff0, aff1, aff2, _, aff3, ..] = affinity.to_le_bytes();
+    // ICC_SGI1R_EL1: affinities 1 to 3 name sixteen cores, of which the target list picks some; the range selector says which sixteen of affinity 0.
+    let register = 1 << (aff0 % 16)
+        | u64::from(aff1) << 16
+        | u64::from(id.0 % 16) << 24
+        | u64::from(aff2) << 32
+        | u64::from(aff0 / 16) << 44
+        | u64::from(aff3) << 48;
+    barrier::dsb(barrier::ISHST);
+    write_register!("ICC_SGI1R_EL1", register);
+    barrier::isb(barrier::SY);
+}
+
 /// Waits until `done`, within bounds.
 fn wait(part: &'static str, done: impl Fn() -> bool) -> Result<(), GicError> {
     for _ in 0..PATIENCE {

@@ -28,6 +28,7 @@ mod service;
 mod theirs;
 mod trust;
 
+use crate::cores::Cores;
 use crate::input::{Input, POLL_INTERVAL};
 use crate::outcome::Outcome;
 use crate::records;
@@ -157,6 +158,8 @@ pub struct Children {
     /// Memory of each trusted child that is started.
     pub trusted_bytes: u64,
     keeper: Option<Keeper>,
+    /// The other cores.
+    pub cores: Cores,
 }
 
 impl Children {
@@ -182,6 +185,7 @@ impl Children {
             told: [0; 2],
             trusted_bytes: TRUSTED_BYTES,
             keeper: None,
+            cores: Cores::new(boot),
         })
     }
 
@@ -408,8 +412,26 @@ impl Children {
         self.tend_kept();
         self.tell_ends();
         self.broker.tell();
+        let again = self.cores.tend();
         let mut all = self.table.iter();
-        all.any(|process| process.value.job.is_some() || process.value.freed.is_some())
+        again || all.any(|process| process.value.job.is_some() || process.value.freed.is_some())
+    }
+
+    /// Starts so many other cores and waits until they are up, or given up.
+    pub fn start_cores(&mut self, count: usize) {
+        self.cores.start_some(count);
+        while self.cores.is_any_starting() {
+            let snapshot = event::snapshot();
+            if !self.tend() {
+                event::wait_until(snapshot, self.cores.deadline());
+            }
+        }
+    }
+
+    /// When [`tend`](Self::tend) has something to do though nothing has come.
+    pub fn deadline(&self) -> Option<u64> {
+        let (kept, cores) = (self.kept_deadline(), self.cores.deadline());
+        kept.into_iter().chain(cores).min()
     }
 
     /// Makes a call for the next child that has a job.

@@ -4,6 +4,7 @@ mod capdump;
 mod caps;
 mod captree;
 mod capwhy;
+mod cores;
 mod lists;
 mod processes;
 mod run;
@@ -69,6 +70,13 @@ const COMMANDS: &[Command] = &[
         what: "slots; what was made of what; who can reach an address",
         list: false,
         run: caps::caps,
+    },
+    Command {
+        name: "cores",
+        args: cores::ARGS,
+        what: "the cores, and how they are; starts others",
+        list: false,
+        run: cores::cores,
     },
     Command {
         name: "help",
@@ -285,8 +293,11 @@ fn help(context: &mut Context<'_>) -> u8 {
     println!(
         "programs (PROGRAM ARGUMENTS..., double quotes keep spaces, & runs it in the background,\n  NAME=value before it sets a variable of its environment):"
     );
-    // init runs already.
-    for module in context.boot.modules().filter(|m| m.name() != "init") {
+    for module in context.boot.modules() {
+        // Those run already, or are for other cores.
+        if ["init", "boot_driver", "cpu_driver", "monitor"].contains(&module.name()) {
+            continue;
+        }
         println!("  {}", module.name());
     }
     println!("keys: Ctrl-C abandons a line or kills the program; arrows and Ctrl-A E U K W edit");

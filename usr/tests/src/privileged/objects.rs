@@ -2,7 +2,8 @@
 
 use crate::harness::{Harness, Outcome, equal, refused, that};
 use aos::cap::cores::{
-    ipi_send_start, perfmon_activate, perfmon_deactivate, perfmon_read, perfmon_write,
+    CoreState, core_state, ipi_send_start, notify, perfmon_activate, perfmon_deactivate,
+    perfmon_read, perfmon_write,
 };
 use aos::cap::objects::{create, id_create, id_identify, kcb_identify, ram_noop};
 use aos::cap::{
@@ -175,6 +176,11 @@ fn start() -> Outcome {
         invoke(kernel, 0, 7, &[0, 7, ENTRY.0, 0, 0]),
         ErrorCode::PsciAlreadyOn,
     )?;
+    // refuses Ipi.GetState: PSCI_ERR_INVALID_PARAMETER
+    equal(core_state(0)?, CoreState::On)?;
+    refused(core_state(77), ErrorCode::PsciInvalidParameter)?;
+    // refuses Ipi.Notify: PSCI_ERR_INVALID_PARAMETER
+    refused(notify(1 << 24), ErrorCode::PsciInvalidParameter)?;
     // refuses Ipi.SendInit: NOT_IMPLEMENTED
     refused(invoke(ipi, 1, 2, &[]), ErrorCode::SysNotImplemented)
 }
