@@ -1,4 +1,5 @@
-//! Reports of the kernel's own bugs: a Rust panic, or an exception at EL1. Both stop this core for good.
+//! Reports of the kernel's own bugs: a Rust panic, or an exception at EL1. Both stop this core for good: the first one is parked, for whoever wants to look
+//! at it; others are turned off, so that who started them can have their memory back.
 //!
 //! Code addresses are printed as `[cpu_driver:0x...]`, relative to the link base, and `hake` turns them into names and lines.
 
@@ -7,6 +8,7 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 
 use kpi::addr::PhysAddr;
+use kpi::coredata::{CoreData, PsciConduit};
 use kpi::dispatcher::SaveArea;
 
 use crate::arch::context;
@@ -17,6 +19,8 @@ struct Report {
     uart: u64,
     nonce: [u8; 32],
     nonce_bytes: usize,
+    core: u32,
+    psci: u32,
 }
 
 struct ReportCell(UnsafeCell<Report>);
@@ -28,14 +32,18 @@ static REPORT: ReportCell = ReportCell(UnsafeCell::new(Report {
     uart: 0,
     nonce: [0; 32],
     nonce_bytes: 0,
+    core: 0,
+    psci: 0,
 }));
 
-/// Tells reports where the console is and what nonce records carry.
+/// Tells reports where the console is, what nonce records carry, and which core this is.
 #[optimize(size)]
-pub fn set_report(uart: PhysAddr, nonce: &str) {
+pub fn set_report(core_data: &CoreData, nonce: &str) {
     // SAFETY: called once at boot, by the only code that runs.
     let report = unsafe { &mut *REPORT.0.get() };
-    report.uart = uart.0;
+    report.uart = core_data.uart.base;
+    report.core = core_data.core_id;
+    report.psci = core_data.psci;
     if let Some(place) = report.nonce.get_mut(..nonce.len()) {
         place.copy_from_slice(nonce.as_bytes());
         report.nonce_bytes = nonce.len();
@@ -57,13 +65,32 @@ fn console() -> Console {
     console
 }
 
+/// The core stops for good.
+#[optimize(size)]
+fn stop() -> ! {
+    // SAFETY: nothing else runs any more.
+    let report = unsafe { &*REPORT.0.get() };
+    if report.core != 0 {
+        // Where the firmware cannot, it is parked too.
+        hal::psci::cpu_off(PsciConduit::from_u32(report.psci));
+    }
+    hal::cpu::park()
+}
+
+/// The number of this core.
+fn core_number() -> u32 {
+    // SAFETY: nothing else runs any more.
+    unsafe { (*REPORT.0.get()).core }
+}
+
 /// Where this image was relocated to: code addresses are reported relative to it.
 #[optimize(size)]
 pub fn image_base() -> u64 {
     let base: u64;
+    // The page where the code begins is the image's first: the file's headers lie before it.
     // SAFETY: computes an address.
     unsafe {
-        core::arch::asm!("adrp {0}, __text_start", "add {0}, {0}, :lo12:__text_start", out(reg) base, options(nomem, nostack, preserves_flags));
+        core::arch::asm!("adrp {0}, __text_start", out(reg) base, options(nomem, nostack, preserves_flags));
     }
     base
 }
@@ -82,13 +109,16 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     );
     if console.records_enabled() {
         console.begin_record();
-        console
-            .record_bytes(b"{\"t\":\"panic\",\"core\":0,\"invariant\":\"rust panic\",\"file\":\"");
+        let _ = write!(
+            console,
+            "{{\"t\":\"panic\",\"core\":{},\"invariant\":\"rust panic\",\"file\":\"",
+            core_number()
+        );
         console.record_bytes(file.as_bytes());
         let _ = write!(console, "\",\"line\":{line}}}");
         console.end_record();
     }
-    hal::cpu::park()
+    stop()
 }
 
 /// Names of the exception classes that the kernel itself can meet (Arm ARM D17.2.37).
@@ -133,12 +163,13 @@ extern "C" fn kernel_fault(vector: u64, area: &SaveArea) -> ! {
         console.begin_record();
         let _ = write!(
             console,
-            "{{\"t\":\"panic\",\"core\":0,\"invariant\":\"no exception at EL1: {}\",\"file\":\"[cpu_driver:{pc:#x}]\",\"line\":0}}",
+            "{{\"t\":\"panic\",\"core\":{},\"invariant\":\"no exception at EL1: {}\",\"file\":\"[cpu_driver:{pc:#x}]\",\"line\":0}}",
+            core_number(),
             class_name(esr)
         );
         console.end_record();
     }
-    hal::cpu::park()
+    stop()
 }
 
 /// Return addresses along the frame pointers, as far as they stay on the kernel stacks.

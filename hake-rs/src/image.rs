@@ -50,7 +50,10 @@ impl Contents {
     /// Whether a program of this workspace with that name goes into the image.
     #[must_use]
     pub fn names_program(&self, name: &str) -> bool {
-        let mut paths = self.items.iter().map(|item| item.path.strip_prefix(PROGRAMS));
+        let mut paths = self
+            .items
+            .iter()
+            .map(|item| item.path.strip_prefix(PROGRAMS));
         paths.any(|program| program == Some(name))
     }
 }

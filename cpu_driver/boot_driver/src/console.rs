@@ -4,11 +4,12 @@
 //! has named one it is [`FALLBACK_UART`].
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use hal::console::Console;
-use hal::cpu;
+use hal::{cpu, psci};
 use kpi::addr::PhysAddr;
+use kpi::coredata::PsciConduit;
 
 use crate::handover;
 
@@ -24,6 +25,9 @@ pub fn share_uart(base: PhysAddr) {
     UART.store(base.0, Ordering::Relaxed);
     handover::report_to(base);
 }
+
+/// How the core is turned off when it cannot be booted; as a number, 0 for not at all.
+static OFF_BY: AtomicU32 = AtomicU32::new(0);
 
 /// From now on messages go to the PL011 at `base`, which is identity-mapped.
 pub fn use_uart(base: PhysAddr) {
@@ -49,10 +53,17 @@ pub fn print_line(message: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints why booting cannot go on, and parks the core.
+/// Prints why booting cannot go on, and stops the core: the first one is parked; another one is turned off, so that who started it knows, and has its
+/// memory back.
 pub fn stop(message: fmt::Arguments<'_>) -> ! {
     print_line(format_args!("cannot boot: {message}"));
+    psci::cpu_off(PsciConduit::from_u32(OFF_BY.load(Ordering::Relaxed)));
     cpu::park()
+}
+
+/// This is not the first core: it is turned off when it cannot be booted.
+pub fn turn_off_by(conduit: u32) {
+    OFF_BY.store(conduit, Ordering::Relaxed);
 }
 
 /// Prints a line.

@@ -9,7 +9,7 @@ use kpi::ABI_VERSION;
 use kpi::addr::PhysAddr;
 use kpi::coredata::{BOOT_MAGIC_BSP, CMDLINE_BYTES, CoreData, MAX_CORES, MAX_MEMORY, Region};
 
-use crate::console::{fail, say, share_uart};
+use crate::console::{fail, say, share_uart, turn_off_by};
 use crate::identity::{self, Identity};
 use crate::machine::Digest;
 use crate::{map_memory, window};
@@ -108,6 +108,7 @@ pub fn of_other_core(identity: &mut Identity<'_>, address: u64) -> Plan {
         fail!("the console at {}: {error}", PhysAddr(registers.base));
     }
     share_uart(PhysAddr(record.uart.base));
+    turn_off_by(record.psci);
     if record.abi_version != ABI_VERSION {
         fail!(
             "core {} was started with a record of ABI version {}, not {ABI_VERSION}",

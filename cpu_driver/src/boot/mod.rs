@@ -41,7 +41,7 @@ extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
     // SAFETY: the boot driver passes the window address of its filled record, and nobody writes it any more.
     let core_data = unsafe { core_data.as_ref() };
     let options = Options::parse(core_data);
-    panic::set_report(PhysAddr(core_data.uart.base), options.nonce);
+    panic::set_report(core_data, options.nonce);
     // SAFETY: the console's registers, mapped in the window as Device; the boot driver does not run any more.
     let uart = unsafe {
         hal::console::Console::new(hal::window::phys_to_virt(PhysAddr(core_data.uart.base)))

@@ -5,7 +5,7 @@
 //!
 //! Barrelfish counterpart: `ump_chan`, `ipi_notify`.
 
-use crate::arch::memory::lines_of;
+use crate::arch::lines::Lines;
 use crate::cap::CapRef;
 use crate::cap::cores::notify;
 use crate::cap::irq::{Trigger, irq_ack, irq_connect, irq_dest_alloc};
@@ -39,7 +39,9 @@ impl ump::Bell for Bell {
 
 /// One end of a channel between monitors.
 #[derive(Debug)]
-pub struct Channel(ump::Channel<'static, Bell>);
+pub struct Channel {
+    lines: Lines<Bell>,
+}
 
 impl Channel {
     /// An end over a frame of [`CHANNEL_BYTES`], zeroed before the first of the two. `hardware_id` is the other side's core.
@@ -47,14 +49,18 @@ impl Channel {
     /// # Errors
     /// `LIB_ERR_UMP_CHAN_INIT` on top of why the frame could not be mapped.
     pub fn new(frame: CapRef, side: Side, hardware_id: u64) -> Result<Self, Error> {
-        let code = ErrorCode::LibUmpChanInit;
         let mapped = MappedFrame::part(frame, CHANNEL_BYTES, PageFlags::READ_WRITE);
-        let lines = mapped.and_then(|mapped| lines_of(mapped).map_err(Error::new));
-        let channel = lines.and_then(|lines| {
-            let bell = Bell { hardware_id };
-            ump::Channel::new(lines, side, bell).map_err(Error::new)
-        });
-        channel.map(Self).push_err(code)
+        let lines = mapped.and_then(|mapped| Lines::new(mapped, side, Bell { hardware_id }));
+        let lines = lines.push_err(ErrorCode::LibUmpChanInit)?;
+        Ok(Self { lines })
+    }
+
+    /// Unmaps it; the frame stays. (Dropping keeps it mapped.)
+    ///
+    /// # Errors
+    /// As [`MappedFrame::unmap`].
+    pub fn close(self) -> Result<(), Error> {
+        self.lines.close()
     }
 
     /// Sends a message.
@@ -65,7 +71,7 @@ impl Channel {
         let (words, count) = message.encode();
         let words = words.get(..count).unwrap_or(&words);
         // No message is longer than a line.
-        Line::of_words(words, None).map_or(Ok(()), |line| self.0.send(&line))
+        Line::of_words(words, None).map_or(Ok(()), |line| self.lines.channel().send(&line))
     }
 
     /// The next message, if there is one. What is none is passed over.
@@ -73,7 +79,7 @@ impl Channel {
     /// # Errors
     /// `LIB_ERR_UMP_CHAN_RECV`: the other side does not keep to the rules.
     pub fn receive(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(line) = self.0.receive()? {
+        while let Some(line) = self.lines.channel().receive()? {
             if let Some(message) = line.words().and_then(Message::decode) {
                 return Ok(Some(message));
             }
@@ -91,7 +97,7 @@ impl Channel {
             true => Interest::SEND,
             false => Interest::RECEIVE,
         };
-        Ok(self.0.ask_wake(interest)?)
+        Ok(self.lines.channel().ask_wake(interest)?)
     }
 }
 

@@ -5,16 +5,21 @@
 
 use alloc::vec::Vec;
 use aos::boot::Boot;
+use aos::cap::cores::{CoreState, core_state};
+use aos::cap::monitor::relation;
+use aos::cap::{CapRef, monitor};
 use aos::cores::{NewCore, Starting, coreboot};
 use aos::intermon::{Load, Message};
 use aos::kpi::addr::CoreId;
-use aos::ram::frame_alloc;
+use aos::ram::{frame_alloc, mm_free};
 use aos::ump::{CHANNEL_BYTES, Channel, Doorbell, Side};
 use aos::{Error, ErrorCode, println, time};
 use core::time::Duration;
 
-/// Memory that each core gets.
-const MEMORY_BYTES: u64 = 64 << 20;
+/// Memory that a core gets unless it is said.
+pub const MEMORY_BYTES: u64 = 64 << 20;
+/// How often a core that is starting is looked after.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How long a core may take to come up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The modules that a core is started with.
@@ -60,9 +65,20 @@ pub struct Core {
     pub took: u64,
     /// What it said last of itself, and when that was asked.
     pub load: Option<Load>,
-    channel: Option<Channel>,
-    /// While it is starting: with what, and until when.
-    starting: Option<(Starting, u64)>,
+    /// The channel to its monitor, and the frame of that.
+    channel: Option<(Channel, CapRef)>,
+    /// While it is starting.
+    starting: Option<Attempt>,
+}
+
+/// A core that is being started.
+#[derive(Debug)]
+struct Attempt {
+    with: Starting,
+    /// How long it is waited for.
+    deadline: u64,
+    /// It was seen running: so when it is off, that is for good. Before, the firmware may just not have begun.
+    was_on: bool,
 }
 
 /// The other cores.
@@ -109,11 +125,11 @@ impl Cores {
         all.any(|core| core.state == State::Starting)
     }
 
-    /// Starts a core, with these arguments of its CPU driver.
+    /// Starts a core with so much memory, and these arguments of its CPU driver.
     ///
     /// # Errors
     /// `MON_ERR_INVALID_CORE_ID`: there is none of that number. `MON_ERR_SAME_CORE`: it runs. As [`coreboot`].
-    pub fn start(&mut self, id: CoreId, arguments: &str) -> Result<(), Error> {
+    pub fn start(&mut self, id: CoreId, memory_bytes: u64, arguments: &str) -> Result<(), Error> {
         if id == aos::core_id() {
             return Err(Error::new(ErrorCode::MonSameCore));
         }
@@ -126,7 +142,10 @@ impl Cores {
             return Err(Error::new(ErrorCode::PsciAlreadyOn));
         }
         let urpc = frame_alloc(CHANNEL_BYTES)?;
-        let channel = Channel::new(urpc, Side::Client, core.hardware_id)?;
+        let channel = Channel::new(urpc, Side::Client, core.hardware_id).inspect_err(|_| {
+            // The first error counts.
+            let _ = mm_free(urpc);
+        })?;
         let new = NewCore {
             core: id,
             hardware_id: core.hardware_id,
@@ -134,13 +153,24 @@ impl Cores {
             cpu_driver: (CPU_DRIVER, arguments),
             init: (MONITOR, ""),
             urpc,
-            memory_bytes: MEMORY_BYTES,
+            memory_bytes,
         };
-        let starting = coreboot(self.boot, &new)?;
-        core.channel = Some(channel);
-        core.starting = Some((starting, time::after(PATIENCE)));
-        core.state = State::Starting;
-        Ok(())
+        core.channel = Some((channel, urpc));
+        match coreboot(self.boot, &new) {
+            Ok(with) => {
+                core.starting = Some(Attempt {
+                    with,
+                    deadline: time::after(PATIENCE),
+                    was_on: false,
+                });
+                core.state = State::Starting;
+                Ok(())
+            }
+            Err(error) => {
+                core.hang_up()?;
+                Err(error)
+            }
+        }
     }
 
     /// Starts so many of those that are off. Those that cannot be are named.
@@ -148,7 +178,7 @@ impl Cores {
         let off = self.others.iter().filter(|core| core.state == State::Off);
         let ids: Vec<CoreId> = off.map(|core| core.id).take(count).collect();
         for id in ids {
-            if let Err(error) = self.start(id, "") {
+            if let Err(error) = self.start(id, MEMORY_BYTES, "") {
                 println!("core {}: {error}", id.0);
             }
         }
@@ -160,7 +190,7 @@ impl Cores {
         let number = self.number;
         for core in &mut self.others {
             core.load = None;
-            if let (State::Up, Some(channel)) = (core.state, &mut core.channel) {
+            if let (State::Up, Some((channel, _))) = (core.state, &mut core.channel) {
                 // Who does not read is not asked again.
                 let _ = channel.send(Message::Ping { number });
             }
@@ -184,32 +214,30 @@ impl Cores {
             again |= core.tend(number).unwrap_or_else(|error| {
                 println!("core {}: {error}", core.id.0);
                 core.state = State::Failed;
-                core.channel = None;
                 false
             });
         }
         again
     }
 
-    /// When [`tend`](Self::tend) has something to do though nothing has come.
+    /// When [`tend`](Self::tend) has something to do though nothing has come: nobody says that a core has turned itself off.
     pub fn deadline(&self) -> Option<u64> {
-        let starting = self.others.iter().filter_map(|core| core.starting.as_ref());
-        starting.map(|(_, deadline)| *deadline).min()
+        self.is_any_starting().then(|| time::after(LOOK_AGAIN))
     }
 }
 
 impl Core {
     fn tend(&mut self, asked: u64) -> Result<bool, Error> {
-        let Some(channel) = &mut self.channel else {
+        let Some((channel, _)) = &mut self.channel else {
             return Ok(false);
         };
         while let Some(message) = channel.receive()? {
             match message {
                 Message::Up { started, ready, .. } => {
-                    if let Some((starting, _)) = self.starting.take() {
+                    if let Some(attempt) = self.starting.take() {
                         self.took = ready.saturating_sub(started);
                         self.state = State::Up;
-                        starting.is_up()?;
+                        attempt.with.is_up()?;
                     }
                 }
                 Message::Pong { number, load } if number == asked => self.load = Some(load),
@@ -217,13 +245,34 @@ impl Core {
                 Message::Pong { .. } | Message::Ping { .. } => {}
             }
         }
-        if let Some((starting, _)) = self
-            .starting
-            .take_if(|(_, deadline)| time::now() >= *deadline)
-        {
-            starting.take_back()?;
-            return Err(Error::new(ErrorCode::MonSpawnCore));
+        let again = !channel.ask_wake(false)?;
+        if let Some(attempt) = &mut self.starting {
+            let state = core_state(self.hardware_id)?;
+            attempt.was_on |= state == CoreState::On;
+            let is_over = attempt.was_on && state == CoreState::Off;
+            if (is_over && !again) || time::now() >= attempt.deadline {
+                return self.give_up().map(|()| false);
+            }
         }
-        Ok(!channel.ask_wake(false)?)
+        Ok(again)
+    }
+
+    /// It did not come up.
+    fn give_up(&mut self) -> Result<(), Error> {
+        if let Some(attempt) = self.starting.take() {
+            attempt.with.take_back()?;
+            self.hang_up()?;
+        }
+        Err(Error::new(ErrorCode::MonSpawnCore))
+    }
+
+    /// Nobody is at the other end.
+    fn hang_up(&mut self) -> Result<(), Error> {
+        let Some((channel, urpc)) = self.channel.take() else {
+            return Ok(());
+        };
+        channel.close()?;
+        monitor::remote_relations(urpc, 0, relation::COPIES)?;
+        mm_free(urpc)
     }
 }

@@ -3,7 +3,6 @@
 use super::cache::publish_code;
 use super::copy::copy_shared;
 use crate::error::ErrorCode;
-use crate::paging::MappedFrame;
 use alloc::vec::Vec;
 use core::arch::asm;
 use kpi::addr::VirtAddr;
@@ -265,10 +264,12 @@ pub(crate) fn args_page(address: usize) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(pointer, bytes) }
 }
 
-/// A mapping as lines of a channel to another core, for good: it is never unmapped.
-pub(crate) fn lines_of(mapped: MappedFrame) -> Result<&'static [ump::Slot], ErrorCode> {
-    let view = mapped.view();
-    // SAFETY: mapped for good, since nobody has the value any more, and nothing else here refers to that memory.
+/// A mapping as lines of a channel to another core.
+///
+/// # Safety
+/// It is not used in any other way, and unmapped only when nobody has the lines any more.
+pub(crate) unsafe fn lines_of(view: &Mapped) -> Result<&'static [ump::Slot], ErrorCode> {
+    // SAFETY: mapped, and the caller's promise.
     unsafe { ump::slots(view.pointer(), view.bytes) }
 }
 

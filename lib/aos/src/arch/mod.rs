@@ -34,6 +34,7 @@ pub(crate) mod dispatcher;
 pub(crate) mod entry;
 pub(crate) mod exception;
 pub(crate) mod heap;
+pub(crate) mod lines;
 pub(crate) mod locals;
 pub(crate) mod locks;
 pub(crate) mod memory;

@@ -57,6 +57,11 @@ pub unsafe fn cpu_on(
     call!(conduit, cpu_on(target, entry.0, context))
 }
 
+/// Turns this core off. Returns only when that failed.
+pub fn cpu_off(conduit: PsciConduit) -> PsciError {
+    failure(call!(conduit, cpu_off()))
+}
+
 /// Whether the core with affinity `target` is on.
 ///
 /// # Errors

@@ -2,13 +2,13 @@
 
 use super::{Context, STATUS_USAGE};
 use crate::children::{Limit, rest};
-use crate::cores::State;
+use crate::cores::{MEMORY_BYTES, State};
 use aos::kpi::addr::CoreId;
 use aos::{event, println, time};
 use core::time::Duration;
 
 /// What it takes.
-pub const ARGS: &str = "[--json] | start CORE|all [ARGUMENTS...]";
+pub const ARGS: &str = "[--json] | start CORE [memory=MIB] [ARGUMENTS...] | start all";
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -27,8 +27,17 @@ pub fn cores(context: &mut Context<'_>) -> u8 {
                 println!("`{core}` is no core's number");
                 return STATUS_USAGE;
             };
+            let (memory, arguments) = match arguments {
+                [first, rest @ ..] if first.starts_with("memory=") => (Some(*first), rest),
+                all => (None, all),
+            };
+            let Some(bytes) = memory.map_or(Some(MEMORY_BYTES), memory_of) else {
+                println!("memory= takes MiB, from 1 to {MEMORY_MAX}");
+                return STATUS_USAGE;
+            };
             let arguments = arguments.join(" ");
-            match context.children.cores.start(CoreId(core), &arguments) {
+            let cores = &mut context.children.cores;
+            match cores.start(CoreId(core), bytes, &arguments) {
                 Ok(()) => until_up(context),
                 Err(error) => {
                     println!("core {core}: {error}");
@@ -41,6 +50,17 @@ pub fn cores(context: &mut Context<'_>) -> u8 {
             STATUS_USAGE
         }
     }
+}
+
+/// Most memory of a core, in MiB.
+const MEMORY_MAX: u64 = 1 << 16;
+
+/// `memory=MIB` in bytes.
+fn memory_of(word: &str) -> Option<u64> {
+    let mebibytes: u64 = word.strip_prefix("memory=")?.parse().ok()?;
+    (1..=MEMORY_MAX)
+        .contains(&mebibytes)
+        .then_some(mebibytes << 20)
 }
 
 /// Waits until those that are being started are up, or given up, or Ctrl-C.
