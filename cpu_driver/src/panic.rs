@@ -77,6 +77,21 @@ fn stop() -> ! {
     hal::cpu::park()
 }
 
+/// Nothing can go on without this. On the first core that is the machine's end, and the report a panic's; another core was given too little.
+#[expect(
+    clippy::panic,
+    reason = "the machine cannot start, and the panic handler is the report"
+)]
+#[optimize(size)]
+pub fn cannot_start(what: &str) -> ! {
+    let core = core_number();
+    if core == 0 {
+        panic!("cannot start: {what}");
+    }
+    let _ = writeln!(console(), "kernel: core {core} cannot start: {what}");
+    stop()
+}
+
 /// The number of this core.
 fn core_number() -> u32 {
     // SAFETY: nothing else runs any more.

@@ -30,7 +30,7 @@ use crate::{panic, say};
 use cmdline::Options;
 use memory::BootMemory;
 
-/// What goes wrong before there is anybody to tell: said on the console, then the core is parked.
+/// What goes wrong before there is anybody to tell: said on the console, then the core stops.
 pub struct BootError(pub &'static str);
 
 /// The CPU driver's first line. Returns the save area of the first dispatcher.
@@ -50,17 +50,8 @@ extern "C" fn kernel_main(core_data: NonNull<CoreData>) -> *const SaveArea {
     console.set_nonce(options.nonce);
     match start(core_data, &options, console, started) {
         Ok(area) => area,
-        Err(BootError(what)) => stop(what),
+        Err(BootError(what)) => panic::cannot_start(what),
     }
-}
-
-/// Nothing can go on without this: reports and parks.
-#[expect(
-    clippy::panic,
-    reason = "the machine cannot start, and the panic handler is the report"
-)]
-fn stop(what: &str) -> ! {
-    panic!("cannot start: {what}")
 }
 
 #[optimize(size)]
