@@ -82,6 +82,75 @@ fn jobs_stop_and_go_on() {
 }
 
 #[test]
+fn ctrl_z_stops_what_runs_and_the_line() {
+    let handle = Handle::new();
+    handle.type_in("spin; hello not\n").stop();
+    handle.type_in("echo $?\njobs\nbg\nfg\n").interrupt();
+    handle.type_in("jobs\necho end\n");
+    let (_, out) = finish(&handle);
+    assert!(!out.contains("hello,") && !out.contains("[status 148"), "{out}");
+    assert!(out.contains("[1]+ Stopped    spin\n"), "{out}");
+    assert!(out.contains("148\n"), "{out}");
+    assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
+    assert!(
+        out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
+        "{out}"
+    );
+    assert_eq!((handle.alive(), handle.stopped()), (0, 0));
+}
+
+#[test]
+fn ctrl_z_stops_each_of_a_pipeline_and_fg_has_all_go_on() {
+    let handle = Handle::new();
+    handle
+        .type_in("cat | upper | cat\n")
+        .type_in("one\n")
+        .stop();
+    // The stopped `cat` leaves the keys alone.
+    handle.type_in("echo mine\njobs\nfg\n").stop();
+    handle.type_in("fg %cat\n").type_in("two\n").type_in("\x04");
+    handle.type_in("jobs\necho end\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("\nmine\n"), "{out}");
+    assert_eq!(
+        out.matches("[1]+ Stopped    cat | upper | cat\n").count(),
+        3,
+        "{out}"
+    );
+    assert!(out.contains("ONE\n") && out.contains("TWO\n"), "{out}");
+    assert!(
+        out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_ctrl_z_stopped_can_be_ended_and_does_not_end_with_the_waiting() {
+    let handle = Handle::new();
+    handle.type_in("cat\n").stop();
+    handle.type_in("bg\nsuspend %1\njobs\nresume %1\nkill %1\n");
+    handle.type_in("spin\n").stop().type_in("kill %1\njobs\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("[1]+ Running    cat &\n"), "{out}");
+    assert_eq!(out.matches("[1]+ Stopped    cat\n").count(), 3, "{out}");
+    assert!(out.contains("[1]+ Killed     cat\n"), "{out}");
+    assert!(out.contains("[1]+ Killed     spin\n"), "{out}");
+    // Whoever waits for a job is not stopped.
+    let handle = Handle::new();
+    handle.type_in("spin &\nwait\n").stop().interrupt();
+    handle.type_in("jobs\nkill %1\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
+    // A shell asks once about stopped jobs too.
+    let handle = Handle::new();
+    handle.type_in("time spin\n").stop();
+    let (_, out) = finish(&handle);
+    assert!(out.contains("jobs run: once more"), "{out}");
+    assert!(!out.contains("real"), "{out}");
+    assert_eq!(handle.alive(), 0);
+}
+
+#[test]
 fn who_reads_the_terminal_gets_it() {
     let handle = Handle::new();
     handle
@@ -243,7 +312,10 @@ fn random_keys_do_no_harm() {
         for _ in 0..200 {
             match random.below(14) {
                 0 => {
-                    handle.interrupt();
+                    match random.below(2) {
+                        0 => handle.interrupt(),
+                        _ => handle.stop(),
+                    };
                 }
                 1 => {
                     let byte = random.below(128) as u8 as char;

@@ -6,7 +6,7 @@
 //! | BS, DEL | the last character of the line goes |
 //! | Ctrl-W, Ctrl-U | its last word goes, all of it goes |
 //! | Ctrl-D | what there is of the line is delivered without an end; on an empty line it is the end of input |
-//! | Ctrl-C | all unread input goes, and the foreground is interrupted |
+//! | Ctrl-C, Ctrl-Z | all unread input goes, and the foreground is interrupted, or to be stopped |
 //! | others | part of the line; control characters are shown as `^X`, a tab as a space |
 //!
 //! Unread input is for whoever reads next. If that client reads raw, it gets the bytes of unread lines, a Ctrl-D again as such. Bytes that came
@@ -19,6 +19,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 const INTERRUPT: u8 = 0x03;
+const STOP: u8 = 0x1a;
 const END: u8 = 0x04;
 const BELL: u8 = 0x07;
 const BACKSPACE: u8 = 0x08;
@@ -28,6 +29,15 @@ const RETURN: u8 = b'\r';
 const KILL: u8 = 0x15;
 const ERASE_WORD: u8 = 0x17;
 const DELETE: u8 = 0x7f;
+
+/// What a key has happen to the program that has the foreground. Of several, the greatest counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Signal {
+    /// Ctrl-Z: it is to stand still.
+    Stop,
+    /// Ctrl-C: it is to end.
+    Interrupt,
+}
 
 /// What a read was answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,15 +111,20 @@ impl Discipline {
         self.line.clear();
     }
 
-    /// One byte was typed. True if it interrupts.
+    /// One byte was typed. Answers with the signal that it is.
     #[must_use]
-    pub(crate) fn feed(&mut self, byte: u8, echo: &mut impl Echo) -> bool {
+    pub(crate) fn feed(&mut self, byte: u8, echo: &mut impl Echo) -> Option<Signal> {
         match byte {
             _ if !self.cooked => self.deliver(Unit::Byte(byte), &[], echo),
             INTERRUPT => {
                 self.clear();
                 echo.echo(b"^C\r\n");
-                return true;
+                return Some(Signal::Interrupt);
+            }
+            STOP => {
+                self.clear();
+                echo.echo(b"^Z\r\n");
+                return Some(Signal::Stop);
             }
             END if self.line.is_empty() => self.deliver(Unit::End, &[], echo),
             END => self.deliver(Unit::Push, &[], echo),
@@ -136,7 +151,7 @@ impl Discipline {
                 }
             }
         }
-        false
+        None
     }
 
     /// The line and this unit can be read now.
@@ -165,11 +180,11 @@ impl Discipline {
         Some(byte)
     }
 
-    /// Reads cooked or raw from now on. True if unread bytes turn out to interrupt.
+    /// Reads cooked or raw from now on. Answers with the signal that unread bytes turn out to be.
     #[must_use]
-    pub(crate) fn retune(&mut self, cooked: bool, echo: &mut impl Echo) -> bool {
+    pub(crate) fn retune(&mut self, cooked: bool, echo: &mut impl Echo) -> Option<Signal> {
         if self.cooked == cooked {
-            return false;
+            return None;
         }
         self.cooked = cooked;
         let line = self.line.drain(..).map(Unit::Byte);
@@ -178,11 +193,11 @@ impl Discipline {
             Unit::Push | Unit::End => END,
         });
         let unread: Vec<u8> = unread.collect();
-        let mut interrupts = false;
+        let mut signal = None;
         for byte in unread {
-            interrupts |= self.feed(byte, echo);
+            signal = signal.max(self.feed(byte, echo));
         }
-        interrupts
+        signal
     }
 
     /// Reads at most so many bytes, if there is what the read waits for.

@@ -16,7 +16,7 @@ use core::task::{Context, Poll};
 use services::process::{Ended, Order};
 use services::streams::Content;
 use services::system;
-use services::terminal::{Mode, Typed};
+use services::terminal::{Mode, Signal, Typed};
 use session::{Asked, Inherited, Os, Said, SharedStreams, Task};
 
 /// The system.
@@ -132,7 +132,7 @@ impl Os for System {
         Box::pin(self.line.clone().take_back())
     }
 
-    fn interrupted(&self) -> Task<()> {
+    fn interrupted(&self) -> Task<Signal> {
         Box::pin(self.line.clone().interrupted())
     }
 

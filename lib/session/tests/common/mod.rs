@@ -11,7 +11,7 @@ use errors::{Error, ErrorCode};
 use flounder::{Connections, Limits, Loopback, Single, loopback};
 use services::process::{Ended, Order};
 use services::streams::{Bounds, Content, StreamService, StreamsClient, StreamsServer};
-use services::terminal::{Mode, Typed};
+use services::terminal::{Mode, Signal, Typed};
 use session::{Asked, End, Inherited, Os, Said, Session, SharedStreams, Task};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,7 +26,7 @@ type Client = StreamsClient<Transport, Single>;
 #[derive(Clone, Debug)]
 pub enum Event {
     Type(Vec<u8>),
-    Interrupt,
+    Key(Signal),
 }
 
 struct Process {
@@ -41,7 +41,7 @@ pub struct Fake {
     pub out: RefCell<String>,
     events: RefCell<VecDeque<Event>>,
     typed: RefCell<VecDeque<u8>>,
-    interrupts: Cell<u32>,
+    signals: RefCell<VecDeque<Signal>>,
     pub mode: Cell<Mode>,
     pub modes: Cell<u32>,
     pub foreground: RefCell<Vec<u32>>,
@@ -82,7 +82,7 @@ impl Handle {
             out: RefCell::default(),
             events: RefCell::default(),
             typed: RefCell::default(),
-            interrupts: Cell::new(0),
+            signals: RefCell::default(),
             mode: Cell::new(Mode::Cooked),
             modes: Cell::new(0),
             foreground: RefCell::new(vec![9]),
@@ -117,7 +117,16 @@ impl Handle {
     }
 
     pub fn interrupt(&self) -> &Self {
-        self.0.events.borrow_mut().push_back(Event::Interrupt);
+        self.key(Signal::Interrupt)
+    }
+
+    /// Ctrl-Z.
+    pub fn stop(&self) -> &Self {
+        self.key(Signal::Stop)
+    }
+
+    fn key(&self, signal: Signal) -> &Self {
+        self.0.events.borrow_mut().push_back(Event::Key(signal));
         self
     }
 
@@ -125,6 +134,13 @@ impl Handle {
     pub fn alive(&self) -> usize {
         let processes = self.0.processes.borrow();
         processes.values().filter(|one| one.ended.is_none()).count()
+    }
+
+    /// How many of them stand still.
+    pub fn stopped(&self) -> usize {
+        let processes = self.0.processes.borrow();
+        let stopped = |one: &&Process| one.ended.is_none() && one.is_suspended;
+        processes.values().filter(stopped).count()
     }
 
     fn client(&self, pid: u32) -> Task<Result<Client, Error>> {
@@ -167,7 +183,7 @@ impl Handle {
         let event = self.0.events.borrow_mut().pop_front();
         match event {
             Some(Event::Type(bytes)) => self.0.typed.borrow_mut().extend(bytes),
-            Some(Event::Interrupt) => self.0.interrupts.set(self.0.interrupts.get() + 1),
+            Some(Event::Key(signal)) => self.0.signals.borrow_mut().push_back(signal),
             None if self.0.gives_up.get() => {
                 self.interrupt().interrupt().type_in("\x03").type_in("\x04");
                 self.type_in("'\n")
@@ -416,14 +432,11 @@ impl Os for Handle {
         done(Ok(()))
     }
 
-    fn interrupted(&self) -> Task<()> {
+    fn interrupted(&self) -> Task<Signal> {
         let this = self.clone();
-        Box::pin(poll_fn(move |_| match this.0.interrupts.get() {
-            0 => Poll::Pending,
-            count => {
-                this.0.interrupts.set(count - 1);
-                Poll::Ready(())
-            }
+        Box::pin(poll_fn(move |_| {
+            let signal = this.0.signals.borrow_mut().pop_front();
+            signal.map_or(Poll::Pending, Poll::Ready)
         }))
     }
 
