@@ -7,9 +7,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
+use listing::{Column, Listing};
 use shell::ast::Quoted;
 use shell::expand::Values;
-use shell::jobs::State;
+use shell::jobs::{Notice, State};
 use shell::run::{Report, status};
 use shell::table::Command;
 
@@ -18,6 +19,13 @@ type Said = (String, u8);
 fn nothing() -> Said {
     (String::new(), status::SUCCESS)
 }
+
+/// What `jobs --json` says.
+const JOBS: &[Column] = &[
+    Column::right("JOB", 0),
+    Column::left("STATE", 0),
+    Column::left("LINE", 0),
+];
 
 /// init's process.
 const INIT: u32 = 1;
@@ -41,7 +49,7 @@ impl Session {
             "export" => self.set(words, values, true),
             "fg" => self.fg(words, started),
             "history" => self.history(command, words),
-            "jobs" => self.list_jobs(),
+            "jobs" => self.list_jobs(words),
             "kill" => self.kill(command, words),
             "resume" => self.each(words, Act::Resume),
             "set" => self.set(words, values, false),
@@ -125,10 +133,20 @@ impl Session {
         (out, status::SUCCESS)
     }
 
-    fn list_jobs(&mut self) -> Said {
+    fn list_jobs(&mut self, words: &[&str]) -> Said {
         let mut out = String::new();
-        for job in self.jobs.iter() {
-            let _ = writeln!(out, "{}", self.jobs.describe(job));
+        if words.is_empty() {
+            for job in self.jobs.iter() {
+                let _ = writeln!(out, "{}", self.jobs.describe(job));
+            }
+        } else {
+            let mut list = Listing::new(JOBS, true);
+            for job in self.jobs.iter() {
+                let Notice { state, text, .. } = self.jobs.describe(job);
+                let state = state.to_string();
+                list.row([(job.number as u64).into(), state.into(), text.into()]);
+            }
+            out = list.finish();
         }
         // What is shown here is not told again.
         self.jobs.take_notices();

@@ -56,6 +56,27 @@ fn jobs_are_told_of_when_they_end() {
 }
 
 #[test]
+fn jobs_are_listed_for_scripts() {
+    let handle = Handle::new();
+    let line = "spin 'a \"b\\c'";
+    handle.type_in(&format!("{line} &\nspin\n")).stop();
+    handle.type_in("jobs --json\njobs --json > f; wc f\nkill %1 %2\n");
+    let (_, out) = finish(&handle);
+    let objects: Vec<serde_json::Value> = out
+        .lines()
+        .filter(|text| text.starts_with('{'))
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 2, "{out}");
+    assert_eq!(objects[0]["job"], 1);
+    assert_eq!(objects[0]["line"], line);
+    assert_eq!(objects[0]["state"], "Running");
+    assert_eq!(objects[1]["state"], "Stopped");
+    assert!(out.contains("      2 "), "{out}");
+    assert!(said("jobs x").starts_with("usage: jobs [--json]"));
+}
+
+#[test]
 fn a_job_comes_to_the_foreground() {
     let handle = Handle::new();
     handle
@@ -88,7 +109,10 @@ fn ctrl_z_stops_what_runs_and_the_line() {
     handle.type_in("echo $?\njobs\nbg\nfg\n").interrupt();
     handle.type_in("jobs\necho end\n");
     let (_, out) = finish(&handle);
-    assert!(!out.contains("hello,") && !out.contains("[status 148"), "{out}");
+    assert!(
+        !out.contains("hello,") && !out.contains("[status 148"),
+        "{out}"
+    );
     assert!(out.contains("[1]+ Stopped    spin\n"), "{out}");
     assert!(out.contains("148\n"), "{out}");
     assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
