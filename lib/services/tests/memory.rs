@@ -10,7 +10,7 @@ mod support;
 
 use errors::{Error, ErrorCode};
 use flounder::{Finished, Limits, Single};
-use services::memory::{Backend, Limit, MemoryClient, MemoryServer, MemoryService};
+use services::memory::{Backend, Limit, MemoryClient, MemoryServer, MemoryService, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use support::{Domain, Transport, refused};
 
@@ -38,13 +38,11 @@ impl Backend for Fake {
     type Cap = Cap;
     type Held = u64;
 
-    fn take(
-        &mut self,
-        bytes: u64,
-        alignment: u64,
-        between: Option<(u64, u64)>,
-    ) -> Result<(u64, u64), Error> {
-        let (low, high) = between.unwrap_or((0, PAGES * PAGE));
+    fn take(&mut self, wanted: Wanted) -> Result<(u64, u64), Error> {
+        let Wanted {
+            bytes, alignment, ..
+        } = wanted;
+        let (low, high) = wanted.between.unwrap_or((0, PAGES * PAGE));
         let high = high.min(PAGES * PAGE);
         let mut base = low.next_multiple_of(alignment);
         while base + bytes <= high {

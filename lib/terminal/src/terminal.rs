@@ -326,6 +326,9 @@ impl Terminal {
         let Some(session) = self.sessions.get_mut(&client) else {
             return;
         };
+        if !session.reads.is_empty() {
+            self.discipline.show(&mut self.output);
+        }
         while let Some(read) = session.reads.front()
             && let Some(input) = self.discipline.take(read.max, read.until)
         {

@@ -330,8 +330,8 @@ impl Model {
         let most = max.min(units.len());
         let line = units[..most].iter().position(|b| b"\r\n".contains(b));
         let count = match (until, line) {
-            (Until::Any, _) => most,
-            (Until::Line, Some(at)) => at + 1,
+            (_, Some(at)) => at + 1,
+            (Until::Any, None) => most,
             (Until::Line, None) if most == max || units.len() == LIMITS.type_ahead => most,
             (Until::Line, None) => 0,
         };

@@ -121,12 +121,8 @@ fn between(
         if options.is_operator(&mut service.backend, *pid) {
             service.add_operator(*pid);
         }
-        if service.is_operator(*pid) {
-            known.add_operator(*pid);
-        }
     }
     for (pid, end) in proc::take_ended() {
-        known.ended(pid);
         let ended = ended(pid, end);
         if !ended.why.is_empty() {
             known.note(&alloc::format!("process {pid}: {}", ended.why));
@@ -141,6 +137,8 @@ fn between(
     }
     round.finished.extend(service.take_finished());
     round.deadline = service.next_deadline();
+    // Also of a service that asks nothing here, and was just started.
+    known.set_operators(service.operators());
     for life in service.take_lives() {
         known.note(&life.to_string());
         let is_bad = matches!(life.state, State::Backoff { .. } | State::Failed(_));

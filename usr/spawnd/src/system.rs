@@ -55,14 +55,9 @@ impl Known {
         });
     }
 
-    /// This process is an operator.
-    pub fn add_operator(&self, pid: u32) {
-        self.operators.borrow_mut().insert(pid);
-    }
-
-    /// It has ended.
-    pub fn ended(&self, pid: u32) {
-        self.operators.borrow_mut().remove(&pid);
+    /// These are the operators.
+    pub fn set_operators(&self, pids: impl Iterator<Item = u32>) {
+        *self.operators.borrow_mut() = pids.collect();
     }
 }
 

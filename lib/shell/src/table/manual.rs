@@ -19,7 +19,8 @@ figures depend on the host; `./hake.sh bench` has figures that do not.",
         "bg",
         "\
 The job, or without one the current job, goes on in the background. Ctrl-Z or
-`suspend` stopped it. It waits there if it reads what is typed: fg. Example: bg %1",
+`suspend` stopped it. If it reads what is typed, it waits for `fg`.
+Example: bg %1",
     ),
     (
         "caps",
@@ -66,7 +67,8 @@ Example: export COLOUR=blue",
         "fg",
         "\
 The job, or without one the current job, gets the terminal: it reads what is
-typed, Ctrl-C ends it, Ctrl-Z stops it. The shell waits for it. Example: fg %1",
+typed, Ctrl-C ends it, Ctrl-Z stops it. The shell waits for it.
+Example: fg %1",
     ),
     (
         "help",
@@ -118,8 +120,8 @@ Files in memory; with /boot those of the boot image. -l shows the bytes.",
         "mem",
         "\
 total= used= free= largest= of the machine; total= used= free= clients= of the
-memory server, whose memory the machine counts as used; limit= used= of the shell
-there. All in bytes.",
+memory server, whose memory the machine counts as used; limit= used= of the
+shell there. All in bytes.",
     ),
     (
         "memtest",
@@ -191,8 +193,8 @@ does the same. Example: set GREETING=hello; echo $GREETING",
     (
         "suspend",
         "\
-Has processes stand still, by number or as jobs, with all that they have started,
-until `resume`, `bg` or `fg`. Ctrl-Z does so with what runs in the foreground.",
+Has processes stand still, by number or as jobs, with all that they have
+started, until `resume`, `bg` or `fg`. Ctrl-Z does so with what runs in the foreground.",
     ),
     (
         "threads",

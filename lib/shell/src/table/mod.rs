@@ -205,10 +205,12 @@ pub fn not_found<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> S
 
 /// The name that needs the fewest changes, if those are few.
 fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const CHANGES: usize = 2;
     let measured = all.map(|other| (changes(name, other), other));
     let (changes, near) = measured.min_by_key(|(changes, _)| *changes)?;
-    (changes <= CHANGES && changes < near.chars().count().min(name.chars().count())).then_some(near)
+    let (one, other) = (name.chars().count(), near.chars().count());
+    // Of a short name one change leaves enough, two leave another word.
+    let few = (one.max(other) / 3).min(2);
+    (changes <= few && changes < one.min(other)).then_some(near)
 }
 
 /// How many characters have to be added, removed, replaced or swapped with the next; more than 64 characters are not looked at.
@@ -286,6 +288,8 @@ mod tests {
         assert!(hint("helo").ends_with("is it `help`?") || hint("helo").ends_with("`hello`?"));
         assert!(hint("helllo").ends_with("is it `hello`?"));
         assert!(hint("jbos").ends_with("is it `jobs`?"));
+        assert!(hint("pss").ends_with("is it `ps`?"));
+        assert!(hint("some").contains("`modules`"));
         assert!(hint("xyzzy").contains("`modules`"));
         assert!(hint("x").contains("`modules`"));
         assert!(hint("").contains("`modules`"));

@@ -130,6 +130,11 @@ impl<B: Backend> ProcessService<B> {
         self.operators.contains(&pid)
     }
 
+    /// All operators.
+    pub fn operators(&self) -> impl Iterator<Item = u32> {
+        self.operators.iter().copied()
+    }
+
     /// This process may manage all that were started here.
     pub fn add_operator(&mut self, pid: u32) {
         self.operators.insert(pid);
