@@ -89,7 +89,7 @@ fn a_job_comes_to_the_foreground() {
         out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
         "{out}"
     );
-    assert!(said("fg").starts_with("there is no job %%"));
+    assert!(said("fg").starts_with("nothing runs in the background"));
     assert!(said("bg %4").starts_with("there is no job %4"));
 }
 

@@ -194,7 +194,8 @@ does the same. Example: set GREETING=hello; echo $GREETING",
         "suspend",
         "\
 Has processes stand still, by number or as jobs, with all that they have
-started, until `resume`, `bg` or `fg`. Ctrl-Z does so with what runs in the foreground.",
+started, until `resume`, `bg` or `fg`. Ctrl-Z does so with what runs in the
+foreground.",
     ),
     (
         "threads",

@@ -125,11 +125,6 @@ impl<B: Backend> ProcessService<B> {
         self.clients.opened(connection, pid).map(drop)
     }
 
-    /// Whether a process is an operator.
-    pub fn is_operator(&self, pid: u32) -> bool {
-        self.operators.contains(&pid)
-    }
-
     /// All operators.
     pub fn operators(&self) -> impl Iterator<Item = u32> {
         self.operators.iter().copied()
