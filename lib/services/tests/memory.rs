@@ -1,11 +1,5 @@
 //! The memory server over memory that is only numbers.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
-
 mod support;
 
 use errors::{Error, ErrorCode};
