@@ -52,7 +52,6 @@ pub mod error;
 pub mod event;
 pub mod exit;
 pub mod heap;
-pub mod json;
 pub mod lmp;
 mod memory;
 pub mod monitor;
@@ -84,6 +83,8 @@ pub use exit::{Status, Termination};
 pub use flounder;
 pub use initproto;
 pub use kpi;
+pub use listing;
+pub use listing::json;
 pub use menu;
 pub use testproto;
 

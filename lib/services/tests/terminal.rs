@@ -4,7 +4,9 @@
 
 use errors::{Error, ErrorCode};
 use flounder::{Limits, Loopback, Server, Single, loopback};
-use services::terminal::{LIMITS, Mode, TerminalClient, TerminalServer, TerminalService, Typed};
+use services::terminal::{
+    LIMITS, Mode, Signal, TerminalClient, TerminalServer, TerminalService, Typed,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -282,29 +284,34 @@ fn control_c_is_told_to_who_waits_for_it() {
     let mut world = world();
     let (shell, child) = (world.connect(SHELL), world.connect(CHILD));
     world.now(shell.claim()).unwrap();
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     world.now(shell.lend(CHILD)).unwrap();
     world.type_keys("half\x03");
-    assert_eq!(world.soon(&mut interrupted), Some(Ok(())));
+    assert_eq!(world.soon(&mut interrupted), Some(Ok(Signal::Interrupt)));
     // Between two calls.
     world.type_keys("\x03");
-    assert_eq!(world.now(shell.interrupted()), Ok(()));
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Interrupt));
+    // Of both, Ctrl-C counts; a single Ctrl-Z is told as such.
+    world.type_keys("\x1a\x03\x1a");
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Interrupt));
+    world.type_keys("\x1a");
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Stop));
     // Given up: nobody takes it, the input is gone all the same.
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     drop(interrupted);
     world.turn();
     world.type_keys("gone\x03");
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     let mut read: Later<Typed> = Box::pin(child.read(9, false));
     assert!(world.soon(&mut read).is_none());
     // The nearest that takes it.
-    let mut own: Later<()> = Box::pin(child.interrupted());
+    let mut own: Later<Signal> = Box::pin(child.interrupted());
     assert!(world.soon(&mut own).is_none());
     world.type_keys("\x03");
-    assert_eq!(world.soon(&mut own), Some(Ok(())));
+    assert_eq!(world.soon(&mut own), Some(Ok(Signal::Interrupt)));
     assert!(world.soon(&mut interrupted).is_none());
 }
 

@@ -4,11 +4,15 @@ use crate::given::Given;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use aos::cap::AnyCap;
+use aos::kpi::invocation::CapPosition;
 use aos::proc::{self, Command};
 use aos::{Error, ErrorCode, println};
-use services::process::{About, Backend, Order, Ready, State};
+use services::process::{About, Backend, Holding, Order, Ready, State};
 use supervise::Service;
 use supervise::lines::Line;
+
+/// Capabilities that one answer tells of.
+const PAGE: usize = 64;
 
 /// The services, and what each was given.
 pub struct Domains {
@@ -90,6 +94,22 @@ impl Backend for Domains {
             true => proc::suspend(pid),
             false => proc::resume(pid),
         }
+    }
+
+    fn capabilities(&mut self, pid: u32, behind: u64) -> Result<Vec<Holding>, Error> {
+        let mut all = Vec::new();
+        let mut behind = CapPosition(behind);
+        while all.len() < PAGE {
+            let Some((position, capability)) = proc::capability_behind(pid, behind)? else {
+                break;
+            };
+            behind = position;
+            all.push(Holding {
+                position: position.0,
+                words: capability.to_words(),
+            });
+        }
+        Ok(all)
     }
 
     fn all(&mut self) -> Result<Vec<About>, Error> {

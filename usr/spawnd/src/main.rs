@@ -2,6 +2,7 @@
 //!
 //! | Module | What |
 //! |---|---|
+//! | [`light`] | the board's light |
 //! | [`menu`] | the services of the boot menu |
 //! | [`domains`] | how processes are made: init makes them |
 //! | [`greeting`] | the course's init channel |
@@ -11,7 +12,7 @@
 //!
 //! `module /sbin/spawnd spawnd` in the boot menu: init trusts it as the kernel, and starts it again when it crashes. Its arguments: `operator=NAME` for a
 //! program that init itself starts and that may manage all processes; `verbose`: all that services do is printed; `grading`: a line for each call of the
-//! course.
+//! course; `led=BASE:LINE`: the board's light hangs on this line of the PL061 whose registers are there.
 //!
 //! It registers as `service/process`, as soon as the name server, which it starts itself, is there. It never waits for a service: only for init.
 #![no_std]
@@ -22,6 +23,7 @@ extern crate alloc;
 mod domains;
 mod given;
 mod greeting;
+mod light;
 mod menu;
 mod readiness;
 mod system;
@@ -77,7 +79,14 @@ fn main(args: Args) -> Result<(), Error> {
     let mut watching = Box::pin(readiness::watch(news.clone(), names));
     let heard = news.clone();
     let known = Rc::<Known>::default();
-    let mut machine = system::serve(boot, known.clone())?;
+    let light = options.light.and_then(|at| match light::open(at) {
+        Ok(light) => Some(light),
+        Err(error) => {
+            println!("spawnd: there is no light where the menu says: {error}");
+            None
+        }
+    });
+    let mut machine = system::serve(boot, known.clone(), light)?;
     host.set_beside(move |cx| {
         let _ = watching.as_mut().poll(cx);
         // It never ends.
@@ -112,12 +121,8 @@ fn between(
         if options.is_operator(&mut service.backend, *pid) {
             service.add_operator(*pid);
         }
-        if service.is_operator(*pid) {
-            known.add_operator(*pid);
-        }
     }
     for (pid, end) in proc::take_ended() {
-        known.ended(pid);
         let ended = ended(pid, end);
         if !ended.why.is_empty() {
             known.note(&alloc::format!("process {pid}: {}", ended.why));
@@ -132,6 +137,8 @@ fn between(
     }
     round.finished.extend(service.take_finished());
     round.deadline = service.next_deadline();
+    // Also of a service that asks nothing here, and was just started.
+    known.set_operators(service.operators());
     for life in service.take_lives() {
         known.note(&life.to_string());
         let is_bad = matches!(life.state, State::Backoff { .. } | State::Failed(_));
@@ -158,6 +165,7 @@ struct Options {
     operators: alloc::vec::Vec<&'static str>,
     verbose: bool,
     grading: bool,
+    light: Option<(u64, u8)>,
 }
 
 impl Options {
@@ -166,14 +174,17 @@ impl Options {
             operators: alloc::vec::Vec::new(),
             verbose: false,
             grading: false,
+            light: None,
         };
         for word in args.words() {
-            match (word, word.strip_prefix("operator=")) {
-                ("verbose", _) => options.verbose = true,
-                ("grading", _) => options.grading = true,
-                (_, Some(name)) => options.operators.push(name),
+            let light = word.strip_prefix("led=").and_then(light::parse);
+            match (word, word.strip_prefix("operator="), light) {
+                ("verbose", ..) => options.verbose = true,
+                ("grading", ..) => options.grading = true,
+                (_, Some(name), _) => options.operators.push(name),
+                (.., Some(_)) => options.light = light,
                 _ => println!(
-                    "spawnd: argument \"{word}\" is not known (operator=NAME, verbose, grading are)"
+                    "spawnd: argument \"{word}\" is not known (operator=NAME, led=BASE:LINE, verbose, grading are)"
                 ),
             }
         }

@@ -5,9 +5,9 @@
 //! * A client of the engine is a process. It comes with its first connection, or when the foreground is lent to it, and goes with its last
 //!   connection, or when it never came and the foreground is nobody's or another's again.
 //! * A write that does not fit waits here with what is left of it, and goes on as soon as there is room; those of a process in their order.
-//! * Who asked for interrupts once gets them until it gives such a call up: one Ctrl-C that comes between two calls is kept for the next.
+//! * Who asked for interrupts once gets them until it gives such a call up: a Ctrl-C or Ctrl-Z that comes between two calls is kept for the next.
 
-use super::{Mode, READ_MAX, Terminal, Typed};
+use super::{Mode, READ_MAX, Signal, Terminal, Typed};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
@@ -23,10 +23,10 @@ struct Process {
     connections: usize,
     /// Oldest first.
     writes: VecDeque<Write>,
-    /// Who is told of a Ctrl-C.
-    interrupted: Vec<Answer<()>>,
+    /// Who is told of a Ctrl-C or Ctrl-Z.
+    interrupted: Vec<Answer<Signal>>,
     /// One was typed and nobody was told.
-    was_interrupted: bool,
+    untold: Option<Signal>,
 }
 
 /// A write, and what of it was not taken yet.
@@ -54,6 +54,13 @@ const fn client_of(pid: u32) -> Client {
 
 const fn pid_of(client: Client) -> u32 {
     client.0 as u32
+}
+
+const fn signal_of(signal: terminal::Signal) -> Signal {
+    match signal {
+        terminal::Signal::Stop => Signal::Stop,
+        terminal::Signal::Interrupt => Signal::Interrupt,
+    }
 }
 
 fn error_of(error: terminal::Error) -> Error {
@@ -179,7 +186,9 @@ impl TerminalService {
                         self.finished.push(answer.finish(Ok(Typed { bytes, end })));
                     }
                 }
-                Action::Interrupt { to, .. } => self.interrupt(pid_of(to)),
+                Action::Interrupt { signal, to, .. } => {
+                    self.interrupt(pid_of(to), signal_of(signal));
+                }
                 Action::Room(client) => self.go_on(pid_of(client)),
                 Action::Foreground(_) => {}
             }
@@ -187,14 +196,16 @@ impl TerminalService {
         self.forget();
     }
 
-    fn interrupt(&mut self, pid: u32) {
+    fn interrupt(&mut self, pid: u32, signal: Signal) {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
-        process.was_interrupted = process.interrupted.is_empty();
+        if process.interrupted.is_empty() {
+            process.untold = process.untold.max(Some(signal));
+        }
         let told = process.interrupted.drain(..);
         self.finished
-            .extend(told.map(|answer| answer.finish(Ok(()))));
+            .extend(told.map(|answer| answer.finish(Ok(signal))));
     }
 
     /// Writes what waits, as far as there is room.
@@ -318,20 +329,19 @@ impl Terminal for TerminalService {
         self.ask(caller, terminal::Terminal::give_back)
     }
 
-    fn interrupted(&mut self, answer: Answer<()>) {
+    fn interrupted(&mut self, answer: Answer<Signal>) {
         let process = self
             .pid(answer.caller())
             .and_then(|pid| Ok((pid, self.process(pid)?)));
         match process {
-            Ok((_, process)) if process.was_interrupted => {
-                process.was_interrupted = false;
-                self.finished.push(answer.finish(Ok(())));
-            }
-            Ok((pid, process)) => {
-                process.interrupted.push(answer);
-                // It is open: that of every process is.
-                let _ = self.engine.take_interrupts(client_of(pid), true);
-            }
+            Ok((pid, process)) => match process.untold.take() {
+                Some(signal) => self.finished.push(answer.finish(Ok(signal))),
+                None => {
+                    process.interrupted.push(answer);
+                    // It is open: that of every process is.
+                    let _ = self.engine.take_interrupts(client_of(pid), true);
+                }
+            },
             Err(error) => self.later(answer, error),
         }
     }
@@ -403,7 +413,7 @@ impl Process {
         let before = self.interrupted.len();
         self.interrupted.retain(|answer| !is_it(answer.caller()));
         if before > 0 && self.interrupted.is_empty() {
-            self.was_interrupted = false;
+            self.untold = None;
             let _ = engine.take_interrupts(client, false);
         }
     }

@@ -57,7 +57,7 @@ pub fn serve() -> Result<(), Error> {
     thread::spawn("interrupts", || {
         loop {
             match ask(|terminal| terminal.interrupted()) {
-                Ok(()) => {
+                Ok(_) => {
                     INTERRUPTS.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(_) => thread::sleep(Duration::from_millis(20)),
