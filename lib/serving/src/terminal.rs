@@ -20,11 +20,12 @@ pub fn host() -> Result<Host, Error> {
     Host::new(CONNECTIONS, LIMITS)
 }
 
-/// Serves them, for ever. In each round `line` gives the terminal what was received, and sends what there is to send.
+/// Serves them, for ever. In each round `line` gives the terminal what was received, sends what there is to send, and says whether all that it took from
+/// the terminal is sent: as long as it is not, nobody is told that it is.
 pub async fn serve(
     host: &mut Host,
     grading: bool,
-    mut line: impl FnMut(&mut TerminalService, &mut Round),
+    mut line: impl FnMut(&mut TerminalService, &mut Round) -> bool,
 ) {
     let mut service = TerminalService::new(terminal::Limits::default());
     if grading {
@@ -36,11 +37,12 @@ pub async fn serve(
             // Who is one too many is told so by whatever it asks.
             let _ = service.0.opened(*connection, *pid);
         }
-        line(&mut service.0, round);
-        let finished = service.0.take_finished();
-        round
-            .finished
-            .extend(finished.into_iter().map(Finished::any));
+        if line(&mut service.0, round) {
+            let finished = service.0.take_finished();
+            round
+                .finished
+                .extend(finished.into_iter().map(Finished::any));
+        }
         Next::Serve
     })
     .await;

@@ -101,8 +101,8 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// What there is to do for the device.
-    fn turn(&mut self, terminal: &mut TerminalService, round: &mut Round) {
+    /// What there is to do for the device. Answers whether it has all that was taken from the terminal.
+    fn turn(&mut self, terminal: &mut TerminalService, round: &mut Round) -> bool {
         if self.device.take_interrupt() {
             let more = self.device.receive(|bytes| terminal.input(bytes));
             self.send(terminal);
@@ -113,6 +113,7 @@ impl Line<'_> {
         } else if terminal.has_output() && !self.device.is_full() {
             self.send(terminal);
         }
+        self.pending.is_empty()
     }
 
     fn send(&mut self, terminal: &mut TerminalService) {

@@ -3,8 +3,10 @@
 use crate::given::Given;
 use alloc::vec::Vec;
 use aos::cap::AnyCap;
+use aos::exit::exit;
+use aos::initproto::STATUS_KILLED;
 use aos::proc::{self, Command};
-use aos::{Error, ErrorCode, println};
+use aos::{Args, Error, ErrorCode, Status, println};
 use services::process::{About, Backend, Order, Ready};
 use serving::process;
 use supervise::Service;
@@ -60,6 +62,10 @@ impl Backend for Domains {
     }
 
     fn kill(&mut self, pid: u32) -> Result<(), Error> {
+        if pid == Args::own().pid() {
+            println!("spawnd: ended by an operator");
+            exit(Status(STATUS_KILLED));
+        }
         proc::kill(pid)
     }
 

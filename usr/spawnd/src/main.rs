@@ -54,6 +54,7 @@ fn main(args: Args) -> Result<(), Error> {
     if options.grading {
         service.grading = Box::new(GradingLines);
     }
+    service.own = args.pid();
     greeting::start(options.grading)?;
     let mut host = process::host()?;
     host.register_later(NAME, "")?;

@@ -5,6 +5,8 @@
 //! * A client of the engine is a process. It comes with its first connection, or when the foreground is lent to it, and goes with its last
 //!   connection, or when it never came and the foreground is nobody's or another's again.
 //! * A write that does not fit waits here with what is left of it, and goes on as soon as there is room; those of a process in their order.
+//! * A write is answered when all of it has been [taken](TerminalService::take_output) for the line. So what a program was told is written is not lost when
+//!   the service ends, if the domain sends what it took before it sends the answers.
 //! * Who asked for interrupts once gets them until it gives such a call up: one Ctrl-C that comes between two calls is kept for the next.
 
 use super::{Mode, READ_MAX, Terminal, Typed};
@@ -25,6 +27,8 @@ struct Process {
     connections: usize,
     /// Oldest first.
     writes: VecDeque<Write>,
+    /// Writes that were taken whole, and of which not all was sent: answered when nothing of the process's waits any more.
+    sending: Vec<Answer<()>>,
     /// Who is told of a Ctrl-C.
     interrupted: Vec<Answer<()>>,
     /// One was typed and nobody was told.
@@ -107,6 +111,7 @@ impl TerminalService {
     pub fn take_output(&mut self, most: usize) -> Vec<u8> {
         let bytes = self.engine.take_output(most);
         self.act();
+        self.sent();
         bytes
     }
 
@@ -212,6 +217,18 @@ impl TerminalService {
         self.forget();
     }
 
+    /// Answers the writes of processes of whose output nothing waits.
+    fn sent(&mut self) {
+        for (pid, process) in &mut self.processes {
+            let is_sent = process.writes.is_empty() && self.engine.output_of(client_of(*pid)) == 0;
+            if is_sent && !process.sending.is_empty() {
+                let sent = process.sending.drain(..);
+                self.finished
+                    .extend(sent.map(|answer| answer.finish(Ok(()))));
+            }
+        }
+    }
+
     fn interrupt(&mut self, pid: u32) {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
@@ -237,8 +254,12 @@ impl TerminalService {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error_of(error)),
             };
-            if let Some(write) = process.writes.pop_front() {
-                self.finished.push(write.answer.finish(result));
+            let Some(write) = process.writes.pop_front() else {
+                return;
+            };
+            match result {
+                Ok(()) => process.sending.push(write.answer),
+                refused => self.finished.push(write.answer.finish(refused)),
             }
         }
     }
@@ -309,7 +330,11 @@ impl Terminal for TerminalService {
             _ => 0,
         };
         match bytes.get(accepted..) {
-            None | Some([]) if waiting == 0 => self.finished.push(answer.finish(Ok(()))),
+            None | Some([]) if waiting == 0 => {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.sending.push(answer);
+                }
+            }
             rest => {
                 let rest = rest.unwrap_or_default().to_vec();
                 if let Some(process) = self.processes.get_mut(&pid) {
@@ -318,6 +343,8 @@ impl Terminal for TerminalService {
             }
         }
         self.act();
+        // Of nothing, or what another's turn has sent already.
+        self.sent();
     }
 
     fn set_mode(&mut self, caller: Caller, mode: Mode) -> Result<(), Error> {
@@ -385,6 +412,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| write.answer.caller() != caller);
+            process.sending.retain(|answer| answer.caller() != caller);
             process.give_up(&mut self.engine, client, |one| one == caller);
         }
         self.act();
@@ -409,6 +437,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| !is_its(write.answer.caller()));
+            process.sending.retain(|answer| !is_its(answer.caller()));
             process.give_up(engine, client, is_its);
             process.connections = process.connections.saturating_sub(1);
             if process.connections == 0 {

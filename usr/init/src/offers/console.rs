@@ -51,8 +51,8 @@ pub fn watch(host: &mut Host) {
     });
 }
 
-/// What there is to do for the line.
-pub fn turn(terminal: &mut TerminalService, _round: &mut Round) {
+/// What there is to do for the line. It always has all that was taken.
+pub fn turn(terminal: &mut TerminalService, _round: &mut Round) -> bool {
     let typed = core::mem::take(&mut TYPED.lock().0);
     if !typed.is_empty() {
         terminal.input(&typed);
@@ -67,4 +67,5 @@ pub fn turn(terminal: &mut TerminalService, _round: &mut Round) {
     let _ = stdio::flush();
     let wants = terminal.wants_input();
     IS_WANTED.store(wants, Ordering::Relaxed);
+    true
 }

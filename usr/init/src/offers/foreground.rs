@@ -2,11 +2,12 @@
 //!
 //! The main thread never waits for the answer: each call is a task that is polled whenever children are [tended](crate::children::Children::tend).
 
+use crate::children::INIT_PID;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use aos::Error;
 use aos::service::{Host, Local};
 use aos::sync::{Mutex, Shared};
-use aos::{Args, Error};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Waker};
@@ -20,7 +21,7 @@ static OFFERED: Mutex<Option<Local>> = Mutex::new(None);
 
 /// Makes the connection; the terminal's thread does.
 pub fn offer(terminal: &mut Host) {
-    *OFFERED.lock() = terminal.connect_locally(Args::own().pid());
+    *OFFERED.lock() = terminal.connect_locally(INIT_PID);
 }
 
 /// The prompt's side.

@@ -3,13 +3,14 @@
 //! Each service's thread tells its number; the thread of the name server registers it, beside serving, and answers as any client does when it is asked
 //! whether it is still there.
 
+use crate::children::INIT_PID;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use aos::flounder::Limits;
 use aos::names::engine::RegisterOptions;
 use aos::service::{Host, Local};
 use aos::sync::{Mutex, Shared};
-use aos::{Args, Error, event, names, println, time};
+use aos::{Error, event, names, println, time};
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -48,7 +49,7 @@ pub fn add(name: &'static str, host: &Host) {
 /// Registers them, beside the name server's own work.
 pub fn run(names: &mut Host) {
     expect_one_less();
-    let Some(local) = names.connect_locally(Args::own().pid()) else {
+    let Some(local) = names.connect_locally(INIT_PID) else {
         return;
     };
     let mut task = Box::pin(async {

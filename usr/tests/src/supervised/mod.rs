@@ -1,13 +1,15 @@
 //! The course's calls over the services of their own domains, and restart under load: `module /sbin/tests boot supervised`, beside `spawnd`, which has to
 //! take this program for an operator.
 //!
-//! `restarts CALLS` makes so many calls in each of twenty programs while services are killed.
+//! `restarts CALLS` makes so many calls in each of twenty programs while services are killed. `course` runs what the profile *course* has too, where init offers
+//! the services: the same tests.
 
 mod hostile;
 mod large;
 mod memory;
 mod processes;
 mod restart;
+mod serial;
 mod texts;
 
 use crate::harness::{Failure, Harness, Outcome, equal};
@@ -22,7 +24,17 @@ const SUITE: &str = "supervised";
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
-    for tests in [texts::TESTS, large::TESTS, memory::TESTS, processes::TESTS] {
+    run_course(harness);
+    for tests in [large::TESTS, memory::OF_FULL, processes::OF_FULL] {
+        for (name, test) in tests {
+            harness.test(SUITE, name, test);
+        }
+    }
+}
+
+/// What there is in both profiles.
+pub fn run_course(harness: &mut Harness) {
+    for tests in [texts::TESTS, memory::TESTS, processes::TESTS] {
         for (name, test) in tests {
             harness.test(SUITE, name, test);
         }
@@ -49,6 +61,11 @@ pub fn play(part: &str, number: u64) -> Result<(), Error> {
         "sup-client" => restart::client(number),
         "sup-hostile" => hostile::client(number),
         "sup-restarts" => restart::plain(number),
+        "sup-chars" => serial::characters(number),
+        "sup-two" => serial::two(number),
+        "sup-calls" => serial::calls(),
+        "sup-idle" => serial::idle(),
+        "sup-whole" => serial::whole(number),
         _ => Err(Error::new(ErrorCode::SpawnGetCmdlineArgs)),
     }
 }
