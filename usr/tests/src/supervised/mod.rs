@@ -62,6 +62,7 @@ pub fn play(part: &str, number: u64) -> Result<(), Error> {
         "sup-hostile" => hostile::client(number),
         "sup-restarts" => restart::plain(number),
         "sup-chars" => serial::characters(number),
+        "sup-line" => serial::line(),
         "sup-two" => serial::two(number),
         "sup-calls" => serial::calls(),
         "sup-idle" => serial::idle(),

@@ -1,6 +1,6 @@
 //! Programs for scripts at a prompt, in both profiles: the terminal by the course's calls, each call once for a grader, whole lines, nothing left over.
 
-use super::{call, free_of_server, memory_channel, process_channel, start};
+use super::{call, free_of_server, memory_channel, process_channel, start, word};
 use crate::parts::DONE;
 use crate::world::sleep;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use aos::rpc::{
     aos_rpc_send_number, aos_rpc_send_string, aos_rpc_serial_getchar, aos_rpc_serial_putchar,
 };
 use aos::slot::slot_free;
-use aos::{Args, Error, ErrorCode, println, stdio, time};
+use aos::{Args, Error, ErrorCode, print, println, stdio, time};
 use core::time::Duration;
 
 fn put(channel: &SerialChannel, text: &str) -> Result<(), Error> {
@@ -19,9 +19,25 @@ fn put(channel: &SerialChannel, text: &str) -> Result<(), Error> {
     bytes.try_for_each(|byte| aos_rpc_serial_putchar(channel, byte))
 }
 
-/// Reads so many characters, and prints them: all by the course's calls.
+/// What is typed next is typed now.
+fn ready() -> Result<(), Error> {
+    print!("barreleye> ");
+    stdio::flush()
+}
+
+/// A line, by the standard streams.
+pub fn line() -> Result<(), Error> {
+    ready()?;
+    println!("child: {:?}", stdio::read_line()?);
+    Ok(())
+}
+
+/// Reads so many characters, and prints them: all by the course's calls. With a second word it says when it reads.
 pub fn characters(count: u64) -> Result<(), Error> {
     let channel = aos_rpc_get_serial_channel()?;
+    if word(1) > 0 {
+        ready()?;
+    }
     let mut typed = Vec::new();
     for _ in 0..count {
         typed.push(aos_rpc_serial_getchar(&channel)?);
@@ -44,6 +60,7 @@ pub fn two(count: u64) -> Result<(), Error> {
     for (which, pid) in [("first", first), ("second", second)] {
         put(&serial, &alloc::format!("{pid} is {which}\n"))?;
         call(serial.lend(pid))?;
+        ready()?;
         let ended = aos_rpc_process_wait(&processes, pid)?;
         // Its end gives the foreground back.
         if ended.status != DONE {
@@ -72,6 +89,7 @@ pub fn calls() -> Result<(), Error> {
     let serial = aos_rpc_get_serial_channel()?;
     aos_rpc_serial_putchar(&serial, b'z')?;
     aos_rpc_serial_putchar(&serial, b'\n')?;
+    ready()?;
     let byte = aos_rpc_serial_getchar(&serial)?;
     println!("{name}, {} processes, typed {byte:?}", all.len());
     Ok(())
