@@ -339,3 +339,23 @@ impl<T: Transport> Connections<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Loopback, loopback};
+
+    #[test]
+    fn numbers_of_a_table_apart_are_nobody_elses() {
+        type Table = Connections<Loopback<u8>>;
+        let mut one = Table::new(2, Limits::default());
+        let mut apart = Table::new(2, Limits::default()).apart();
+        for _ in 0..2 {
+            let number = one.add(loopback(1).1).ok();
+            assert!(number.is_some_and(|number| !Table::is_apart(number)));
+            let number = apart.add(loopback(1).1).ok();
+            assert!(number.is_some_and(Table::is_apart));
+        }
+        assert!(apart.add(loopback(1).1).is_err());
+    }
+}

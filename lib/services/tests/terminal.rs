@@ -253,6 +253,21 @@ fn long_writes_go_on_as_there_is_room_and_in_their_order() {
 }
 
 #[test]
+fn a_line_is_asked_for_when_the_foreground_reads() {
+    let mut world = world();
+    let (shell, child) = (world.connect(SHELL), world.connect(CHILD));
+    world.now(shell.claim()).unwrap();
+    let mut waits: Later<Typed> = Box::pin(child.read(1, false));
+    assert!(world.soon(&mut waits).is_none());
+    assert!(!world.service.0.wants_input());
+    world.now(shell.lend(CHILD)).unwrap();
+    assert!(world.service.0.wants_input());
+    world.type_keys("x\r");
+    assert_eq!(world.soon(&mut waits), Some(Ok(typed("x"))));
+    assert!(!world.service.0.wants_input());
+}
+
+#[test]
 fn what_is_said_to_be_written_was_sent() {
     let mut world = world();
     let (one, two) = (world.connect(CHILD), world.connect(OTHER));

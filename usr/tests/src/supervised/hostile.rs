@@ -9,7 +9,7 @@ use crate::services::hostile::{Raw, Target, words, wrong};
 use crate::world::sleep;
 use aos::cap::CapRef;
 use aos::channel::Channel;
-use aos::flounder::Limits;
+use aos::flounder::{Limits, within};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::ram::frame_alloc;
 use aos::rpc::{
@@ -82,8 +82,10 @@ fn serves(name: &str) -> Outcome {
 /// A line that the attacker may have had is to be had, and given back; the UART's is its driver's.
 fn interrupts_serve() -> Outcome {
     let channel = aos::names::connect_within(interrupts::NAME, PATIENCE)?;
-    let client = InterruptsClient::<_, Shared>::bind(channel, Limits::default());
-    let client = event::block_on(client)?;
+    let bind = InterruptsClient::<_, Shared>::bind(channel, Limits::default());
+    let mut bind = alloc::boxed::Box::pin(bind);
+    let timeout = event::sleep_until(time::after(PATIENCE));
+    let client = event::block_on(within(&mut bind, timeout))?;
     let lines = call(client.list())?;
     that(lines.iter().any(|one| one.line == UART), "the UART's line")?;
     let own = call(client.open(UART, Trigger::Level));
@@ -95,6 +97,8 @@ pub fn attack(name: &str, messages: u64) -> Outcome {
     let target = TARGETS.iter().position(|target| target.name == name);
     let target = target.ok_or(Failure::new("a target", name))? as u64;
     let memory = memory_channel()?;
+    // The terminal has an interrupt line.
+    drop(aos::names::connect_within(SERIAL, PATIENCE)?);
     drop(aos::names::connect_within(name, PATIENCE)?);
     serves(name)?;
     let before = (free_of_server(&memory)?, pid_of(name)?);
