@@ -41,11 +41,10 @@ pub fn run_course(harness: &mut Harness) {
     }
 }
 
-/// Hostile clients of each service, or of this one, or of those that there are in the profile `course`: so many messages.
+/// Hostile clients of each service, or of this one: so many messages. Those of interrupt lines are started by a script, `hostile-irq.script`.
 pub fn run_hostile(harness: &mut Harness, messages: u64, only: Option<&str>) {
     let is_meant = |name: &str| match only {
-        None => true,
-        Some("course") => name != services::interrupts::NAME,
+        None => name != services::interrupts::NAME,
         Some(only) => only == name,
     };
     let all = hostile::TARGETS.into_iter();
