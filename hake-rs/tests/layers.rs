@@ -72,6 +72,7 @@ const USER_SPACE: &[&str] = &[
     "proctable",
     "random",
     "services",
+    "serving",
     "session",
     "shell-language",
     "supervise",
@@ -115,6 +116,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("flounder", &["errors", "flounder-macros"]),
     ("aos", USER_SPACE),
     ("aos-pagers", &["aos", "pagers"]),
+    (
+        "serving",
+        &["aos", "names", "services", "supervise", "terminal"],
+    ),
     (
         "monitor",
         &["aos", "capops", "caps", "errors", "flounder", "kpi", "ump"],

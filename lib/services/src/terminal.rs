@@ -60,7 +60,7 @@ pub trait Terminal {
     /// foreground.
     #[later]
     fn read(&mut self, most: u32, line: bool) -> Result<Typed, Error>;
-    /// Prints all of it, at most [`WRITE_MAX`] bytes; answered when it has been taken, so that who prints faster than the line waits.
+    /// Prints all of it, at most [`WRITE_MAX`] bytes; answered when it is on the line, so that who prints faster than that waits.
     #[later]
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
     /// Changes how the caller reads and writes.

@@ -307,6 +307,18 @@ fn what_a_process_has_started_stands_still_with_it() {
 }
 
 #[test]
+fn only_operators_may_end_the_server_itself() {
+    let mut world = bare();
+    world.service.0.own = 2;
+    let (shell, other) = (world.client(50), world.client(51));
+    world.service.0.add_operator(51);
+    refused(world.ask(shell.kill(2)), ErrorCode::SpawnDomainNotfound);
+    refused(world.ask(other.suspend(2)), ErrorCode::SpawnDomainNotfound);
+    world.ask(other.kill(2)).unwrap();
+    assert_eq!(log(&mut world), ["kill 2"]);
+}
+
+#[test]
 fn what_belongs_to_a_dead_process_ends_unless_it_is_detached() {
     let mut world = bare();
     let shell = world.client(50);

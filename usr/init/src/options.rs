@@ -7,10 +7,15 @@
 //! | `onboot=shutdown` | power the machine off then |
 //! | `onboot=reboot` | reset it then |
 //! | `trusted=MIB` | memory of each trusted child (default 256) |
+//! | `services` | init offers the [services](crate::offers) itself |
+//! | `ram=MIB`, `limit=MIB` | of its memory server: all clients together, each of them |
+//! | `operator=NAME` | of its process server: a module marked `boot` that may manage all processes |
+//! | `grading` | a line for each call of the course |
 //!
 //! Other words are named on the console and ignored: the machine comes up all the same.
 
 use crate::children::TRUSTED_BYTES;
+use crate::offers::Offer;
 use aos::{Args, println};
 
 /// What comes after the modules marked `boot`.
@@ -27,12 +32,14 @@ pub enum AtEnd {
 }
 
 /// init's options.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// What comes after the modules marked `boot`.
     pub at_end: AtEnd,
     /// Memory of each trusted child.
     pub trusted_bytes: u64,
+    /// What init offers itself.
+    pub offer: Offer,
 }
 
 impl Options {
@@ -41,6 +48,7 @@ impl Options {
         let mut options = Self {
             at_end: AtEnd::Prompt,
             trusted_bytes: TRUSTED_BYTES,
+            offer: Offer::default(),
         };
         for word in args.words() {
             match word {
@@ -48,20 +56,32 @@ impl Options {
                 "onboot=serve" => options.at_end = AtEnd::Serve,
                 "onboot=shutdown" => options.at_end = AtEnd::Shutdown,
                 "onboot=reboot" => options.at_end = AtEnd::Reboot,
-                other => match trusted(other) {
-                    Some(bytes) => options.trusted_bytes = bytes,
-                    None => println!(
-                        "init: argument \"{other}\" is not known (onboot=prompt, onboot=serve, onboot=shutdown, onboot=reboot, trusted=MIB are)"
-                    ),
-                },
+                "services" => options.offer.is_made = true,
+                "grading" => options.offer.grading = true,
+                other => {
+                    if !options.take_value(other) {
+                        println!(
+                            "init: argument \"{other}\" is not known (onboot=prompt, onboot=serve, onboot=shutdown, onboot=reboot, trusted=MIB, services, ram=MIB, limit=MIB, operator=NAME, grading are)"
+                        );
+                    }
+                }
             }
         }
         options
     }
-}
-
-/// `trusted=MIB` in bytes.
-fn trusted(word: &str) -> Option<u64> {
-    let mebibytes: u32 = word.strip_prefix("trusted=")?.parse().ok()?;
-    (mebibytes > 0).then(|| u64::from(mebibytes) << 20)
+    /// `NAME=VALUE`; false if it is none that is known.
+    fn take_value(&mut self, word: &'static str) -> bool {
+        let Some((name, value)) = word.split_once('=') else {
+            return false;
+        };
+        let mebibytes = value.parse::<u32>().ok().filter(|number| *number > 0);
+        match (name, mebibytes) {
+            ("trusted", Some(mebibytes)) => self.trusted_bytes = u64::from(mebibytes) << 20,
+            ("ram", Some(mebibytes)) => self.offer.ram_mib = Some(mebibytes),
+            ("limit", Some(mebibytes)) => self.offer.limit_mib = Some(mebibytes),
+            ("operator", _) => self.offer.operators.0.push(value),
+            _ => return false,
+        }
+        true
+    }
 }

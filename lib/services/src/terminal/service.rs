@@ -5,9 +5,13 @@
 //! * A client of the engine is a process. It comes with its first connection, or when the foreground is lent to it, and goes with its last
 //!   connection, or when it never came and the foreground is nobody's or another's again.
 //! * A write that does not fit waits here with what is left of it, and goes on as soon as there is room; those of a process in their order.
+//! * A write is answered when all of it has been [taken](TerminalService::take_output) for the line. So what a program was told is written is not lost when
+//!   the service ends, if the domain sends what it took before it sends the answers.
 //! * Who asked for interrupts once gets them until it gives such a call up: a Ctrl-C or Ctrl-Z that comes between two calls is kept for the next.
 
 use super::{Mode, READ_MAX, Signal, Terminal, Typed};
+use crate::grading::{Grading, Silent};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
@@ -23,6 +27,8 @@ struct Process {
     connections: usize,
     /// Oldest first.
     writes: VecDeque<Write>,
+    /// Writes that were taken whole, and of which not all was sent: answered when nothing of the process's waits any more.
+    sending: Vec<Answer<()>>,
     /// Who is told of a Ctrl-C or Ctrl-Z.
     interrupted: Vec<Answer<Signal>>,
     /// One was typed and nobody was told.
@@ -37,14 +43,24 @@ struct Write {
 }
 
 /// The service.
-#[derive(Debug)]
 pub struct TerminalService {
+    /// Who is told of calls: of reads and writes of one byte, as the course's are.
+    pub grading: Box<dyn Grading>,
     engine: terminal::Terminal,
     /// Whose each connection is.
     connections: BTreeMap<u64, u32>,
     processes: BTreeMap<u32, Process>,
     reads: BTreeMap<ReadId, Answer<Typed>>,
     finished: Vec<Finished>,
+}
+
+impl core::fmt::Debug for TerminalService {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TerminalService")
+            .field("engine", &self.engine)
+            .field("processes", &self.processes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The engine's client that a process is.
@@ -72,6 +88,7 @@ impl TerminalService {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
+            grading: Box::new(Silent),
             engine: terminal::Terminal::new(limits),
             connections: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -101,6 +118,7 @@ impl TerminalService {
     pub fn take_output(&mut self, most: usize) -> Vec<u8> {
         let bytes = self.engine.take_output(most);
         self.act();
+        self.sent();
         bytes
     }
 
@@ -125,6 +143,18 @@ impl TerminalService {
     #[must_use]
     pub fn foreground(&self) -> Option<u32> {
         self.engine.foreground().map(pid_of)
+    }
+
+    /// Whether a read of the foreground waits for something to be typed.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        let foreground = self.foreground();
+        let mut reads = self.reads.values();
+        foreground.is_some()
+            && reads.any(|answer| {
+                let connection = answer.caller().connection;
+                self.connections.get(&connection).copied() == foreground
+            })
     }
 
     /// Looks at everything, for tests.
@@ -196,6 +226,18 @@ impl TerminalService {
         self.forget();
     }
 
+    /// Answers the writes of processes of whose output nothing waits.
+    fn sent(&mut self) {
+        for (pid, process) in &mut self.processes {
+            let is_sent = process.writes.is_empty() && self.engine.output_of(client_of(*pid)) == 0;
+            if is_sent && !process.sending.is_empty() {
+                let sent = process.sending.drain(..);
+                self.finished
+                    .extend(sent.map(|answer| answer.finish(Ok(()))));
+            }
+        }
+    }
+
     fn interrupt(&mut self, pid: u32, signal: Signal) {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
@@ -223,8 +265,12 @@ impl TerminalService {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error_of(error)),
             };
-            if let Some(write) = process.writes.pop_front() {
-                self.finished.push(write.answer.finish(result));
+            let Some(write) = process.writes.pop_front() else {
+                return;
+            };
+            match result {
+                Ok(()) => process.sending.push(write.answer),
+                refused => self.finished.push(write.answer.finish(refused)),
             }
         }
     }
@@ -255,6 +301,9 @@ impl Terminal for TerminalService {
             false => Until::Any,
         };
         let most = (most as usize).min(READ_MAX);
+        if most == 1 {
+            self.grading.grading_rpc_handler_serial_getchar();
+        }
         let read = self.pid(answer.caller()).and_then(|pid| {
             let read = self.engine.read(client_of(pid), most, until);
             read.map_err(error_of)
@@ -269,6 +318,9 @@ impl Terminal for TerminalService {
     }
 
     fn write(&mut self, bytes: &[u8], answer: Answer<()>) {
+        if let [byte] = bytes {
+            self.grading.grading_rpc_handler_serial_putchar(*byte);
+        }
         let process = self.pid(answer.caller()).and_then(|pid| {
             let process = self.process(pid)?;
             Ok((pid, process.writes.len()))
@@ -289,7 +341,11 @@ impl Terminal for TerminalService {
             _ => 0,
         };
         match bytes.get(accepted..) {
-            None | Some([]) if waiting == 0 => self.finished.push(answer.finish(Ok(()))),
+            None | Some([]) if waiting == 0 => {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.sending.push(answer);
+                }
+            }
             rest => {
                 let rest = rest.unwrap_or_default().to_vec();
                 if let Some(process) = self.processes.get_mut(&pid) {
@@ -298,6 +354,8 @@ impl Terminal for TerminalService {
             }
         }
         self.act();
+        // Of nothing, or what another's turn has sent already.
+        self.sent();
     }
 
     fn set_mode(&mut self, caller: Caller, mode: Mode) -> Result<(), Error> {
@@ -364,6 +422,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| write.answer.caller() != caller);
+            process.sending.retain(|answer| answer.caller() != caller);
             process.give_up(&mut self.engine, client, |one| one == caller);
         }
         self.act();
@@ -388,6 +447,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| !is_its(write.answer.caller()));
+            process.sending.retain(|answer| !is_its(answer.caller()));
             process.give_up(engine, client, is_its);
             process.connections = process.connections.saturating_sub(1);
             if process.connections == 0 {

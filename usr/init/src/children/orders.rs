@@ -72,7 +72,7 @@ impl Children {
         self.reap();
     }
 
-    fn order(
+    pub(super) fn order(
         &mut self,
         asking: u32,
         wish: Wish,

@@ -78,12 +78,23 @@ impl Teller {
             .ask(async |client| client.services().await)
             .await?;
         let service = services.into_iter().find(|service| service.pid == pid);
+        if service.is_none() && self.process_server().await? == pid {
+            return Ok(Some(alloc::format!(
+                "it is the process server: `kill -f {pid}` has it end, with all that it has started; init starts it again"
+            )));
+        }
         Ok(service.map(|service| {
             let name = service.name;
             alloc::format!(
                 "it is the service {name}: `stop {name}` stops it, `kill -f {pid}` has it crash"
             )
         }))
+    }
+
+    async fn process_server(&self) -> Result<u32, Error> {
+        let name = aos::names::name(aos::rpc::PROCESS)?;
+        let found = aos::names::connect().await?.lookup(name).await?;
+        Ok(found.pid.0)
     }
 
     pub(super) async fn manage(&self, service: &str, starts: bool) -> Answer {

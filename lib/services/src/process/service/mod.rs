@@ -4,7 +4,8 @@
 //! * **Ends** are told once: to a call of [`Processes::wait`] that waits, or to the next one. Each process has at most [`KEPT`] ends kept that it has
 //!   not asked for; then the oldest is forgotten.
 //! * **Services** belong to nobody. What the supervisor decides is done at once, and that it is done is told to it.
-//! * **Operators** may end, suspend and resume everything that was started here, and start and stop services.
+//! * **Operators** may end, suspend and resume everything that was started here, and start and stop services. They may have this server itself end, if
+//!   somebody starts it again.
 //!
 //! **Bounds.** At most [`MOST`] processes, [`MOST_OF_ONE`] started by one process, detached or not; and as many clients.
 //!
@@ -60,6 +61,8 @@ pub struct ProcessService<B: Backend> {
     pub backend: B,
     /// Who is told of calls.
     pub grading: Box<dyn Grading>,
+    /// This server's own process, if operators may end it: that of nobody otherwise, 0.
+    pub own: u32,
     processes: BTreeMap<u32, Process>,
     /// Ends that nobody has asked for, the oldest first, and whom they are for.
     ends: Vec<(u32, Ended)>,
@@ -96,6 +99,7 @@ impl<B: Backend> ProcessService<B> {
         Ok(Self {
             backend,
             grading: Box::new(Silent),
+            own: 0,
             processes: BTreeMap::new(),
             ends: Vec::new(),
             waits: Vec::new(),
