@@ -13,7 +13,9 @@
 //! Barrelfish counterpart: `lib/barrelfish/morecore.c`, the course's `morecore` over `paging_region`.
 
 use crate::arch::heap as arch;
-use crate::paging::{paging_alloc_lazy, paging_discard};
+use crate::error::Error;
+use crate::paging::{MappedFrame, paging_alloc_lazy, paging_discard};
+use crate::ram::frame_alloc;
 use core::ops::Range as Addresses;
 use kpi::addr::VirtAddr;
 use kpi::layout::BASE_PAGE_SIZE;
@@ -29,6 +31,18 @@ const STEP: u64 = 256 << 10;
 /// Whether the heap may grow beyond the arena in the program's data; it may, unless this says otherwise.
 pub fn set_grows(grows: bool) {
     arch::set_grows(grows);
+}
+
+/// Gives the heap so many bytes of memory for good, which are there from the start: for who keeps it from growing.
+///
+/// # Errors
+/// As [`frame_alloc`](crate::ram::frame_alloc), [`MappedFrame::new`].
+pub fn add(bytes: u64) -> Result<(), Error> {
+    let frame = frame_alloc(bytes)?;
+    // It stays mapped.
+    let mapped = MappedFrame::new(frame, PageFlags::READ_WRITE)?;
+    arch::add(mapped.view().address(), bytes);
+    Ok(())
 }
 
 /// Gives back what is free behind the last block; answers how many bytes of memory came back. Happens by itself when memory is out.

@@ -53,7 +53,6 @@ pub mod error;
 pub mod event;
 pub mod exit;
 pub mod heap;
-pub mod json;
 pub mod lmp;
 mod memory;
 pub mod monitor;
@@ -87,6 +86,8 @@ pub use flounder;
 pub use initproto;
 pub use intermon;
 pub use kpi;
+pub use listing;
+pub use listing::json;
 pub use menu;
 pub use testproto;
 

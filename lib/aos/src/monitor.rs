@@ -7,7 +7,11 @@
 //! Who brings memory to a page fault asks here. So a request, while it is under way, must cause no fault that takes memory, and wait for nothing that
 //! somebody in the middle of a page fault may have: its stack is touched before, and while it waits nothing is printed or reaped.
 //!
+//! Who is the monitor itself, init, has wishes too when it offers services: those for connections and processes go to its own loop ([`local`]).
+//!
 //! Barrelfish counterpart: `monitor_blocking` RPCs `remote_cap_delete`, `remote_cap_revoke`; `ram_alloc` of the memory server.
+
+pub mod local;
 
 use crate::arch::memory::touch_stack;
 use crate::cap::{CNodeRef, CapRef, identify};
@@ -87,6 +91,9 @@ fn exchange(
     cap: Option<CapRef>,
     slot: Option<CapRef>,
 ) -> Result<Values, Error> {
+    if local::is_served() {
+        return local::exchange(wish, text, cap);
+    }
     touch_stack(STACK_BYTES);
     let mut last = LAST.lock();
     let number = last.wrapping_add(1);

@@ -34,6 +34,8 @@ use core::fmt;
 use core::task::{Context, Poll};
 use initproto::{About, Address, Head, Message, ORDER_MAX, Order, Wish};
 use kpi::addr::CoreId;
+use kpi::cap::Capability;
+use kpi::invocation::CapPosition;
 use kpi::rights::PageFlags;
 use kpi::slots::root;
 
@@ -403,6 +405,52 @@ fn next(pid: Pid) -> Result<Option<Process>, Error> {
         core: CoreId(about.core),
         name: DomainName::from_bytes(about.name),
     }))
+}
+
+/// What a process holds first behind a position of its capability space; none behind the last.
+///
+/// # Errors
+/// `SPAWN_ERR_DOMAIN_NOTFOUND`: it is neither this program nor one that it started and that runs. As
+/// [`dispatcher_capabilities`](crate::cap::dispatcher::dispatcher_capabilities).
+pub fn capability_behind(
+    pid: Pid,
+    behind: CapPosition,
+) -> Result<Option<(CapPosition, Capability)>, Error> {
+    let wish = Wish::Capability {
+        pid,
+        behind: behind.0,
+    };
+    let [position, words @ ..] = monitor::order(wish, &[], None)?;
+    if position == CapPosition::START.0 {
+        return Ok(None);
+    }
+    let cap = Capability::from_words(words);
+    let cap = cap.ok_or(Error::new(ErrorCode::SysIdentifyLookup))?;
+    Ok(Some((CapPosition(position), cap)))
+}
+
+/// The machine's memory, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MachineMemory {
+    /// All of it.
+    pub total: u64,
+    /// What nobody has.
+    pub free: u64,
+    /// The most of that in one piece.
+    pub largest: u64,
+}
+
+/// How much memory the machine has. What a server has for its clients is in use here.
+///
+/// # Errors
+/// The monitor's.
+pub fn machine_memory() -> Result<MachineMemory, Error> {
+    let [total, free, largest, _] = monitor::order(Wish::Memory, &[], None)?;
+    Ok(MachineMemory {
+        total,
+        free,
+        largest,
+    })
 }
 
 /// Waits for the end of a child. Each end is told once.

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::event::{self, Sleep};
 use crate::names;
 use crate::proc::Pid;
+use crate::sync::Shared;
 use crate::time;
 use ::names::{Name, Properties, RegisterOptions};
 use alloc::boxed::Box;
@@ -28,7 +29,7 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use flounder::{Connections, Finished, Limits, Service};
+use flounder::{Connections, Finished, Limits, Loopback, Service, loopback};
 
 /// Messages of each client before the next one has its turn.
 const BUDGET: usize = 16;
@@ -94,10 +95,22 @@ type Task = Pin<Box<dyn Future<Output = Infallible>>>;
 /// What a service waits for besides its clients.
 type Beside = Box<dyn FnMut(&mut Context<'_>) -> Poll<()>>;
 
+/// The end of a connection whose other end is in the same domain.
+pub type Local = Loopback<AnyCap, Shared>;
+
+/// Messages that wait in each direction of such a connection.
+const LOCAL_MESSAGES: usize = 16;
+/// Such connections that a service may have.
+const LOCAL_MOST: usize = 8;
+
 /// Clients of a service.
 pub struct Host {
     acceptor: Acceptor,
     connections: Connections<Channel>,
+    /// Those in this domain.
+    local: Connections<Local>,
+    /// Of those, who has come since the last round.
+    come: Vec<(u64, Pid)>,
     /// What it is registered as.
     names: Vec<(Name, Properties)>,
     /// Gives signs of life.
@@ -157,11 +170,22 @@ impl Host {
         Self {
             acceptor,
             connections: Connections::new(most, limits),
+            local: Connections::new(LOCAL_MOST, limits).apart(),
+            come: Vec::new(),
             names: Vec::new(),
             pulse: None,
             beside: None,
             bells: Bells::new(Waker::noop()),
         }
+    }
+
+    /// A connection for a client in this domain, which need not ask the broker for it: as [`flounder::loopback`] has it. The service hears of it as of others.
+    /// `None` when there are as many as there may be.
+    pub fn connect_locally(&mut self, own: Pid) -> Option<Local> {
+        let (client, server) = loopback(LOCAL_MESSAGES);
+        let number = self.local.add(server).ok()?;
+        self.come.push((number, own));
+        Some(client)
     }
 
     /// What the service waits for besides its clients, interrupts for example: this is called before each rest and whenever it wakes the task. When it
@@ -226,12 +250,18 @@ impl Host {
             // However busy it is: who gives no sign of life is removed from the names.
             beat(&mut self.pulse, &self.bells);
             let accepted = poll_fn(|cx| Poll::Ready(self.accept(&mut round.opened, cx))).await;
+            round.opened.append(&mut self.come);
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
             }
-            let connections = &mut self.connections;
-            let more =
-                poll_fn(|cx| Poll::Ready(connections.poll(service, BUDGET, cx.waker()))).await;
+            let (connections, local) = (&mut self.connections, &mut self.local);
+            let more = poll_fn(|cx| {
+                let more = connections.poll(service, BUDGET, cx.waker());
+                // Most services have none.
+                let own = !local.is_empty() && local.poll(service, BUDGET, cx.waker());
+                Poll::Ready(more || own)
+            });
+            let more = more.await;
             if accepted || more {
                 // Others of this domain first.
                 crate::thread::yield_now();
@@ -240,7 +270,7 @@ impl Host {
             if self.settle(service, &mut round, &mut between) == Next::End {
                 return;
             }
-            if self.connections.has_broken() {
+            if self.connections.has_broken() || self.local.has_broken() {
                 continue;
             }
             self.rest(round.deadline).await;
@@ -258,7 +288,10 @@ impl Host {
         let next = between(service, round);
         round.opened.clear();
         for answer in round.finished.drain(..) {
-            self.connections.finish(service, answer);
+            match Connections::<Local>::is_apart(answer.caller().connection) {
+                true => self.local.finish(service, answer),
+                false => self.connections.finish(service, answer),
+            }
         }
         next
     }

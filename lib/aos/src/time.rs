@@ -19,10 +19,15 @@ pub fn micros(ticks: u64) -> u64 {
     u64::try_from(micros).unwrap_or(u64::MAX)
 }
 
+/// So long in ticks; saturates.
+pub fn ticks(duration: Duration) -> u64 {
+    let ticks = duration.as_micros() * u128::from(frequency()) / 1_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
 /// The counter value that is `duration` from now; saturates.
 pub fn after(duration: Duration) -> u64 {
-    let ticks = duration.as_micros() * u128::from(frequency()) / 1_000_000;
-    now().saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
+    now().saturating_add(ticks(duration))
 }
 
 /// Cycles so far, to measure with; under QEMU's `-icount` these are instructions.

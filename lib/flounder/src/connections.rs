@@ -29,6 +29,9 @@ pub const CLIENTS_MAX: usize = 1 << INDEX_BITS;
 /// Bits of a connection's number that are its place; above is how often the place was used.
 const INDEX_BITS: u32 = 16;
 
+/// How often the places of a table that is [apart](Connections::apart) count as used at first: more often than any other is.
+const APART: u64 = 1 << 40;
+
 const BITS: usize = u64::BITS as usize;
 
 /// One bit for each place.
@@ -96,6 +99,8 @@ pub struct Connections<T: Transport> {
     budget: Option<Arc<Budget>>,
     broken: Broken,
     most: usize,
+    /// Of places that are new.
+    first_generation: u64,
     places: Vec<Place<T>>,
     free: Vec<usize>,
     marks: Arc<Marks>,
@@ -124,12 +129,26 @@ impl<T: Transport> Connections<T> {
             budget: None,
             broken: Broken::default(),
             most,
+            first_generation: 1,
             places: Vec::new(),
             free: Vec::new(),
             marks: Arc::new(Marks(words.collect())),
             first: 0,
             waker: None,
         }
+    }
+
+    /// With numbers that no table has that is not apart: for a service that has clients over two transports, in a table each.
+    #[must_use]
+    pub const fn apart(mut self) -> Self {
+        self.first_generation = APART;
+        self
+    }
+
+    /// Whether this number is one of a table that is [apart](Self::apart).
+    #[must_use]
+    pub const fn is_apart(number: u64) -> bool {
+        number >> INDEX_BITS >= APART
     }
 
     /// All clients together hold at most so many bytes here, in long messages that are coming and in answers that they have not taken: half of it
@@ -171,7 +190,7 @@ impl<T: Transport> Connections<T> {
             None if self.places.len() >= self.most => return Err(transport),
             None => {
                 self.places.push(Place {
-                    generation: 1,
+                    generation: self.first_generation,
                     client: None,
                 });
                 self.places.len() - 1
@@ -318,5 +337,25 @@ impl<T: Transport> Connections<T> {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Loopback, loopback};
+
+    #[test]
+    fn numbers_of_a_table_apart_are_nobody_elses() {
+        type Table = Connections<Loopback<u8>>;
+        let mut one = Table::new(2, Limits::default());
+        let mut apart = Table::new(2, Limits::default()).apart();
+        for _ in 0..2 {
+            let number = one.add(loopback(1).1).ok();
+            assert!(number.is_some_and(|number| !Table::is_apart(number)));
+            let number = apart.add(loopback(1).1).ok();
+            assert!(number.is_some_and(Table::is_apart));
+        }
+        assert!(apart.add(loopback(1).1).is_err());
     }
 }

@@ -17,9 +17,12 @@
 //! | 4 | 13 bind | number | the service; the endpoint that hears of the connection comes along |
 //! | 4 | 14 accept | number | the connection; the endpoint for it comes along |
 //! | 4 | 15 reject, 16 close | number | the connection |
+//! | 4 | 17 capability | number | the process; the position before the one that is asked for |
+//! | 4 | 18 memory | number | none |
 //! | 5 answer | | number of the request | the error's raw value, 0 = done; then up to four values, if any is not 0 |
 //!
-//! Values: for spawn the new process's number; for export that of the service, for bind that of the connection; for about what [`About`](crate::About) says.
+//! Values: for spawn the new process's number; for export that of the service, for bind that of the connection; for about what [`About`](crate::About) says;
+//! for capability its position and its three words, all 0 behind the last; for memory the machine's bytes, those that are free, and of those the most in one piece.
 //!
 //! **Bounds.** A domain has one request at a time; the next one is refused by the kernel, transiently, as long as the first one's root CNode
 //! lies in the monitor's receive slot, or else it waits in the endpoint's buffer. So a flood stays in the flooding domain.
@@ -118,6 +121,15 @@ pub enum Wish {
         /// Its number.
         connection: u32,
     },
+    /// The capability that a process holds first behind a position. For the process itself, who started it, and who is trusted as the kernel is.
+    Capability {
+        /// The process.
+        pid: u32,
+        /// The position, as the kernel's list has it; 0: from the start.
+        behind: u64,
+    },
+    /// How much memory the machine has.
+    Memory,
 }
 
 /// A request.
@@ -149,6 +161,8 @@ impl Request {
             Wish::Accept { connection } => (14, connection as u64, 0),
             Wish::Reject { connection } => (15, connection as u64, 0),
             Wish::Close { connection } => (16, connection as u64, 0),
+            Wish::Capability { pid, behind } => (17, pid as u64, behind),
+            Wish::Memory => (18, 0, 0),
         };
         [
             TAG_REQUEST | kind << 8 | (self.number as u64) << 32,
@@ -190,6 +204,11 @@ impl Request {
             14 => pid().map(|connection| Wish::Accept { connection }),
             15 => pid().map(|connection| Wish::Reject { connection }),
             16 => pid().map(|connection| Wish::Close { connection }),
+            17 => pid().map(|pid| Wish::Capability {
+                pid,
+                behind: second,
+            }),
+            18 => Some(Wish::Memory),
             _ => None,
         };
         Some(Self {
@@ -282,6 +301,11 @@ mod tests {
             Wish::Accept { connection: 7 },
             Wish::Reject { connection: 0 },
             Wish::Close { connection: 3 },
+            Wish::Capability {
+                pid: 4,
+                behind: u64::MAX,
+            },
+            Wish::Memory,
         ];
         for (number, wish) in (u32::MAX - 20..=u32::MAX).zip(wishes) {
             let request = Request { number, wish };
@@ -312,7 +336,7 @@ mod tests {
             assert_eq!(Request::decode(&[head, 1, 256]), None);
         }
         assert_eq!(Request::decode(&[TAG_REQUEST, 0, 0]), None);
-        assert_eq!(Request::decode(&[TAG_REQUEST | 17 << 8, 0, 0]), None);
+        assert_eq!(Request::decode(&[TAG_REQUEST | 19 << 8, 0, 0]), None);
         assert_eq!(Request::decode(&[TAG_REQUEST | 11 << 8, 2, 0]), None);
         assert_eq!(Request::decode(&[TAG_REQUEST | 6 << 8, 1 << 32, 0]), None);
     }

@@ -10,7 +10,7 @@
 //! | Ctrl-Y, Ctrl-T | paste what was cut last, swap two characters |
 //! | Up, Down, Ctrl-P, Ctrl-N | lines entered before; the line begun stays below them |
 //! | Ctrl-R | search them for what is typed: again for the next, Ctrl-G to give up, Enter to run, other keys to edit |
-//! | Ctrl-L | clears the screen |
+//! | Ctrl-L | clears the screen, and asks how wide it is |
 //! | Tab | [`Outcome::Complete`] |
 //! | Ctrl-C | [`Outcome::Interrupt`] |
 //! | Ctrl-D on an empty line | [`Outcome::EndOfInput`] |
@@ -58,6 +58,8 @@ pub struct Editor {
     after_cut: bool,
     after_tab: bool,
     asked_width: bool,
+    /// It has told it.
+    has_width: bool,
 }
 
 impl Editor {
@@ -76,6 +78,7 @@ impl Editor {
             after_cut: false,
             after_tab: false,
             asked_width: false,
+            has_width: false,
         }
     }
 
@@ -169,6 +172,7 @@ impl Editor {
         if let Key::Column(columns) = key {
             // Unasked, it is another key of some terminals (Shift-F3).
             if core::mem::take(&mut self.asked_width) {
+                self.has_width = true;
                 self.set_width(usize::try_from(columns).ok());
                 self.paint(out);
             }
@@ -220,6 +224,10 @@ impl Editor {
             Key::Clear => {
                 let _ = out.write_str("\x1b[H\x1b[2J");
                 self.redraw(out);
+                if self.has_width {
+                    // It may have another one by now.
+                    self.ask_width(out);
+                }
                 return Outcome::Editing;
             }
             Key::Swap => self.buffer.swap(),

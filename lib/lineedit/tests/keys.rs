@@ -213,6 +213,10 @@ fn the_terminal_tells_its_width() {
     assert_eq!(terminal.current(), "> abcde");
     feed(&mut editor, &mut terminal, &[b'x'; 50]);
     assert_eq!((terminal.wraps, terminal.row), (0, 0));
+    // Ctrl-L asks again.
+    terminal.says.clear();
+    feed(&mut editor, &mut terminal, b"\x0c");
+    assert_eq!(terminal.says, "\x1b[1;20R");
     assert!(terminal.current().starts_with("> <xxx"));
 }
 

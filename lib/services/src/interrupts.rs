@@ -15,6 +15,9 @@ pub const NAME: &str = "dev/irq";
 /// Lines of one connection.
 const LINES: usize = 16;
 
+/// The lines of devices begin here. Below are those by which cores wake each other, which are their monitors'.
+const FIRST_LINE: u32 = 16;
+
 /// When a line interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Trigger {
@@ -108,6 +111,9 @@ impl<K: Controller> InterruptService<K> {
 impl<K: Controller> Interrupts<K::Cap> for InterruptService<K> {
     fn open(&mut self, caller: Caller, line: u32, trigger: Trigger) -> Result<K::Cap, Error> {
         let connection = caller.connection;
+        if line < FIRST_LINE {
+            return Err(ErrorCode::SysIrqInvalid.into());
+        }
         if self.holders.contains_key(&line) {
             return Err(ErrorCode::InterruptTaken.into());
         }
@@ -250,15 +256,19 @@ mod tests {
             ErrorCode::SysIrqInvalid
         );
         assert_eq!(all.list(), Ok(Vec::new()));
-        for line in 0..LINES as u32 {
+        for software in 0..FIRST_LINE {
+            let made = all.open(caller(1), software, Trigger::Edge);
+            assert_eq!(code(made), ErrorCode::SysIrqInvalid);
+        }
+        for line in (FIRST_LINE..).take(LINES) {
             all.open(caller(1), line, Trigger::Level).unwrap();
         }
         let more = all.open(caller(1), 99, Trigger::Level);
         assert_eq!(code(more), ErrorCode::InterruptTooMany);
         all.controller.is_stuck = true;
-        assert_eq!(code(all.close(caller(1), 3)), ErrorCode::SysIrqInvalid);
+        assert_eq!(code(all.close(caller(1), FIRST_LINE)), ErrorCode::SysIrqInvalid);
         all.closed(1);
-        let stuck = all.open(caller(2), 3, Trigger::Level);
+        let stuck = all.open(caller(2), FIRST_LINE, Trigger::Level);
         assert_eq!(code(stuck), ErrorCode::InterruptTaken);
     }
 }

@@ -4,7 +4,7 @@
 
 pub mod service;
 
-pub use service::{Backend, Limit, MemoryService};
+pub use service::{Backend, Limit, MemoryService, Wanted};
 
 use errors::Error;
 use flounder::interface;

@@ -52,6 +52,15 @@ pub struct About {
     pub name: String,
 }
 
+/// A capability that a process holds, as the kernel lists it: decoded by `kpi`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Holding {
+    /// Where it is.
+    pub position: u64,
+    /// What it is.
+    pub words: [u64; 3],
+}
+
 /// How a process ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ended {
@@ -85,7 +94,7 @@ pub trait Processes<C> {
     /// Ends a process: the caller's, or if the caller is an operator any that this server has started.
     #[caller]
     fn kill(&mut self, pid: u32) -> Result<(), Error>;
-    /// Has such a process stand still.
+    /// Has such a process stand still, with all that it has started.
     #[caller]
     fn suspend(&mut self, pid: u32) -> Result<(), Error>;
     /// Has it go on.
@@ -103,6 +112,10 @@ pub trait Processes<C> {
     fn pids(&mut self) -> Result<Vec<u32>, Error>;
     /// All processes, by number.
     fn all(&mut self) -> Result<Vec<About>, Error>;
+    /// What a process holds behind that position of its capability space (0: from the start), as many as one answer takes; none behind the last. For its
+    /// parent, itself, and operators.
+    #[caller]
+    fn capabilities(&mut self, pid: u32, behind: u64) -> Result<Vec<Holding>, Error>;
     /// The supervised services.
     fn services(&mut self) -> Result<Vec<ServiceState>, Error>;
     /// Starts a supervised service, one that has failed too. For operators.

@@ -1,4 +1,4 @@
-//! The machine, for those who operate it: files of the boot image, the log, switching off.
+//! The machine, for those who operate it: files of the boot image, the log, the board's light, switching off.
 //!
 //! What everybody may know is for everybody; what ends the machine is for operators. The process server offers it, which has the authority.
 
@@ -40,6 +40,9 @@ pub trait System<C> {
     fn module(&mut self, name: &str) -> Result<(C, u64), Error>;
     /// The last lines of the log, the oldest first: at most so many.
     fn log(&mut self, most: u32) -> Result<Vec<Logged>, Error>;
+    /// Switches the board's light, for operators; or only says whether it is on. `None`: the board has none that a program could switch.
+    #[caller]
+    fn light(&mut self, wish: Option<bool>) -> Result<Option<bool>, Error>;
     /// Tells who watches the machine from outside how a command line at a prompt has ended. For operators.
     #[caller]
     fn concluded(&mut self, line: &str, status: u8) -> Result<(), Error>;

@@ -44,6 +44,15 @@ pub struct Typed {
     pub end: bool,
 }
 
+/// What a key has happen to the program that has the foreground.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Signal {
+    /// Ctrl-Z: it is to stand still.
+    Stop,
+    /// Ctrl-C: it is to end.
+    Interrupt,
+}
+
 /// A terminal.
 #[interface]
 pub trait Terminal {
@@ -51,7 +60,7 @@ pub trait Terminal {
     /// foreground.
     #[later]
     fn read(&mut self, most: u32, line: bool) -> Result<Typed, Error>;
-    /// Prints all of it, at most [`WRITE_MAX`] bytes; answered when it has been taken, so that who prints faster than the line waits.
+    /// Prints all of it, at most [`WRITE_MAX`] bytes; answered when it is on the line, so that who prints faster than that waits.
     #[later]
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
     /// Changes how the caller reads and writes.
@@ -69,10 +78,10 @@ pub trait Terminal {
     /// Gives back what was lent to the caller.
     #[caller]
     fn give_back(&mut self) -> Result<(), Error>;
-    /// Answered when Ctrl-C is typed while the caller, or whom it lent the foreground to, has it. Who calls this takes interrupts: until it gives such a
-    /// call up. A Ctrl-C between an answer and the next call is not lost.
+    /// Answered when Ctrl-C or Ctrl-Z is typed while the caller, or whom it lent the foreground to, has it. Who calls this decides what becomes of both:
+    /// until it gives such a call up. What is typed between an answer and the next call is not lost; of both keys, Ctrl-C counts.
     #[later]
-    fn interrupted(&mut self) -> Result<(), Error>;
+    fn interrupted(&mut self) -> Result<Signal, Error>;
     /// Forgets what was typed and not read. For whom has the foreground.
     #[caller]
     fn discard_input(&mut self) -> Result<(), Error>;

@@ -1,21 +1,15 @@
 //! The memory server over memory that is only numbers.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
+mod support;
 
 use errors::{Error, ErrorCode};
-use flounder::{Limits, Loopback, Server, Single, loopback};
-use services::memory::{Backend, Limit, MemoryClient, MemoryServer, MemoryService};
+use flounder::{Finished, Limits, Single};
+use services::memory::{Backend, Limit, MemoryClient, MemoryServer, MemoryService, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use support::{Domain, Transport, refused};
 
 type Cap = u64;
-type Client = MemoryClient<Loopback<Cap, Single, 9>, Single>;
+type Client = MemoryClient<Transport<Cap>, Single>;
 
 const PAGE: u64 = 4096;
 const LIMIT: Limit = Limit {
@@ -38,13 +32,11 @@ impl Backend for Fake {
     type Cap = Cap;
     type Held = u64;
 
-    fn take(
-        &mut self,
-        bytes: u64,
-        alignment: u64,
-        between: Option<(u64, u64)>,
-    ) -> Result<(u64, u64), Error> {
-        let (low, high) = between.unwrap_or((0, PAGES * PAGE));
+    fn take(&mut self, wanted: Wanted) -> Result<(u64, u64), Error> {
+        let Wanted {
+            bytes, alignment, ..
+        } = wanted;
+        let (low, high) = wanted.between.unwrap_or((0, PAGES * PAGE));
         let high = high.min(PAGES * PAGE);
         let mut base = low.next_multiple_of(alignment);
         while base + bytes <= high {
@@ -85,78 +77,46 @@ impl Backend for Fake {
     }
 }
 
-struct World {
-    service: MemoryServer<MemoryService<Fake>>,
-    servers: Vec<Server<Loopback<Cap, Single, 9>>>,
-    now: u64,
-}
+impl Domain for MemoryServer<MemoryService<Fake>> {
+    type Cap = Cap;
+    type Client = Client;
 
-impl World {
-    fn new() -> Self {
-        let fake = Fake {
-            taken: BTreeMap::new(),
-            alive: BTreeSet::from([50, 51]),
-            fails: 0,
-            no_caps: false,
-        };
-        Self {
-            service: MemoryServer(MemoryService::new(fake, LIMIT, 10)),
-            servers: Vec::new(),
-            now: 0,
-        }
+    async fn bind(transport: Transport<Cap>, limits: Limits) -> Result<Client, Error> {
+        Client::bind(transport, limits).await
     }
 
-    fn round(&mut self) {
-        self.now += 1;
-        self.service.0.set_time(self.now);
-        while self.service.0.work() {}
-        for server in &mut self.servers {
-            let _ = server.poll(&mut self.service, 16);
-        }
+    fn opened(&mut self, connection: u64, pid: u32) -> Result<(), Error> {
+        self.0.opened(connection, pid)
     }
 
-    fn client(&mut self, pid: u32) -> Client {
-        let (client, server) = loopback::<Cap, Single, 9>(8);
-        let number = self.servers.len() as u64 + 1;
-        let limits = Limits::default();
-        self.servers.push(Server::new(server, limits, number));
-        self.service.0.opened(number, pid).unwrap();
-        self.ask(Client::bind(client, limits)).unwrap()
-    }
-
-    fn ask<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        for _ in 0..100 {
-            let mut context = Context::from_waker(Waker::noop());
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return output;
-            }
-            self.round();
-        }
-        panic!("no answer");
-    }
-
-    fn free(&mut self) -> u64 {
-        self.service.0.backend.usage().1 / PAGE
-    }
-
-    fn close(&mut self, number: u64) {
-        use flounder::Service;
-        self.service.closed(number);
-        for _ in 0..30 {
-            self.round();
-        }
+    fn between(&mut self, now: &mut u64) -> Vec<Finished<Cap>> {
+        *now += 1;
+        self.0.set_time(*now);
+        while self.0.work() {}
+        Vec::new()
     }
 }
 
-#[track_caller]
-fn refused<V: std::fmt::Debug>(result: Result<V, Error>, code: ErrorCode) {
-    assert!(result.unwrap_err().contains(code));
+type World = support::World<MemoryServer<MemoryService<Fake>>>;
+
+fn world() -> World {
+    let fake = Fake {
+        taken: BTreeMap::new(),
+        alive: BTreeSet::from([50, 51]),
+        fails: 0,
+        no_caps: false,
+    };
+    World::of(MemoryServer(MemoryService::new(fake, LIMIT, 10)))
+}
+
+/// Free pages.
+fn free(world: &World) -> u64 {
+    world.service.0.backend.usage().1 / PAGE
 }
 
 #[test]
 fn memory_is_given_up_to_the_limit_and_comes_back() {
-    let mut world = World::new();
+    let mut world = world();
     let one = world.client(50);
     let (first, bytes) = world.ask(one.alloc(5000, 1)).unwrap();
     assert_eq!((first, bytes), (0, 2 * PAGE));
@@ -188,12 +148,12 @@ fn memory_is_given_up_to_the_limit_and_comes_back() {
         world.ask(one.alloc(1, 1)),
         ErrorCode::AccountLimitAllocations,
     );
-    assert_eq!(world.free(), 36);
+    assert_eq!(free(&world), 36);
 }
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let mut world = World::new();
+    let mut world = world();
     let one = world.client(50);
     refused(world.ask(one.alloc(1, 3)), ErrorCode::AccountBadRange);
     refused(
@@ -206,12 +166,12 @@ fn what_makes_no_sense_is_refused() {
     refused(outside, ErrorCode::LibRamAlloc);
     world.service.0.backend.no_caps = true;
     refused(world.ask(one.alloc(1, 1)), ErrorCode::LibSlotAlloc);
-    assert_eq!(world.free(), 40);
+    assert_eq!(free(&world), 40);
 }
 
 #[test]
 fn limits_are_not_promises() {
-    let mut world = World::new();
+    let mut world = world();
     world.service.0.backend.alive.insert(52);
     let clients = [50, 51, 52].map(|pid| world.client(pid));
     world.ask(clients[0].alloc(16 * PAGE, PAGE)).unwrap();
@@ -219,12 +179,12 @@ fn limits_are_not_promises() {
     let refusal = world.ask(clients[2].alloc(16 * PAGE, PAGE));
     refused(refusal, ErrorCode::LibRamAlloc);
     world.ask(clients[2].alloc(8 * PAGE, PAGE)).unwrap();
-    assert_eq!(world.free(), 0);
+    assert_eq!(free(&world), 0);
 }
 
 #[test]
 fn what_is_transferred_is_the_others() {
-    let mut world = World::new();
+    let mut world = world();
     let one = world.client(50);
     let (base, _) = world.ask(one.alloc(10 * PAGE, PAGE)).unwrap();
     refused(world.ask(one.transfer(base, 51)), ErrorCode::AccountUnknown);
@@ -247,23 +207,23 @@ fn what_is_transferred_is_the_others() {
 
 #[test]
 fn all_comes_back_from_the_dead() {
-    let mut world = World::new();
+    let mut world = world();
     let one = world.client(50);
     let again = world.client(50);
     world.ask(one.alloc(2 * PAGE, PAGE)).unwrap();
     world.ask(again.alloc(3 * PAGE, PAGE)).unwrap();
-    assert_eq!(world.free(), 35);
+    assert_eq!(free(&world), 35);
     world.close(1);
     world.close(2);
     // It has no connection, and is still there.
-    assert_eq!(world.free(), 35);
+    assert_eq!(free(&world), 35);
     let later = world.client(50);
     assert_eq!(world.ask(later.account()).unwrap().1, 5 * PAGE);
     world.service.0.backend.alive.remove(&50);
     // Something cannot be taken back at once.
     world.service.0.backend.fails = 5;
     world.close(3);
-    assert_eq!(world.free(), 40);
+    assert_eq!(free(&world), 40);
     assert_eq!(world.service.0.allocations(), 0);
     assert_eq!(world.service.0.next_deadline(), None);
 }

@@ -1,25 +1,23 @@
 //! The process server over a backend that only writes down what it is asked.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod support;
 
 use errors::{Error, ErrorCode};
-use flounder::{Limits, Loopback, Server, Single, loopback};
+use flounder::{Finished, Limits, Single};
 use services::process::{
-    About, Backend, Ended, Order, Planned, ProcessService, ProcessesClient, ProcessesServer, Ready,
-    State,
+    About, Backend, Ended, Holding, Order, Planned, ProcessService, ProcessesClient,
+    ProcessesServer, Ready, State,
 };
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use supervise::{Definition, Need, NeedKind, Policy, Restart, Service, Ticks};
+use support::{Domain, Transport, refused};
 
 type Cap = u32;
-type Client = ProcessesClient<Loopback<Cap, Single, 9>, Single>;
+type Client = ProcessesClient<Transport<Cap>, Single>;
 
 const POLICY: Policy = Policy {
     restart: Restart::OnFailure,
@@ -75,6 +73,17 @@ impl Backend for Fake {
         Ok(())
     }
 
+    fn capabilities(&mut self, pid: u32, behind: u64) -> Result<Vec<Holding>, Error> {
+        if !self.alive.contains(&pid) {
+            return Err(ErrorCode::SpawnDomainNotfound.into());
+        }
+        let all = (behind + 1..4).map(|position| Holding {
+            position,
+            words: [u64::from(pid), 0, 0],
+        });
+        Ok(all.take(2).collect())
+    }
+
     fn suspend(&mut self, pid: u32, suspended: bool) -> Result<(), Error> {
         self.log.push(format!("suspend {pid} {suspended}"));
         Ok(())
@@ -92,11 +101,7 @@ impl Backend for Fake {
     }
 }
 
-struct World {
-    service: ProcessesServer<ProcessService<Fake>>,
-    servers: Vec<Server<Loopback<Cap, Single, 9>>>,
-    now: u64,
-}
+type World = support::World<ProcessesServer<ProcessService<Fake>>>;
 
 fn planned(number: u32, name: &str, ready: Ready, needs: &[u32], is_operator: bool) -> Planned {
     let need = |on: &u32| Need {
@@ -115,87 +120,51 @@ fn planned(number: u32, name: &str, ready: Ready, needs: &[u32], is_operator: bo
     }
 }
 
-impl World {
-    fn new(plan: Vec<Planned>) -> Self {
-        let fake = Fake {
-            alive: BTreeSet::from([1, 50, 51, 52]),
-            ..Fake::default()
-        };
-        Self {
-            service: ProcessesServer(ProcessService::new(fake, plan, 1_000).unwrap()),
-            servers: Vec::new(),
-            now: 0,
-        }
+impl Domain for ProcessesServer<ProcessService<Fake>> {
+    type Cap = Cap;
+    type Client = Client;
+
+    async fn bind(transport: Transport<Cap>, limits: Limits) -> Result<Client, Error> {
+        Client::bind(transport, limits).await
     }
 
-    fn bare() -> Self {
-        Self::new(Vec::new())
+    fn opened(&mut self, connection: u64, pid: u32) -> Result<(), Error> {
+        self.0.opened(connection, pid)
     }
 
-    fn log(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.service.0.backend.log)
+    fn between(&mut self, now: &mut u64) -> Vec<Finished<Cap>> {
+        self.0.set_time(*now);
+        self.0.take_finished()
     }
+}
 
-    /// What the domain does in a round.
-    fn round(&mut self) {
-        self.service.0.set_time(self.now);
-        for finished in self.service.0.take_finished() {
-            let number = finished.caller().connection;
-            let mut servers = self.servers.iter_mut();
-            if let Some(server) = servers.find(|server| server.number() == number) {
-                server.finish(finished).unwrap();
-            }
-        }
-        for server in &mut self.servers {
-            let _ = server.poll(&mut self.service, 16);
-        }
-        for finished in self.service.0.take_finished() {
-            let number = finished.caller().connection;
-            let mut servers = self.servers.iter_mut();
-            if let Some(server) = servers.find(|server| server.number() == number) {
-                server.finish(finished).unwrap();
-            }
-        }
-    }
+fn world(plan: Vec<Planned>) -> World {
+    let fake = Fake {
+        alive: BTreeSet::from([1, 50, 51, 52]),
+        ..Fake::default()
+    };
+    World::of(ProcessesServer(
+        ProcessService::new(fake, plan, 1_000).unwrap(),
+    ))
+}
 
-    /// A connection of that process.
-    fn client(&mut self, pid: u32) -> Client {
-        let (client, server) = loopback::<Cap, Single, 9>(8);
-        let number = self.servers.len() as u64 + 1;
-        let limits = Limits::default();
-        self.servers.push(Server::new(server, limits, number));
-        self.service.0.opened(number, pid).unwrap();
-        self.ask(Client::bind(client, limits)).unwrap()
-    }
+fn bare() -> World {
+    world(Vec::new())
+}
 
-    fn close(&mut self, number: u64) {
-        use flounder::Service;
-        self.service.closed(number);
-        self.round();
-    }
+/// What the backend was asked since.
+fn log(world: &mut World) -> Vec<String> {
+    std::mem::take(&mut world.service.0.backend.log)
+}
 
-    /// The result, which must come.
-    fn ask<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        for _ in 0..100 {
-            let mut context = Context::from_waker(Waker::noop());
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return output;
-            }
-            self.round();
-        }
-        panic!("no answer");
-    }
-
-    fn end(&mut self, pid: u32, status: u8) {
-        self.service.0.backend.alive.remove(&pid);
-        self.service.0.exited(Ended {
-            pid,
-            status,
-            why: String::new(),
-        });
-        self.round();
-    }
+fn end(world: &mut World, pid: u32, status: u8) {
+    world.service.0.backend.alive.remove(&pid);
+    world.service.0.exited(Ended {
+        pid,
+        status,
+        why: String::new(),
+    });
+    world.round();
 }
 
 fn order(name: &str) -> Order {
@@ -205,17 +174,12 @@ fn order(name: &str) -> Order {
     }
 }
 
-#[track_caller]
-fn refused<V: std::fmt::Debug>(result: Result<V, Error>, code: ErrorCode) {
-    assert!(result.unwrap_err().contains(code));
-}
-
 #[test]
 fn a_process_is_started_and_its_end_is_told_once() {
-    let mut world = World::bare();
+    let mut world = bare();
     let shell = world.client(50);
     let pid = world.ask(shell.spawn(order("hello"), vec![7, 8])).unwrap();
-    assert_eq!(world.log(), ["spawn [\"hello\"] [7, 8] = 101"]);
+    assert_eq!(log(&mut world), ["spawn [\"hello\"] [7, 8] = 101"]);
     assert_eq!(world.ask(shell.name(pid)).unwrap(), "hello");
     assert_eq!(world.ask(shell.name(51)).unwrap(), "p51");
     refused(world.ask(shell.name(9)), ErrorCode::SpawnDomainNotfound);
@@ -224,14 +188,14 @@ fn a_process_is_started_and_its_end_is_told_once() {
     let all = world.ask(shell.all()).unwrap();
     assert_eq!((all[4].parent, all[4].name.as_str()), (50, "hello"));
     assert_eq!(all[0].parent, 3);
-    world.end(pid, 3);
+    end(&mut world, pid, 3);
     assert_eq!(world.ask(shell.wait(pid)).unwrap().status, 3);
     refused(world.ask(shell.wait(pid)), ErrorCode::SpawnDomainNotfound);
 }
 
 #[test]
 fn who_waits_hears_of_the_end_when_it_comes() {
-    let mut world = World::bare();
+    let mut world = bare();
     let shell = world.client(50);
     let pid = world.ask(shell.spawn(order("hello"), vec![])).unwrap();
     let mut first = pin!(shell.wait(pid));
@@ -240,14 +204,14 @@ fn who_waits_hears_of_the_end_when_it_comes() {
     assert!(first.as_mut().poll(&mut context).is_pending());
     assert!(second.as_mut().poll(&mut context).is_pending());
     world.round();
-    world.end(pid, 0);
+    end(&mut world, pid, 0);
     assert_eq!(world.ask(first).unwrap().status, 0);
     refused(world.ask(second), ErrorCode::SpawnDomainNotfound);
 }
 
 #[test]
 fn only_whose_it_is_and_operators_have_power_over_a_process() {
-    let mut world = World::bare();
+    let mut world = bare();
     let shell = world.client(50);
     let other = world.client(51);
     let pid = world.ask(shell.spawn(order("hello"), vec![])).unwrap();
@@ -264,7 +228,7 @@ fn only_whose_it_is_and_operators_have_power_over_a_process() {
     }
     refused(world.ask(other.start("x")), ErrorCode::ProcMgmtNotOperator);
     refused(world.ask(other.stop("x")), ErrorCode::ProcMgmtNotOperator);
-    world.log();
+    log(&mut world);
     world.ask(shell.suspend(pid)).unwrap();
     world.ask(shell.resume(pid)).unwrap();
     world.ask(shell.kill(pid)).unwrap();
@@ -276,7 +240,7 @@ fn only_whose_it_is_and_operators_have_power_over_a_process() {
         ErrorCode::SuperviseUnknownService,
     );
     assert_eq!(
-        world.log(),
+        log(&mut world),
         [
             "suspend 101 true",
             "suspend 101 false",
@@ -287,8 +251,76 @@ fn only_whose_it_is_and_operators_have_power_over_a_process() {
 }
 
 #[test]
+fn capabilities_are_told_to_whose_a_process_is_and_to_operators() {
+    let mut world = bare();
+    let shell = world.client(50);
+    let other = world.client(51);
+    let pid = world.ask(shell.spawn(order("hello"), vec![])).unwrap();
+    let first = world.ask(shell.capabilities(pid, 0)).unwrap();
+    assert_eq!(first.len(), 2);
+    assert_eq!((first[1].position, first[1].words), (2, [pid.into(), 0, 0]));
+    assert_eq!(world.ask(shell.capabilities(pid, 2)).unwrap().len(), 1);
+    assert_eq!(world.ask(shell.capabilities(pid, 3)), Ok(Vec::new()));
+    // One's own.
+    assert_eq!(world.ask(shell.capabilities(50, 0)).unwrap().len(), 2);
+    for of in [pid, 50, 1, 99] {
+        let refusal = world.ask(other.capabilities(of, 0));
+        refused(refusal, ErrorCode::ProcMgmtNotOperator);
+    }
+    world.service.0.add_operator(51);
+    for of in [pid, 50, 1] {
+        assert_eq!(world.ask(other.capabilities(of, 0)).unwrap().len(), 2);
+    }
+    let refusal = world.ask(other.capabilities(99, 0));
+    refused(refusal, ErrorCode::SpawnDomainNotfound);
+    // Not one's own any more.
+    world.ask(shell.detach(pid)).unwrap();
+    let refusal = world.ask(shell.capabilities(pid, 0));
+    refused(refusal, ErrorCode::ProcMgmtNotOperator);
+}
+
+#[test]
+fn what_a_process_has_started_stands_still_with_it() {
+    let mut world = bare();
+    let shell = world.client(50);
+    let one = world.ask(shell.spawn(order("one"), vec![])).unwrap();
+    let two = world.ask(shell.spawn(order("two"), vec![])).unwrap();
+    let child = world.client(one);
+    let below = world.ask(child.spawn(order("below"), vec![])).unwrap();
+    let free = Order {
+        detached: true,
+        ..order("free")
+    };
+    world.ask(child.spawn(free, vec![])).unwrap();
+    log(&mut world);
+    world.ask(shell.suspend(one)).unwrap();
+    world.ask(shell.resume(one)).unwrap();
+    world.ask(shell.suspend(two)).unwrap();
+    let expected = [
+        format!("suspend {one} true"),
+        format!("suspend {below} true"),
+        format!("suspend {one} false"),
+        format!("suspend {below} false"),
+        format!("suspend {two} true"),
+    ];
+    assert_eq!(log(&mut world), expected);
+}
+
+#[test]
+fn only_operators_may_end_the_server_itself() {
+    let mut world = bare();
+    world.service.0.own = 2;
+    let (shell, other) = (world.client(50), world.client(51));
+    world.service.0.add_operator(51);
+    refused(world.ask(shell.kill(2)), ErrorCode::SpawnDomainNotfound);
+    refused(world.ask(other.suspend(2)), ErrorCode::SpawnDomainNotfound);
+    world.ask(other.kill(2)).unwrap();
+    assert_eq!(log(&mut world), ["kill 2"]);
+}
+
+#[test]
 fn what_belongs_to_a_dead_process_ends_unless_it_is_detached() {
-    let mut world = World::bare();
+    let mut world = bare();
     let shell = world.client(50);
     let one = world.ask(shell.spawn(order("one"), vec![])).unwrap();
     let two = world.ask(shell.spawn(order("two"), vec![])).unwrap();
@@ -303,20 +335,20 @@ fn what_belongs_to_a_dead_process_ends_unless_it_is_detached() {
     // A child has children.
     let child = world.client(one);
     let below = world.ask(child.spawn(order("below"), vec![])).unwrap();
-    world.log();
+    log(&mut world);
     // The connection is closed, the process lives on.
     drop(shell);
     world.close(1);
     world.now = 2_000;
     world.round();
-    assert_eq!(world.log(), [""; 0]);
+    assert_eq!(log(&mut world), [""; 0]);
     // Now it is dead.
     world.service.0.backend.alive.remove(&50);
     world.now = 4_000;
     world.round();
-    assert_eq!(world.log(), [format!("kill {one}")]);
-    world.end(one, 128);
-    assert_eq!(world.log(), [format!("kill {below}")]);
+    assert_eq!(log(&mut world), [format!("kill {one}")]);
+    end(&mut world, one, 128);
+    assert_eq!(log(&mut world), [format!("kill {below}")]);
     // Then nobody is left of whom it would have to be asked.
     world.now = 5_000;
     world.round();
@@ -325,7 +357,7 @@ fn what_belongs_to_a_dead_process_ends_unless_it_is_detached() {
 
 #[test]
 fn there_are_bounds() {
-    let mut world = World::bare();
+    let mut world = bare();
     let shell = world.client(50);
     for _ in 0..24 {
         world.ask(shell.spawn(order("x"), vec![])).unwrap();
@@ -345,18 +377,18 @@ fn there_are_bounds() {
         core: 1,
         ..order("x")
     };
-    world.end(101, 0);
+    end(&mut world, 101, 0);
     refused(
         world.ask(shell.spawn(elsewhere, vec![])),
         ErrorCode::ProcMgmtInvalidSpawnd,
     );
     // Ends that nobody asks for: the oldest is forgotten.
     for pid in 102..=124 {
-        world.end(pid, 0);
+        end(&mut world, pid, 0);
     }
     for _ in 0..42 {
         let pid = world.ask(shell.spawn(order("x"), vec![])).unwrap();
-        world.end(pid, 0);
+        end(&mut world, pid, 0);
     }
     refused(world.ask(shell.wait(101)), ErrorCode::SpawnDomainNotfound);
     refused(world.ask(shell.wait(102)), ErrorCode::SpawnDomainNotfound);
@@ -369,7 +401,7 @@ fn there_are_bounds() {
 
 #[test]
 fn services_are_started_in_order_and_started_again() {
-    let mut world = World::new(vec![
+    let mut world = world(vec![
         planned(0, "nameserver", Ready::NameServer, &[], false),
         planned(
             1,
@@ -381,15 +413,15 @@ fn services_are_started_in_order_and_started_again() {
         planned(2, "shell", Ready::Started, &[1], true),
     ]);
     world.service.0.start_all();
-    assert_eq!(world.log(), ["service 0 = 101"]);
+    assert_eq!(log(&mut world), ["service 0 = 101"]);
     world.service.0.name_server_is_there();
-    assert_eq!(world.log(), ["service 1 = 102"]);
+    assert_eq!(log(&mut world), ["service 1 = 102"]);
     // Somebody else of that name does not count.
     world.service.0.registered("service/files", 50);
     world.service.0.registered("service/other", 102);
-    assert_eq!(world.log(), [""; 0]);
+    assert_eq!(log(&mut world), [""; 0]);
     world.service.0.registered("service/files", 102);
-    assert_eq!(world.log(), ["service 2 = 103"]);
+    assert_eq!(log(&mut world), ["service 2 = 103"]);
     let shell = world.client(103);
     let states = world.ask(shell.services()).unwrap();
     let states: Vec<_> = states
@@ -405,23 +437,23 @@ fn services_are_started_in_order_and_started_again() {
         ]
     );
     // It crashes, and comes back.
-    world.end(102, 129);
-    assert_eq!(world.log(), ["ended 1"]);
+    end(&mut world, 102, 129);
+    assert_eq!(log(&mut world), ["ended 1"]);
     assert_eq!(world.service.0.next_deadline(), Some(10));
     world.now = 10;
     world.round();
-    assert_eq!(world.log(), ["service 1 = 104"]);
+    assert_eq!(log(&mut world), ["service 1 = 104"]);
     // It is not ready in time.
     world.now = 60;
     world.round();
-    assert_eq!(world.log(), ["kill 104"]);
-    world.end(104, 128);
-    assert_eq!(world.log(), ["ended 1"]);
+    assert_eq!(log(&mut world), ["kill 104"]);
+    end(&mut world, 104, 128);
+    assert_eq!(log(&mut world), ["ended 1"]);
     // It cannot be started.
     world.service.0.backend.refuses = true;
     world.now = 100;
     world.round();
-    assert_eq!(world.log(), ["ended 1"]);
+    assert_eq!(log(&mut world), ["ended 1"]);
     let states = world.ask(shell.services()).unwrap();
     assert_eq!(
         (states[1].state.as_str(), states[1].pid, states[1].restarts),
@@ -438,11 +470,11 @@ fn services_are_started_in_order_and_started_again() {
     // An operator starts and stops it.
     world.service.0.backend.refuses = false;
     world.ask(shell.start("files")).unwrap();
-    assert_eq!(world.log(), ["service 1 = 105"]);
+    assert_eq!(log(&mut world), ["service 1 = 105"]);
     world.service.0.registered("service/files", 105);
     world.ask(shell.stop("files")).unwrap();
     // Who needs it goes first.
-    assert_eq!(world.log(), ["kill 103"]);
-    world.end(103, 128);
-    assert_eq!(world.log(), ["ended 2", "kill 105"]);
+    assert_eq!(log(&mut world), ["kill 103"]);
+    end(&mut world, 103, 128);
+    assert_eq!(log(&mut world), ["ended 2", "kill 105"]);
 }

@@ -4,7 +4,9 @@
 
 use errors::{Error, ErrorCode};
 use flounder::{Limits, Loopback, Server, Single, loopback};
-use services::terminal::{LIMITS, Mode, TerminalClient, TerminalServer, TerminalService, Typed};
+use services::terminal::{
+    LIMITS, Mode, Signal, TerminalClient, TerminalServer, TerminalService, Typed,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -233,11 +235,14 @@ fn long_writes_go_on_as_there_is_room_and_in_their_order() {
     for write in &mut writes {
         done.push(world.soon(write).is_some());
     }
-    assert_eq!(done, [true, true, false, false]);
+    // Two of them were taken, and nothing was sent.
+    assert_eq!(done, [false; 4]);
     // Others have room.
-    world.now(two.write(b"two\n")).unwrap();
+    let mut others: Later<()> = Box::pin(two.write(b"two\n"));
+    assert!(world.soon(&mut others).is_none());
     world.sends = true;
-    for write in writes.iter_mut().skip(2) {
+    assert_eq!(world.soon(&mut others), Some(Ok(())));
+    for write in &mut writes {
         assert_eq!(world.soon(write), Some(Ok(())));
     }
     let shown = world.shown();
@@ -250,6 +255,45 @@ fn long_writes_go_on_as_there_is_room_and_in_their_order() {
 }
 
 #[test]
+fn a_line_is_asked_for_when_the_foreground_reads() {
+    let mut world = world();
+    let (shell, child) = (world.connect(SHELL), world.connect(CHILD));
+    world.now(shell.claim()).unwrap();
+    let mut waits: Later<Typed> = Box::pin(child.read(1, false));
+    assert!(world.soon(&mut waits).is_none());
+    assert!(!world.service.0.wants_input());
+    world.now(shell.lend(CHILD)).unwrap();
+    assert!(world.service.0.wants_input());
+    world.type_keys("x\r");
+    assert_eq!(world.soon(&mut waits), Some(Ok(typed("x"))));
+    assert!(!world.service.0.wants_input());
+}
+
+#[test]
+fn what_is_said_to_be_written_was_sent() {
+    let mut world = world();
+    let (one, two) = (world.connect(CHILD), world.connect(OTHER));
+    world.sends = false;
+    let mut first: Later<()> = Box::pin(one.write(b"first\n"));
+    let mut second: Later<()> = Box::pin(one.write(b"second\n"));
+    let mut other: Later<()> = Box::pin(two.write(b"other\n"));
+    for write in [&mut first, &mut second, &mut other] {
+        assert!(world.soon(write).is_none());
+    }
+    // A part of it is not enough.
+    assert_eq!(world.service.0.take_output(5), b"first");
+    assert!(world.soon(&mut first).is_none());
+    world.sends = true;
+    for write in [&mut first, &mut second, &mut other] {
+        assert_eq!(world.soon(write), Some(Ok(())));
+    }
+    assert!(world.shown().contains("second\r\n"));
+    // Nothing is written at once.
+    world.sends = false;
+    assert_eq!(world.now(one.write(b"")), Ok(()));
+}
+
+#[test]
 fn too_many_writes_are_refused_and_cancelled_ones_are_gone() {
     let mut world = world();
     let one = world.connect(CHILD);
@@ -259,7 +303,6 @@ fn too_many_writes_are_refused_and_cancelled_ones_are_gone() {
         .map(|_| Box::pin(one.write(&block)) as Later<()>)
         .collect();
     let mut results: Vec<_> = writes.iter_mut().map(|write| world.soon(write)).collect();
-    assert_eq!(results.remove(0), Some(Ok(())));
     refused(
         results.pop().flatten().expect("an answer"),
         ErrorCode::TerminalTooManyWrites,
@@ -282,29 +325,34 @@ fn control_c_is_told_to_who_waits_for_it() {
     let mut world = world();
     let (shell, child) = (world.connect(SHELL), world.connect(CHILD));
     world.now(shell.claim()).unwrap();
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     world.now(shell.lend(CHILD)).unwrap();
     world.type_keys("half\x03");
-    assert_eq!(world.soon(&mut interrupted), Some(Ok(())));
+    assert_eq!(world.soon(&mut interrupted), Some(Ok(Signal::Interrupt)));
     // Between two calls.
     world.type_keys("\x03");
-    assert_eq!(world.now(shell.interrupted()), Ok(()));
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Interrupt));
+    // Of both, Ctrl-C counts; a single Ctrl-Z is told as such.
+    world.type_keys("\x1a\x03\x1a");
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Interrupt));
+    world.type_keys("\x1a");
+    assert_eq!(world.now(shell.interrupted()), Ok(Signal::Stop));
     // Given up: nobody takes it, the input is gone all the same.
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     drop(interrupted);
     world.turn();
     world.type_keys("gone\x03");
-    let mut interrupted: Later<()> = Box::pin(shell.interrupted());
+    let mut interrupted: Later<Signal> = Box::pin(shell.interrupted());
     assert!(world.soon(&mut interrupted).is_none());
     let mut read: Later<Typed> = Box::pin(child.read(9, false));
     assert!(world.soon(&mut read).is_none());
     // The nearest that takes it.
-    let mut own: Later<()> = Box::pin(child.interrupted());
+    let mut own: Later<Signal> = Box::pin(child.interrupted());
     assert!(world.soon(&mut own).is_none());
     world.type_keys("\x03");
-    assert_eq!(world.soon(&mut own), Some(Ok(())));
+    assert_eq!(world.soon(&mut own), Some(Ok(Signal::Interrupt)));
     assert!(world.soon(&mut interrupted).is_none());
 }
 

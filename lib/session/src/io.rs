@@ -44,12 +44,23 @@ pub(crate) enum Sink {
     End(u32),
 }
 
+/// Whether a command may read what is typed: while it is in the foreground. Its table opens and closes it.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Rc<Cell<bool>>);
+
+impl Gate {
+    pub(crate) fn set(&self, is_open: bool) {
+        self.0.set(is_open);
+    }
+}
+
 /// Both, with what is around.
 #[derive(Clone)]
 pub(crate) struct Io {
     pub(crate) shared: Rc<Shared>,
     pub(crate) input: Source,
     pub(crate) output: Sink,
+    pub(crate) gate: Gate,
 }
 
 impl Shared {
@@ -91,8 +102,23 @@ impl Io {
         match self.input {
             Source::Nothing => Ok(Vec::new()),
             Source::End(end) => self.shared.take(end).await,
-            Source::Inherited => Ok(self.shared.os.read(READ_BYTES).await?.bytes),
+            Source::Inherited => self.read_typed().await,
         }
+    }
+
+    /// What is typed. Who loses the foreground gives the read up, or the next key would be its.
+    async fn read_typed(&self) -> Result<Vec<u8>, Error> {
+        let mut reading = None;
+        poll_fn(|context| {
+            if !self.gate.0.get() {
+                reading = None;
+                return Poll::Pending;
+            }
+            let reading = reading.get_or_insert_with(|| self.shared.os.read(READ_BYTES));
+            let typed = reading.as_mut().poll(context);
+            typed.map(|typed| typed.map(|typed| typed.bytes))
+        })
+        .await
     }
 
     /// Prints.

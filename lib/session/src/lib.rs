@@ -36,3 +36,8 @@ mod tools;
 pub use io::SharedStreams;
 pub use os::{Asked, Inherited, Os, Said, Task};
 pub use session::{End, PROMPT, Session};
+
+/// How a command is used: one line.
+pub fn usage(command: &str) -> alloc::string::String {
+    shell::table::find(command).map_or_else(Default::default, shell::table::Command::usage)
+}

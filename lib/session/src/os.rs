@@ -13,7 +13,7 @@ use core::task::{Context, Poll};
 use errors::Error;
 use services::process::{Ended, Order};
 use services::streams::Content;
-use services::terminal::{Mode, Typed};
+use services::terminal::{Mode, Signal, Typed};
 
 /// Something under way.
 pub type Task<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -81,8 +81,8 @@ pub trait Os {
     /// Takes it back.
     fn take_back(&self) -> Asked<()>;
 
-    /// Is done when Ctrl-C is typed; without a terminal, never.
-    fn interrupted(&self) -> Task<()>;
+    /// Is done when Ctrl-C or Ctrl-Z is typed; without a terminal, never. Who asks decides what becomes of both.
+    fn interrupted(&self) -> Task<Signal>;
 
     // Processes.
 
@@ -92,7 +92,7 @@ pub trait Os {
     /// Ends a process.
     fn kill(&self, pid: u32) -> Asked<()>;
 
-    /// Has it stand still.
+    /// Has it stand still, with all that it has started.
     fn suspend(&self, pid: u32) -> Asked<()>;
 
     /// Has it go on.

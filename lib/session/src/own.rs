@@ -1,15 +1,16 @@
 //! Commands that change the session: variables, jobs, its end. Each answers with what it prints, and its status.
 
-use crate::foreground::Waited;
+use crate::foreground::{Keys, Waited};
 use crate::pipeline::Started;
 use crate::session::Session;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
+use listing::{Column, Listing};
 use shell::ast::Quoted;
 use shell::expand::Values;
-use shell::jobs::State;
+use shell::jobs::{Notice, State};
 use shell::run::{Report, status};
 use shell::table::Command;
 
@@ -18,6 +19,13 @@ type Said = (String, u8);
 fn nothing() -> Said {
     (String::new(), status::SUCCESS)
 }
+
+/// What `jobs --json` says.
+const JOBS: &[Column] = &[
+    Column::right("JOB", 0),
+    Column::left("STATE", 0),
+    Column::left("LINE", 0),
+];
 
 /// init's process.
 const INIT: u32 = 1;
@@ -41,7 +49,7 @@ impl Session {
             "export" => self.set(words, values, true),
             "fg" => self.fg(words, started),
             "history" => self.history(command, words),
-            "jobs" => self.list_jobs(),
+            "jobs" => self.list_jobs(words),
             "kill" => self.kill(command, words),
             "resume" => self.each(words, Act::Resume),
             "set" => self.set(words, values, false),
@@ -125,10 +133,20 @@ impl Session {
         (out, status::SUCCESS)
     }
 
-    fn list_jobs(&mut self) -> Said {
+    fn list_jobs(&mut self, words: &[&str]) -> Said {
         let mut out = String::new();
-        for job in self.jobs.iter() {
-            let _ = writeln!(out, "{}", self.jobs.describe(job));
+        if words.is_empty() {
+            for job in self.jobs.iter() {
+                let _ = writeln!(out, "{}", self.jobs.describe(job));
+            }
+        } else {
+            let mut list = Listing::new(JOBS, true);
+            for job in self.jobs.iter() {
+                let Notice { state, text, .. } = self.jobs.describe(job);
+                let state = state.to_string();
+                list.row([(job.number as u64).into(), state.into(), text.into()]);
+            }
+            out = list.finish();
         }
         // What is shown here is not told again.
         self.jobs.take_notices();
@@ -145,18 +163,15 @@ impl Session {
     }
 
     /// Has the processes of a job go on.
-    fn go_on(&mut self, number: usize) {
+    fn job_goes_on(&mut self, number: usize) {
         let alive: Vec<u64> = self
             .jobs
             .get(number)
             .map(|job| job.alive().collect())
             .unwrap_or_default();
         for one in alive {
-            if let Ok(pid) = u32::try_from(one) {
-                // Who has ended meanwhile is told of as ended.
-                let _ = self.block_on(self.shared.os.resume(pid));
-            }
-            self.jobs.resumed(one);
+            // Who has ended meanwhile is told of as ended.
+            let _ = self.go_on(one);
         }
     }
 
@@ -165,7 +180,7 @@ impl Session {
             Ok(number) => number,
             Err(said) => return said,
         };
-        self.go_on(number);
+        self.job_goes_on(number);
         match self.jobs.get(number) {
             Some(job) => (
                 alloc::format!("{}\n", self.jobs.describe(job)),
@@ -180,22 +195,26 @@ impl Session {
             Ok(number) => number,
             Err(said) => return said,
         };
-        self.go_on(number);
+        self.job_goes_on(number);
         let Some(job) = self.jobs.get(number) else {
             return nothing();
         };
         let (text, numbers) = (job.text.clone(), job.pids().collect::<Vec<_>>());
         self.say(&text);
         let report = self.foreground(&numbers, Vec::new(), &text);
-        let status = match (report, self.jobs.get(number).map(|job| job.state())) {
-            (Report::Interrupted, _) => {
-                started.is_interrupted = true;
+        let state = self.jobs.get(number).map(|job| job.state());
+        // What did not end stays a job.
+        if matches!(state, Some(State::Done(_))) {
+            self.jobs.remove(number);
+        }
+        let status = match (report, state) {
+            (Report::Stopped | Report::Interrupted, _) => {
+                started.cut = Some(report);
                 status::KILLED
             }
             (_, Some(State::Done(status))) => status,
             (_, _) => status::SUCCESS,
         };
-        self.jobs.remove(number);
         (String::new(), status)
     }
 
@@ -246,9 +265,9 @@ impl Session {
         }
         self.cook();
         let mut statuses = BTreeMap::new();
-        let waited = self.wait_for(&all, false, &mut statuses);
+        let waited = self.wait_for(&all, Keys::Watched, &mut statuses);
         if waited == Waited::GivenUp {
-            started.is_interrupted = true;
+            started.cut = Some(Report::Interrupted);
             return (String::new(), status::KILLED);
         }
         let last = all.last().copied();
@@ -304,42 +323,36 @@ impl Session {
                     "{number}: no such process; `ps` lists those there are"
                 ));
             }
-            if let Act::Kill { .. } = act {
-                let over = self.table.kill(number);
-                self.note(over, &mut BTreeMap::new());
-                return Ok(());
+            match act {
+                Act::Kill { .. } => {
+                    let over = self.table.kill(number);
+                    self.note(over, &mut BTreeMap::new());
+                    return Ok(());
+                }
+                Act::Suspend => self.stand_still(number),
+                Act::Resume => self.go_on(number),
             }
-            return Err("a command of the shell's own cannot be stopped".into());
+            .map_err(|error| error.to_string())?;
+            return Ok(());
         };
         if pid == INIT {
             return Err(
                 "init cannot be ended nor stopped; `shutdown` powers the machine off".into(),
             );
         }
-        let os = self.shared.os.clone();
-        let (asked, is_forced) = match act {
-            Act::Kill { is_forced } => (os.kill(pid), is_forced),
-            Act::Suspend => (os.suspend(pid), false),
-            Act::Resume => (os.resume(pid), true),
-        };
-        if !is_forced && let Ok(Some(why)) = self.block_on(os.essential(pid)) {
+        let is_forced = matches!(act, Act::Kill { is_forced: true } | Act::Resume);
+        if !is_forced && let Ok(Some(why)) = self.block_on(self.shared.os.essential(pid)) {
             return Err(alloc::format!("{pid}: {why}"));
         }
-        self.block_on(asked)
-            .map_err(|error| alloc::format!("{pid}: {error}"))?;
         match act {
-            Act::Kill { .. } => {
-                if self.table.has(number) {
-                    // So that its end is told with this command.
-                    self.wait_for(&[number], false, &mut BTreeMap::new());
-                }
-            }
-            Act::Suspend => {
-                self.jobs.stopped(number);
-            }
-            Act::Resume => {
-                self.jobs.resumed(number);
-            }
+            Act::Kill { .. } => self.block_on(self.shared.os.kill(pid)),
+            Act::Suspend => self.stand_still(number),
+            Act::Resume => self.go_on(number),
+        }
+        .map_err(|error| alloc::format!("{pid}: {error}"))?;
+        if matches!(act, Act::Kill { .. }) && self.table.has(number) {
+            // So that its end is told with this command.
+            self.wait_for(&[number], Keys::Watched, &mut BTreeMap::new());
         }
         Ok(())
     }

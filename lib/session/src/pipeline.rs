@@ -3,7 +3,7 @@
 //! First all files are opened and pipes made; if one cannot be, nothing is started. Then the commands are started in the order of the line; if one
 //! cannot be, those before it are ended.
 
-use crate::io::{Io, Sink, Source};
+use crate::io::{Gate, Io, Sink, Source};
 use crate::os::{Inherited, Task};
 use crate::running::{MOST, Over};
 use crate::session::Session;
@@ -17,7 +17,7 @@ use services::process::Order;
 use shell::ast::Mode;
 use shell::expand::Values;
 use shell::plan::{Action, Input, Output, Plan, Stage};
-use shell::run::status;
+use shell::run::{Report, status};
 use shell::table::{self, Kind};
 
 /// Where files of the boot image are.
@@ -34,8 +34,8 @@ pub(crate) struct Started {
     pub(crate) over: Vec<Over>,
     /// A command ended the shell.
     pub(crate) exit: Option<u8>,
-    /// Ctrl-C ended what a command waited for.
-    pub(crate) is_interrupted: bool,
+    /// What became of what a command waited for, if that was not its end.
+    pub(crate) cut: Option<Report>,
 }
 
 impl Started {
@@ -44,7 +44,7 @@ impl Started {
             numbers: Vec::new(),
             over: Vec::new(),
             exit: None,
-            is_interrupted: false,
+            cut: None,
         }
     }
 }
@@ -187,7 +187,9 @@ impl Session {
                 (None, _) => Source::Inherited,
             },
             output: streams.output.map_or(Sink::Inherited, Sink::End),
+            gate: Gate::default(),
         };
+        let gate = io.gate.clone();
         let name = stage.name();
         let task: Task<u8> = match stage.action {
             Action::Nothing => Box::pin(async { 0 }),
@@ -209,7 +211,7 @@ impl Session {
             }
             action => return self.start_process(stage, action, streams, values, started),
         };
-        let number = self.table.add_command(name, task, streams.ends);
+        let number = self.table.add_command(name, task, streams.ends, gate);
         started.numbers.push(number);
         Ok(())
     }
@@ -313,9 +315,12 @@ impl Session {
             shared: Rc::clone(&self.shared),
             input: Source::End(reader),
             output: Sink::Inherited,
+            gate: Gate::default(),
         };
+        let gate = io.gate.clone();
         let task = Box::pin(tools::copy(io));
-        self.table.add_command("".into(), task, Vec::from([reader]))
+        self.table
+            .add_command("".into(), task, Vec::from([reader]), gate)
     }
 
     fn not_started(&mut self, name: &str, error: Error) -> (String, u8) {

@@ -2,7 +2,7 @@
 //!
 //! Both have a number, streams that are theirs, and end with a status. Numbers of commands begin where those of processes end.
 
-use crate::io::Shared;
+use crate::io::{Gate, Shared};
 use crate::os::{Asked, Task};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -20,7 +20,11 @@ pub(crate) const MOST: usize = 48;
 /// What moves it.
 enum What {
     Process(Asked<Ended>),
-    Command(Task<u8>),
+    Command {
+        task: Task<u8>,
+        gate: Gate,
+        is_stopped: bool,
+    },
 }
 
 /// One that runs.
@@ -90,16 +94,48 @@ impl Table {
     }
 
     /// A command runs in the shell from now on; answers its number.
-    pub(crate) fn add_command(&mut self, name: String, task: Task<u8>, ends: Vec<u32>) -> u64 {
+    pub(crate) fn add_command(
+        &mut self,
+        name: String,
+        task: Task<u8>,
+        ends: Vec<u32>,
+        gate: Gate,
+    ) -> u64 {
         self.last_command += 1;
         self.running.push(Running {
             number: self.last_command,
             name,
-            what: What::Command(task),
+            what: What::Command {
+                task,
+                gate,
+                is_stopped: false,
+            },
             ends,
             reads_terminal: false,
         });
         self.last_command
+    }
+
+    /// Whether those of these that are commands may read what is typed. Poll it after that: who reads must let go of it.
+    pub(crate) fn set_foreground(&self, numbers: &[u64], is_foreground: bool) {
+        for one in &self.running {
+            if let What::Command { gate, .. } = &one.what
+                && numbers.contains(&one.number)
+            {
+                gate.set(is_foreground);
+            }
+        }
+    }
+
+    /// Has a command stand still, or go on. A process is the system's affair.
+    pub(crate) fn set_stopped(&mut self, number: u64, stops: bool) {
+        for one in &mut self.running {
+            if let What::Command { is_stopped, .. } = &mut one.what
+                && one.number == number
+            {
+                *is_stopped = stops;
+            }
+        }
     }
 
     /// Has it end. A process's end is told when it has; a command just is no more.
@@ -158,7 +194,12 @@ impl Table {
         let mut index = 0;
         while let Some(one) = self.running.get_mut(index) {
             let ended = match &mut one.what {
-                What::Command(task) => task.as_mut().poll(context).map(|status| (status, None)),
+                What::Command {
+                    is_stopped: true, ..
+                } => Poll::Pending,
+                What::Command { task, .. } => {
+                    task.as_mut().poll(context).map(|status| (status, None))
+                }
                 What::Process(wait) => wait.as_mut().poll(context).map(|ended| match ended {
                     // That it was killed says the status.
                     Ok(ended) if ended.why.is_empty() || ended.status == status::KILLED => {

@@ -1,6 +1,6 @@
 //! A session: lines, one after the other.
 
-use crate::foreground::Waited;
+use crate::foreground::{Keys, Waited};
 use crate::io::{Shared, SharedStreams};
 use crate::os::{Asked, Os, Task};
 use crate::running::Table;
@@ -14,6 +14,7 @@ use core::task::{Context, Poll};
 use errors::{Error, ErrorCode};
 use lineedit::Editor;
 use services::process::Order;
+use services::terminal::Signal;
 use shell::ast::Chain;
 use shell::expand::Values;
 use shell::jobs::Jobs;
@@ -38,8 +39,10 @@ pub struct Session {
     /// Why processes ended, not told yet.
     pub(crate) causes: Vec<String>,
     pub(crate) is_raw: bool,
-    /// The request for the next Ctrl-C, which waits all the time.
-    pub(crate) interrupted: Option<Task<()>>,
+    /// It serves a prompt, and so decides what Ctrl-C and Ctrl-Z do.
+    pub(crate) is_interactive: bool,
+    /// The request for the next of these, which waits all the time.
+    pub(crate) interrupted: Option<Task<Signal>>,
     /// The terminal was asked for its width.
     pub(crate) has_asked: bool,
     /// The user was told that jobs run.
@@ -95,6 +98,7 @@ impl Session {
             typed: Vec::new(),
             causes: Vec::new(),
             is_raw: false,
+            is_interactive: false,
             interrupted: None,
             has_asked: false,
             is_warned: false,
@@ -103,6 +107,7 @@ impl Session {
 
     /// Serves the prompt until the user leaves.
     pub fn interact(&mut self) -> End {
+        self.is_interactive = true;
         loop {
             let line = match self.prompt() {
                 Ok(Some(line)) => line,
@@ -130,7 +135,8 @@ impl Session {
                 concluded.await;
                 Ok(())
             }));
-            if status != status::SUCCESS {
+            // That it stopped is told before the next prompt, with its job.
+            if !matches!(status, status::SUCCESS | status::STOPPED) {
                 self.say(&alloc::format!("[status {status}]"));
             }
         }
@@ -189,8 +195,8 @@ impl Session {
         }
         self.cook();
         // They end with the shell anyway, so Ctrl-C is no reason to stay.
-        let (Waited::Over | Waited::Interrupted | Waited::GivenUp) =
-            self.wait_for(&alive, false, &mut BTreeMap::new());
+        let (Waited::Over | Waited::Interrupted | Waited::GivenUp | Waited::Stopped) =
+            self.wait_for(&alive, Keys::Watched, &mut BTreeMap::new());
         Some(End::Exit(status))
     }
 
@@ -238,15 +244,14 @@ impl Host for Session {
             return self.background(&text, &started.numbers);
         }
         let report = self.foreground(&started.numbers, started.over, &text);
-        if plan.is_timed {
+        if plan.is_timed && report != Report::Stopped {
             let micros = self.shared.os.micros().saturating_sub(begun);
             let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
             self.say(&alloc::format!("real {seconds}.{rest:06} s"));
         }
         match (started.exit, report) {
             (Some(status), _) => Report::Exit(status),
-            (None, _) if started.is_interrupted => Report::Interrupted,
-            (None, report) => report,
+            (None, report) => started.cut.unwrap_or(report),
         }
     }
 

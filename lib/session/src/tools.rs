@@ -4,7 +4,6 @@ use crate::io::{Io, Source};
 use crate::os::Task;
 use crate::pipeline::BOOT;
 use alloc::boxed::Box;
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -93,8 +92,7 @@ async fn cat(words: Vec<String>, io: Io) -> u8 {
         let opened = Opened(&io, end);
         let from = Io {
             input: Source::End(opened.1),
-            shared: Rc::clone(&io.shared),
-            output: io.output,
+            ..io.clone()
         };
         match copy_from(&from, &name).await {
             status::SUCCESS => {}

@@ -56,6 +56,27 @@ fn jobs_are_told_of_when_they_end() {
 }
 
 #[test]
+fn jobs_are_listed_for_scripts() {
+    let handle = Handle::new();
+    let line = "spin 'a \"b\\c'";
+    handle.type_in(&format!("{line} &\nspin\n")).stop();
+    handle.type_in("jobs --json\njobs --json > f; wc f\nkill %1 %2\n");
+    let (_, out) = finish(&handle);
+    let objects: Vec<serde_json::Value> = out
+        .lines()
+        .filter(|text| text.starts_with('{'))
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 2, "{out}");
+    assert_eq!(objects[0]["job"], 1);
+    assert_eq!(objects[0]["line"], line);
+    assert_eq!(objects[0]["state"], "Running");
+    assert_eq!(objects[1]["state"], "Stopped");
+    assert!(out.contains("      2 "), "{out}");
+    assert!(said("jobs x").starts_with("usage: jobs [--json]"));
+}
+
+#[test]
 fn a_job_comes_to_the_foreground() {
     let handle = Handle::new();
     handle
@@ -68,7 +89,7 @@ fn a_job_comes_to_the_foreground() {
         out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
         "{out}"
     );
-    assert!(said("fg").starts_with("there is no job %%"));
+    assert!(said("fg").starts_with("nothing runs in the background"));
     assert!(said("bg %4").starts_with("there is no job %4"));
 }
 
@@ -79,6 +100,78 @@ fn jobs_stop_and_go_on() {
     assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
     let out = said("upper &\nsuspend %1\nresume %1\nkill %1");
     assert!(!out.contains("status"), "{out}");
+}
+
+#[test]
+fn ctrl_z_stops_what_runs_and_the_line() {
+    let handle = Handle::new();
+    handle.type_in("spin; hello not\n").stop();
+    handle.type_in("echo $?\njobs\nbg\nfg\n").interrupt();
+    handle.type_in("jobs\necho end\n");
+    let (_, out) = finish(&handle);
+    assert!(
+        !out.contains("hello,") && !out.contains("[status 148"),
+        "{out}"
+    );
+    assert!(out.contains("[1]+ Stopped    spin\n"), "{out}");
+    assert!(out.contains("148\n"), "{out}");
+    assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
+    assert!(
+        out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
+        "{out}"
+    );
+    assert_eq!((handle.alive(), handle.stopped()), (0, 0));
+}
+
+#[test]
+fn ctrl_z_stops_each_of_a_pipeline_and_fg_has_all_go_on() {
+    let handle = Handle::new();
+    handle
+        .type_in("cat | upper | cat\n")
+        .type_in("one\n")
+        .stop();
+    // The stopped `cat` leaves the keys alone.
+    handle.type_in("echo mine\njobs\nfg\n").stop();
+    handle.type_in("fg %cat\n").type_in("two\n").type_in("\x04");
+    handle.type_in("jobs\necho end\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("\nmine\n"), "{out}");
+    assert_eq!(
+        out.matches("[1]+ Stopped    cat | upper | cat\n").count(),
+        3,
+        "{out}"
+    );
+    assert!(out.contains("ONE\n") && out.contains("TWO\n"), "{out}");
+    assert!(
+        out.contains("barreleye> jobs\nbarreleye> echo end\nend\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_ctrl_z_stopped_can_be_ended_and_does_not_end_with_the_waiting() {
+    let handle = Handle::new();
+    handle.type_in("cat\n").stop();
+    handle.type_in("bg\nsuspend %1\njobs\nresume %1\nkill %1\n");
+    handle.type_in("spin\n").stop().type_in("kill %1\njobs\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("[1]+ Running    cat &\n"), "{out}");
+    assert_eq!(out.matches("[1]+ Stopped    cat\n").count(), 3, "{out}");
+    assert!(out.contains("[1]+ Killed     cat\n"), "{out}");
+    assert!(out.contains("[1]+ Killed     spin\n"), "{out}");
+    // Whoever waits for a job is not stopped.
+    let handle = Handle::new();
+    handle.type_in("spin &\nwait\n").stop().interrupt();
+    handle.type_in("jobs\nkill %1\n");
+    let (_, out) = finish(&handle);
+    assert!(out.contains("[1]+ Running    spin &\n"), "{out}");
+    // A shell asks once about stopped jobs too.
+    let handle = Handle::new();
+    handle.type_in("time spin\n").stop();
+    let (_, out) = finish(&handle);
+    assert!(out.contains("jobs run: once more"), "{out}");
+    assert!(!out.contains("real"), "{out}");
+    assert_eq!(handle.alive(), 0);
 }
 
 #[test]
@@ -243,7 +336,10 @@ fn random_keys_do_no_harm() {
         for _ in 0..200 {
             match random.below(14) {
                 0 => {
-                    handle.interrupt();
+                    match random.below(2) {
+                        0 => handle.interrupt(),
+                        _ => handle.stop(),
+                    };
                 }
                 1 => {
                     let byte = random.below(128) as u8 as char;

@@ -129,7 +129,7 @@ fn mistakes_are_explained() {
     assert!(said("echo 'a").contains("quote"));
     assert!(said("a |").contains("column 3"));
     assert_eq!(said("led"), "led: this board has no light\n[status 1]\n");
-    assert_eq!(said("ps 1"), "usage: ps\n[status 64]\n");
+    assert_eq!(said("ps 1"), "usage: ps [--json]\n[status 64]\n");
     // Nothing of it runs.
     assert!(!said("hello | nonsense-program").contains("hello,"));
     let long = format!("echo {}", "x".repeat(70_000));

@@ -78,6 +78,9 @@ pub enum JobError {
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unknown(name) if matches!(name.as_str(), "%%" | "%+" | "%") => {
+                f.write_str("nothing runs in the background, and nothing is stopped")
+            }
             Self::Unknown(name) => write!(f, "there is no job {name}: `jobs` lists them"),
             Self::Ambiguous(name) => {
                 write!(f, "several jobs match {name}: use the number, as in %1")

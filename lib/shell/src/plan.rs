@@ -158,7 +158,7 @@ fn stage(command: &Expanded, place: Place, is_timed: &mut bool) -> Result<Stage,
         None => Action::Nothing,
     };
     if let (Action::Builtin(command), [_, rest @ ..]) = (action, words) {
-        if !command.takes_count(rest.len()) {
+        if !command.takes_count(rest) {
             return Err(PlanError::Usage(command));
         }
         if command.name == "run" {

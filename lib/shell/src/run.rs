@@ -9,7 +9,7 @@
 //! | `NAME=value` | sets the shell's variable |
 //! | `NAME=value a` | sets it for `a` alone |
 //!
-//! Ctrl-C ends the pipeline that runs and drops the rest of the line, and so does a command that cannot be expanded.
+//! Ctrl-C ends the pipeline that runs and drops the rest of the line; Ctrl-Z stops it and drops the rest, and so does a command that cannot be expanded.
 
 use crate::ast::{Chain, Connector, List, Pipeline};
 use crate::expand::{Expanded, Values};
@@ -28,6 +28,8 @@ pub mod status {
     pub const KILLED: u8 = 128;
     /// Ended by a fault.
     pub const FAULT: u8 = 129;
+    /// Stopped by Ctrl-Z, as `sh` has it; no program can end with it.
+    pub const STOPPED: u8 = 148;
 }
 
 /// What became of a pipeline.
@@ -39,6 +41,8 @@ pub enum Report {
     Started(u64),
     /// Ctrl-C ended it.
     Interrupted,
+    /// Ctrl-Z stopped it.
+    Stopped,
     /// It was `exit`: the shell shall end with this status.
     Exit(u8),
 }
@@ -169,6 +173,10 @@ fn conclude(report: Report, values: &mut Values) -> End {
         }
         Report::Interrupted => {
             values.status = status::KILLED;
+            End::Dropped
+        }
+        Report::Stopped => {
+            values.status = status::STOPPED;
             End::Dropped
         }
         Report::Exit(status) => {

@@ -51,7 +51,7 @@ fn names_of_jobs() {
     let mut jobs = Jobs::new();
     assert_eq!(
         jobs.resolve("%%").unwrap_err().to_string(),
-        "there is no job %%: `jobs` lists them"
+        "nothing runs in the background, and nothing is stopped"
     );
     jobs.add("sleep 5", &[1]).unwrap();
     assert!(jobs.resolve("%-").is_err());

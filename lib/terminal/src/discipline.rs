@@ -6,11 +6,12 @@
 //! | BS, DEL | the last character of the line goes |
 //! | Ctrl-W, Ctrl-U | its last word goes, all of it goes |
 //! | Ctrl-D | what there is of the line is delivered without an end; on an empty line it is the end of input |
-//! | Ctrl-C | all unread input goes, and the foreground is interrupted |
+//! | Ctrl-C, Ctrl-Z | all unread input goes, and the foreground is interrupted, or to be stopped |
 //! | others | part of the line; control characters are shown as `^X`, a tab as a space |
 //!
-//! Unread input is for whoever reads next. If that client reads raw, it gets the bytes of unread lines, a Ctrl-D again as such. Bytes that came
-//! while the foreground read raw, and are unread when it reads cooked, go through the discipline then.
+//! A read never goes beyond the end of a line, raw neither: what was typed ahead is for whoever reads next. If that client reads raw, it gets the bytes
+//! of unread lines, a Ctrl-D again as such. Bytes that came while the foreground read raw, and are unread when it reads cooked, go through the
+//! discipline then; their echo is shown when somebody reads, or types on: a program that does not read leaves them alone.
 //!
 //! **Full.** The bound is on all unread bytes. A byte that would exceed it rings the bell and is gone. Cooked, one place is kept for the end of
 //! the line, so that a line that was begun can be ended.
@@ -19,6 +20,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 const INTERRUPT: u8 = 0x03;
+const STOP: u8 = 0x1a;
 const END: u8 = 0x04;
 const BELL: u8 = 0x07;
 const BACKSPACE: u8 = 0x08;
@@ -28,6 +30,15 @@ const RETURN: u8 = b'\r';
 const KILL: u8 = 0x15;
 const ERASE_WORD: u8 = 0x17;
 const DELETE: u8 = 0x7f;
+
+/// What a key has happen to the program that has the foreground. Of several, the greatest counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Signal {
+    /// Ctrl-Z: it is to stand still.
+    Stop,
+    /// Ctrl-C: it is to end.
+    Interrupt,
+}
 
 /// What a read was answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +60,7 @@ impl Input {
 /// What a read waits for. Cooked, both wait for a line; a read that asks for less than a line gets so much of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum Until {
-    /// Anything.
+    /// Anything, up to the end of a line.
     #[default]
     Any,
     /// The end of a line, as many bytes as are asked for, or that there is no room for more unread input.
@@ -79,6 +90,18 @@ pub(crate) struct Discipline {
     /// The line that is being typed.
     line: Vec<u8>,
     capacity: usize,
+    /// The echo of what was typed ahead, not shown yet.
+    owed: Owed,
+}
+
+/// Echo that is kept.
+#[derive(Debug, Default)]
+struct Owed(Vec<u8>);
+
+impl Echo for Owed {
+    fn echo(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
 }
 
 impl Discipline {
@@ -89,6 +112,17 @@ impl Discipline {
             ready: VecDeque::new(),
             line: Vec::new(),
             capacity,
+            owed: Owed(Vec::new()),
+        }
+    }
+
+    /// Shows the echo of what was typed ahead.
+    pub(crate) fn show(&mut self, echo: &mut impl Echo) {
+        for part in core::mem::take(&mut self.owed)
+            .0
+            .split_inclusive(|b| *b == LINE_FEED)
+        {
+            echo.echo(part);
         }
     }
 
@@ -101,15 +135,27 @@ impl Discipline {
         self.line.clear();
     }
 
-    /// One byte was typed. True if it interrupts.
+    /// One byte was typed. Answers with the signal that it is.
     #[must_use]
-    pub(crate) fn feed(&mut self, byte: u8, echo: &mut impl Echo) -> bool {
+    pub(crate) fn feed(&mut self, byte: u8, echo: &mut impl Echo) -> Option<Signal> {
+        if self.cooked {
+            self.show(echo);
+        }
+        self.process(byte, echo)
+    }
+
+    fn process(&mut self, byte: u8, echo: &mut impl Echo) -> Option<Signal> {
         match byte {
             _ if !self.cooked => self.deliver(Unit::Byte(byte), &[], echo),
             INTERRUPT => {
                 self.clear();
                 echo.echo(b"^C\r\n");
-                return true;
+                return Some(Signal::Interrupt);
+            }
+            STOP => {
+                self.clear();
+                echo.echo(b"^Z\r\n");
+                return Some(Signal::Stop);
             }
             END if self.line.is_empty() => self.deliver(Unit::End, &[], echo),
             END => self.deliver(Unit::Push, &[], echo),
@@ -136,7 +182,7 @@ impl Discipline {
                 }
             }
         }
-        false
+        None
     }
 
     /// The line and this unit can be read now.
@@ -165,11 +211,11 @@ impl Discipline {
         Some(byte)
     }
 
-    /// Reads cooked or raw from now on. True if unread bytes turn out to interrupt.
+    /// Reads cooked or raw from now on. Answers with the signal that unread bytes turn out to be.
     #[must_use]
-    pub(crate) fn retune(&mut self, cooked: bool, echo: &mut impl Echo) -> bool {
+    pub(crate) fn retune(&mut self, cooked: bool, echo: &mut impl Echo) -> Option<Signal> {
         if self.cooked == cooked {
-            return false;
+            return None;
         }
         self.cooked = cooked;
         let line = self.line.drain(..).map(Unit::Byte);
@@ -178,25 +224,29 @@ impl Discipline {
             Unit::Push | Unit::End => END,
         });
         let unread: Vec<u8> = unread.collect();
-        let mut interrupts = false;
+        let mut owed = Owed::default();
+        let mut signal = None;
         for byte in unread {
-            interrupts |= self.feed(byte, echo);
+            signal = signal.max(self.process(byte, &mut owed));
         }
-        interrupts
+        self.owed = owed;
+        if signal.is_some() {
+            self.show(echo);
+        }
+        signal
     }
 
     /// Reads at most so many bytes, if there is what the read waits for.
     pub(crate) fn take(&mut self, max: usize, until: Until) -> Option<Input> {
         match (self.cooked, until) {
             (true, _) => self.take_line(max),
-            (false, Until::Any) => self.take_raw(max.min(self.ready.len())),
-            (false, Until::Line) => {
+            (false, until) => {
                 let ends = |unit: &Unit| matches!(unit, Unit::Byte(RETURN | LINE_FEED));
                 let end = self.ready.iter().take(max).position(ends);
                 let full = self.len() >= self.capacity || self.ready.len() >= max;
                 match end {
                     Some(end) => self.take_raw(end.saturating_add(1)),
-                    None if full => self.take_raw(max.min(self.ready.len())),
+                    None if full || until == Until::Any => self.take_raw(max.min(self.ready.len())),
                     None => None,
                 }
             }

@@ -39,7 +39,7 @@ mod output;
 pub mod terminal;
 
 pub use client::{Client, Limits, Mode};
-pub use discipline::{Input, Until};
+pub use discipline::{Input, Signal, Until};
 pub use error::Error;
 pub use output::Written;
 pub use terminal::{Action, ReadId, Terminal};

@@ -4,7 +4,7 @@
 //! that waited, one for each client that waited for room, and for each call one change of the foreground and one interrupt.
 
 use crate::client::{Client, Limits, Mode};
-use crate::discipline::{Discipline, Input, Until};
+use crate::discipline::{Discipline, Input, Signal, Until};
 use crate::error::Error;
 use crate::foreground::Foreground;
 use crate::output::{Output, Written};
@@ -27,8 +27,10 @@ pub enum Action {
         /// What was read.
         input: Input,
     },
-    /// Ctrl-C was typed.
+    /// Ctrl-C or Ctrl-Z was typed.
     Interrupt {
+        /// Which.
+        signal: Signal,
         /// Who decides what becomes of it: of the foreground and those who lent it, the nearest who [takes interrupts](Terminal::take_interrupts).
         to: Client,
         /// Who has the foreground.
@@ -216,8 +218,8 @@ impl Terminal {
             .foreground()
             .and_then(|client| self.sessions.get(&client));
         let cooked = session.is_some_and(|session| session.mode == Mode::Cooked);
-        if self.discipline.retune(cooked, &mut self.output) {
-            self.interrupt();
+        if let Some(signal) = self.discipline.retune(cooked, &mut self.output) {
+            self.interrupt(signal);
         }
         self.serve();
     }
@@ -227,14 +229,14 @@ impl Terminal {
     /// The line received these bytes.
     pub fn input(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            if self.discipline.feed(byte, &mut self.output) {
-                self.interrupt();
+            if let Some(signal) = self.discipline.feed(byte, &mut self.output) {
+                self.interrupt(signal);
             }
             self.serve();
         }
     }
 
-    fn interrupt(&mut self) {
+    fn interrupt(&mut self, signal: Signal) {
         let takes = |client: &Client| {
             let session = self.sessions.get(client);
             session.is_some_and(|session| session.takes_interrupts)
@@ -242,7 +244,11 @@ impl Terminal {
         if let Some(foreground) = self.foreground()
             && let Some(to) = self.foreground.chain().find(takes)
         {
-            let action = Action::Interrupt { to, foreground };
+            let action = Action::Interrupt {
+                signal,
+                to,
+                foreground,
+            };
             // One that has not been looked at yet says the same.
             if self.actions.back() != Some(&action) {
                 self.actions.push_back(action);
@@ -320,6 +326,9 @@ impl Terminal {
         let Some(session) = self.sessions.get_mut(&client) else {
             return;
         };
+        if !session.reads.is_empty() {
+            self.discipline.show(&mut self.output);
+        }
         while let Some(read) = session.reads.front()
             && let Some(input) = self.discipline.take(read.max, read.until)
         {

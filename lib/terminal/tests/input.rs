@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use terminal::{Action, Client, Error, Input, Limits, Mode, ReadId, Terminal, Until};
+use terminal::{Action, Client, Error, Input, Limits, Mode, ReadId, Signal, Terminal, Until};
 
 const LIMITS: Limits = Limits {
     clients: 3,
@@ -37,6 +37,14 @@ enum Step {
     Type(Vec<u8>),
 }
 
+const fn signal_of(byte: u8) -> Option<Signal> {
+    match byte {
+        3 => Some(Signal::Interrupt),
+        0x1a => Some(Signal::Stop),
+        _ => None,
+    }
+}
+
 fn client() -> impl Strategy<Value = Client> {
     (1..5_u64).prop_map(Client)
 }
@@ -47,7 +55,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::sample::select("öß€".as_bytes()),
         4 => prop::sample::select(b"\r\n".as_slice()),
         4 => prop::sample::select(b"\x04\x08\x7f\x15\x17".as_slice()),
-        1 => Just(3),
+        1 => prop::sample::select(b"\x03\x1a".as_slice()),
         1 => any::<u8>(),
     ];
     prop::collection::vec(byte, 0..7)
@@ -249,15 +257,15 @@ impl Model {
             self.raw = raw;
             self.read = 0;
             self.typed.clear();
-            let mut interrupt = false;
+            let mut signal = None;
             for byte in [units, line].concat() {
                 let actions = self.actions.len();
                 self.type_byte(byte);
-                interrupt |= self.actions.len() > actions;
+                signal = signal.max(signal_of(byte));
                 self.actions.truncate(actions);
             }
-            if interrupt {
-                self.interrupt();
+            if let Some(signal) = signal.filter(|_| !self.raw) {
+                self.interrupt(signal);
             }
         }
         self.serve();
@@ -269,10 +277,10 @@ impl Model {
         let len = units.len() + line.len();
         let keep = match byte {
             _ if self.raw => len < LIMITS.type_ahead,
-            3 => {
+            3 | 0x1a => {
                 self.typed.clear();
                 self.read = 0;
-                self.interrupt();
+                self.interrupt(signal_of(byte).unwrap());
                 false
             }
             b'\r' | b'\n' | 4 => len < LIMITS.type_ahead,
@@ -284,11 +292,15 @@ impl Model {
         }
     }
 
-    fn interrupt(&mut self) {
+    fn interrupt(&mut self, signal: Signal) {
         let to = self.chain.iter().rev().find(|one| self.sessions[one].takes);
         if let Some(&to) = to {
             let foreground = *self.chain.last().unwrap();
-            let action = Action::Interrupt { to, foreground };
+            let action = Action::Interrupt {
+                signal,
+                to,
+                foreground,
+            };
             if self.actions.last() != Some(&action) {
                 self.actions.push(action);
             }
@@ -318,8 +330,8 @@ impl Model {
         let most = max.min(units.len());
         let line = units[..most].iter().position(|b| b"\r\n".contains(b));
         let count = match (until, line) {
-            (Until::Any, _) => most,
-            (Until::Line, Some(at)) => at + 1,
+            (_, Some(at)) => at + 1,
+            (Until::Any, None) => most,
             (Until::Line, None) if most == max || units.len() == LIMITS.type_ahead => most,
             (Until::Line, None) => 0,
         };

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use terminal::{Action, Client, Error, Input, Limits, Mode, ReadId, Terminal, Until, Written};
+use terminal::{
+    Action, Client, Error, Input, Limits, Mode, ReadId, Signal, Terminal, Until, Written,
+};
 
 const SHELL: Client = Client(1);
 const CHILD: Client = Client(2);
@@ -77,6 +79,7 @@ fn lines_are_edited_and_echoed() {
         (b"\x04", &["<end>"], ""),
         (b"a\r\x04b\r", &["a\n", "<end>", "b\n"], "a\r\nb\r\n"),
         (b"one\rtwo\x03b\r", &["b\n"], "one\r\ntwo^C\r\nb\r\n"),
+        (b"one\rtwo\x1ab\r", &["b\n"], "one\r\ntwo^Z\r\nb\r\n"),
         (b"half", &[], "half"),
     ];
     for (bytes, lines, echo) in cases {
@@ -200,6 +203,7 @@ fn ctrl_c_is_for_the_nearest_that_takes_interrupts() {
     terminal.lend(SHELL, CHILD).unwrap();
     actions(&mut terminal);
     let interrupt = |to| Action::Interrupt {
+        signal: Signal::Interrupt,
         to,
         foreground: CHILD,
     };
@@ -209,6 +213,15 @@ fn ctrl_c_is_for_the_nearest_that_takes_interrupts() {
     terminal.take_interrupts(CHILD, true).unwrap();
     terminal.input(b"\x03");
     assert_eq!(actions(&mut terminal), [interrupt(CHILD)]);
+    // So is Ctrl-Z.
+    terminal.input(b"abc\x1a");
+    let stop = Action::Interrupt {
+        signal: Signal::Stop,
+        to: CHILD,
+        foreground: CHILD,
+    };
+    assert_eq!(actions(&mut terminal), [stop]);
+    assert_eq!(terminal.unread(), 0);
     // Raw, it is a byte.
     terminal.set_mode(CHILD, Mode::Raw).unwrap();
     terminal.getchar(CHILD).unwrap();

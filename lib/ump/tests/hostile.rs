@@ -4,11 +4,12 @@
 //! `BARRELEYE_LONG` (`./hake.sh test --long`) gives 20,000,000 steps for 500,000.
 #![cfg(test)]
 
-mod support;
+#[path = "../../random/testing/seed.rs"]
+mod seed;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use random::Random;
-use support::new_random;
+use seed::new_random;
 use ump::{
     Assembly, Channel, Control, Growing, Interest, LINE_BYTES, Line, Memory, Outgoing, SendError,
     Side, Slot,

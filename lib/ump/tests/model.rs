@@ -4,13 +4,14 @@
 //! How many: `BARRELEYE_LONG` (`./hake.sh test --long`) gives 30,000 for 1,000. `BARRELEYE_SEED=N` repeats what a failure shows.
 #![cfg(test)]
 
-mod support;
+#[path = "../../random/testing/seed.rs"]
+mod seed;
 
 use core::cell::Cell;
 use core::sync::atomic::AtomicU64;
 use random::Random;
+use seed::new_random;
 use std::collections::VecDeque;
-use support::new_random;
 use ump::{Bell, Channel, Flaw, Interest, Line, Memory, SendError, Side, Slot};
 
 /// An assertion that is an error, so that programs which are to fail can.

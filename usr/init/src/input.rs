@@ -37,6 +37,11 @@ impl Input {
         })
     }
 
+    /// The oldest byte that was typed ahead.
+    pub fn take_ahead(&mut self) -> Option<u8> {
+        self.ahead.pop_front()
+    }
+
     /// Whether another domain had printed a line behind the prompt when there was last nothing typed.
     pub const fn is_overwritten(&self) -> bool {
         self.overwritten

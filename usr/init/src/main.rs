@@ -12,6 +12,7 @@
 //! | [`shell`] | the prompt |
 //! | [`commands`] | the commands |
 //! | [`cores`] | the other cores |
+//! | [`offers`] | services that init offers itself, in the profile course |
 //! | [`killing`] | the test commands `killtest` and `killsteps` |
 //! | [`mutate`] | the test command `elfmutate` |
 //! | [`walk`] | the test command `walktest` |
@@ -32,6 +33,7 @@ mod input;
 mod killing;
 mod memory;
 mod mutate;
+mod offers;
 mod onboot;
 mod options;
 mod outcome;
@@ -41,9 +43,13 @@ mod timeline;
 mod walk;
 
 use aos::boot::Boot;
-use aos::{Args, Error, event, println};
-use children::Children;
+use aos::{Args, Error, event, println, time};
+use children::{Children, Limit, rest};
+use core::time::Duration;
 use options::{AtEnd, Options};
+
+/// How long init's own services may take to be there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
@@ -64,6 +70,8 @@ fn main(args: Args) -> Result<(), Error> {
     let options = Options::parse(args);
     children.trusted_bytes = options.trusted_bytes;
     children.start_cores(options.cores);
+    offers::start(&options.offer);
+    wait_for_services(&mut children);
     let all_well = onboot::run(boot, &mut children);
     match options.at_end {
         AtEnd::Prompt | AtEnd::Serve => {}
@@ -84,6 +92,16 @@ fn main(args: Args) -> Result<(), Error> {
     match options.at_end {
         AtEnd::Serve => Err(serve(&mut children)),
         _ => shell::serve(boot, &mut children),
+    }
+}
+
+/// Until init's own services can be found, so that who is started finds them; not for ever.
+fn wait_for_services(children: &mut Children) {
+    let deadline = time::after(PATIENCE);
+    while !offers::are_ready() && time::now() < deadline {
+        let snapshot = event::snapshot();
+        let busy = children.tend();
+        rest(busy, snapshot, Limit::Deadline(deadline));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The memory server: a domain around [`services::memory`], over the RAM that it is passed.
+//! The memory server: a domain around [`serving::memory`], over the RAM that it is passed.
 //!
 //! `module /sbin/mem_serv supervised ready=service/memory ram=128` in the boot menu. Arguments: `limit=MIB` (bytes that each client may have; a quarter of
 //! the RAM), `count=NUMBER` (allocations; 256), `grading`: a line for each call.
@@ -8,34 +8,8 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-mod pool;
-
-use alloc::boxed::Box;
-use aos::flounder::Limits;
-use aos::rpc::GradingLines;
-use aos::service::{Host, Next};
-use aos::{Args, Error, ErrorCode, event, println, proc, time};
-use core::time::Duration;
-use pool::Pool;
-use services::memory::{Limit, MemoryServer, MemoryService};
-
-/// Its name.
-const NAME: &str = "service/memory";
-/// Most connections at once.
-const CONNECTIONS: usize = 96;
-/// How much each may use: all messages are short.
-const LIMITS: Limits = Limits {
-    message_bytes: 1 << 10,
-    caps: 1,
-    queued_bytes: 4 << 10,
-    calls: 32,
-};
-/// Allocations that a client may have, unless told otherwise.
-const ALLOCATIONS: u64 = 256;
-/// So often it is asked whether processes without a connection are still there.
-const INTERVAL: Duration = Duration::from_secs(1);
+use aos::{Args, Error, ErrorCode, event, println, proc};
+use serving::memory::{self, ALLOCATIONS, Limit, NAME, Pool};
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
@@ -45,11 +19,11 @@ fn main(args: Args) -> Result<(), Error> {
         bytes: pool.bytes() / 4,
         allocations: ALLOCATIONS,
     };
-    let mut grades = false;
+    let mut grading = false;
     for word in args.words() {
         let value = |key: &str| word.strip_prefix(key)?.parse::<u32>().ok();
         match (word, value("limit="), value("count=")) {
-            ("grading", ..) => grades = true,
+            ("grading", ..) => grading = true,
             (_, Some(mebibytes), _) => limit.bytes = u64::from(mebibytes) << 20,
             (_, _, Some(count)) => limit.allocations = count.into(),
             _ => println!(
@@ -57,27 +31,8 @@ fn main(args: Args) -> Result<(), Error> {
             ),
         }
     }
-    let interval = time::after(INTERVAL).saturating_sub(time::now());
-    let mut service = MemoryService::new(pool, limit, interval);
-    if grades {
-        service.grading = Box::new(GradingLines);
-    }
-    let mut service = MemoryServer(service);
-    let mut host = Host::new(CONNECTIONS, LIMITS)?;
+    let mut host = memory::host()?;
     host.register(NAME, "")?;
-    event::block_on(host.serve(&mut service, |service, round| {
-        let MemoryServer(memory) = service;
-        memory.set_time(time::now());
-        for (connection, pid) in &round.opened {
-            // Who is one too many is told so by whatever it asks.
-            let _ = memory.opened(*connection, *pid);
-        }
-        round.deadline = match memory.work() {
-            // Clients have their turn between two steps.
-            true => Some(time::now()),
-            false => memory.next_deadline(),
-        };
-        Next::Serve
-    }));
+    event::block_on(memory::serve(&mut host, pool, limit, grading));
     Ok(())
 }

@@ -1,63 +1,14 @@
-//! The name server: a domain around [`services::names`].
+//! The name server: a domain around [`serving::names`].
 //!
 //! `module /sbin/nameserver service` in the boot menu. It cannot be looked up itself: its number is the one that everybody knows.
 #![no_std]
 #![no_main]
 
-use aos::binding::Acceptor;
-use aos::flounder::Limits;
-use aos::service::{Host, Next};
-use aos::{Error, event, time};
-use core::time::Duration;
-use names::{Pulse, Ticks};
-use services::names::{NameService, NamesServer};
-
-/// Most clients at once.
-const CLIENTS: usize = 128;
-/// How much each may use: all of them together at most 6 MiB, of the 16 that init gives a program. The heap is lazy, so what is too much would end the
-/// name server at the first touch, not at the allocation.
-const LIMITS: Limits = Limits {
-    message_bytes: 16 << 10,
-    caps: 1,
-    queued_bytes: 16 << 10,
-    calls: 64,
-};
-/// Services that one answer tells of: records of 1 KiB, so that they fit a message.
-const PAGE: usize = 8;
-/// A service that was silent so long is asked.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// It has so long to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+use aos::{Error, event};
+use serving::names;
 
 #[aos::main]
 fn main() -> Result<(), Error> {
-    let ticks = |duration: Duration| Ticks(time::after(duration).saturating_sub(time::now()));
-    let pulse = Pulse {
-        interval: ticks(INTERVAL),
-        patience: ticks(PATIENCE),
-    };
-    let limits = names::Limits {
-        clients: CLIENTS,
-        page: PAGE,
-        ..names::Limits::default()
-    };
-    let mut service = NamesServer(NameService::new(limits, pulse));
-    let mut host = Host::with(Acceptor::of_name_server()?, CLIENTS, LIMITS);
-    event::block_on(host.serve(&mut service, |service, round| {
-        let NamesServer(names) = service;
-        names.set_time(time::now());
-        for (connection, pid) in &round.opened {
-            // Who is one too many is told so by whatever it asks.
-            let _ = names.opened(*connection, *pid);
-        }
-        round.finished.extend(
-            names
-                .take_finished()
-                .into_iter()
-                .map(aos::flounder::Finished::any),
-        );
-        round.deadline = names.next_deadline();
-        Next::Serve
-    }));
+    event::block_on(names::serve(&mut names::host()?));
     Ok(())
 }

@@ -14,7 +14,7 @@ use core::cell::{Cell, RefCell};
 use core::future::pending;
 use core::time::Duration;
 use services::streams::StreamsClient;
-use services::terminal::{Mode, Typed, WRITE_MAX};
+use services::terminal::{Mode, Signal, Typed, WRITE_MAX};
 
 type Streams = StreamsClient<Channel, Shared>;
 
@@ -174,8 +174,8 @@ impl Line {
         self.terminal().await?.take_back().await
     }
 
-    /// Until Ctrl-C is typed.
-    pub async fn interrupted(self: Rc<Self>) {
+    /// Until Ctrl-C or Ctrl-Z is typed.
+    pub async fn interrupted(self: Rc<Self>) -> Signal {
         if self.input != Way::Terminal {
             return pending().await;
         }
@@ -184,7 +184,7 @@ impl Line {
                 return pending().await;
             };
             match terminal.interrupted().await {
-                Ok(()) => return,
+                Ok(signal) => return signal,
                 Err(error) if is_lost(error) => {}
                 Err(_) => return pending().await,
             }

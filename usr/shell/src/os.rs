@@ -10,13 +10,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use aos::exit::DomainName;
 use aos::stdio::Way;
-use aos::{Args, Error, event, time};
+use aos::{Args, Error, event, rpc, time};
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use services::process::{Ended, Order};
 use services::streams::Content;
 use services::system;
-use services::terminal::{Mode, Typed};
+use services::terminal::{Mode, Signal, Typed};
 use session::{Asked, Inherited, Os, Said, SharedStreams, Task};
 
 /// The system.
@@ -36,9 +36,9 @@ impl System {
     /// As [`Offered::new`].
     pub fn new() -> Result<Self, Error> {
         let news = News::default();
-        let processes = Server::new("service/process", "the process server", &news);
+        let processes = Server::new(rpc::PROCESS, "the process server", &news);
         let machine = Server::new(system::NAME, "the machine's service", &news);
-        let memory = Server::<Memory>::new("service/memory", "the memory server", &news);
+        let memory = Server::<Memory>::new(rpc::MEMORY, "the memory server", &news);
         Ok(Self {
             line: Rc::new(Line::new(&news)),
             offered: Offered::new()?,
@@ -132,7 +132,7 @@ impl Os for System {
         Box::pin(self.line.clone().take_back())
     }
 
-    fn interrupted(&self) -> Task<()> {
+    fn interrupted(&self) -> Task<Signal> {
         Box::pin(self.line.clone().interrupted())
     }
 

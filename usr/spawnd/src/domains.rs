@@ -1,12 +1,14 @@
 //! How processes are made: by orders to init, whose children they are in its books; here is whose they really are.
 
 use crate::given::Given;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use aos::cap::AnyCap;
+use aos::exit::exit;
+use aos::initproto::STATUS_KILLED;
 use aos::proc::{self, Command};
-use aos::{Error, ErrorCode, println};
-use services::process::{About, Backend, Order, Ready, State};
+use aos::{Args, Error, ErrorCode, Status, println};
+use services::process::{About, Backend, Holding, Order, Ready};
+use serving::process;
 use supervise::Service;
 use supervise::lines::Line;
 
@@ -23,33 +25,11 @@ impl Domains {
     }
 }
 
-/// With this environment, and nothing of this program's own.
-fn with_env<'a>(command: Command<'a>, env: &[alloc::string::String]) -> Result<Command<'a>, Error> {
-    env.iter().try_fold(command.env_clear(), |command, word| {
-        let (name, value) = word
-            .split_once('=')
-            .ok_or(Error::new(ErrorCode::SpawnGetCmdlineArgs))?;
-        Ok(command.env(name, value))
-    })
-}
-
 impl Backend for Domains {
     type Cap = AnyCap;
 
     fn spawn(&mut self, order: &Order, caps: Vec<AnyCap>) -> Result<u32, Error> {
-        let bad = Error::new(ErrorCode::SpawnGetCmdlineArgs);
-        let (name, args) = order.args.split_first().ok_or(bad)?;
-        let mut passed = caps.iter().map(AnyCap::slot);
-        let command = match order.elf_bytes {
-            0 => Command::new(name),
-            bytes => {
-                let frame = passed.next().ok_or(Error::new(ErrorCode::SpawnLoad))?;
-                Command::of_frame(name, frame, bytes)
-            }
-        };
-        let command = with_env(command.args(args), &order.env)?;
-        let command = passed.fold(command, Command::pass);
-        Ok(command.spawn()?.pid())
+        process::spawn(order, &caps)
     }
 
     fn spawn_service(&mut self, service: Service) -> Result<u32, Error> {
@@ -61,7 +41,7 @@ impl Backend for Domains {
             None => given.insert(Given::make(&line.grants)?),
         };
         let command = Command::new(&line.module).args(&line.args);
-        let mut command = with_env(command, &line.env)?;
+        let mut command = process::with_env(command, &line.env)?;
         if line.ready == Ready::NameServer {
             command = command.as_name_server();
         }
@@ -82,28 +62,22 @@ impl Backend for Domains {
     }
 
     fn kill(&mut self, pid: u32) -> Result<(), Error> {
+        if pid == Args::own().pid() {
+            println!("spawnd: ended by an operator");
+            exit(Status(STATUS_KILLED));
+        }
         proc::kill(pid)
     }
 
     fn suspend(&mut self, pid: u32, suspended: bool) -> Result<(), Error> {
-        match suspended {
-            true => proc::suspend(pid),
-            false => proc::resume(pid),
-        }
+        process::suspend(pid, suspended)
+    }
+
+    fn capabilities(&mut self, pid: u32, behind: u64) -> Result<Vec<Holding>, Error> {
+        process::capabilities(pid, behind)
     }
 
     fn all(&mut self) -> Result<Vec<About>, Error> {
-        let all = proc::list()?;
-        let about = |process: &proc::Process| About {
-            pid: process.pid,
-            parent: process.parent.unwrap_or(0),
-            core: process.core.0,
-            state: match process.state {
-                proc::State::Running => State::Running,
-                proc::State::Suspended => State::Suspended,
-            },
-            name: process.name.to_string(),
-        };
-        Ok(all.iter().map(about).collect())
+        process::all()
     }
 }

@@ -52,7 +52,10 @@ impl Given {
 }
 
 /// The registers of a device.
-fn device(base: u64, bytes: u64) -> Result<CapRef, Error> {
+///
+/// # Errors
+/// `SYS_ERR_CAP_NOT_FOUND`: there is no such device; why a slot could not be had.
+pub fn device(base: u64, bytes: u64) -> Result<CapRef, Error> {
     let regions = (0..REGIONS).map(|slot| CNodeRef::own(root::PACN).slot(slot));
     let holds = |region: &CapRef| {
         cap_direct_identify(*region)

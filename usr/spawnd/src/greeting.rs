@@ -1,21 +1,7 @@
 //! The course's init channel, `service/init`: a thread of its own, so that a long text keeps nobody waiting who wants a process.
 
-use alloc::boxed::Box;
-use aos::flounder::Limits;
-use aos::rpc::{GradingLines, INIT};
-use aos::service::{Host, Next};
 use aos::{Error, event, println, thread};
-use services::init::{InitServer, InitService};
-
-/// Most connections at once.
-const CONNECTIONS: usize = 64;
-/// How much each may use: texts of 1 MiB.
-const LIMITS: Limits = Limits {
-    message_bytes: 1 << 20,
-    caps: 1,
-    queued_bytes: 16 << 10,
-    calls: 16,
-};
+use serving::greeting::{self, NAME};
 
 /// Begins to take numbers and texts.
 ///
@@ -33,12 +19,8 @@ pub fn start(grading: bool) -> Result<(), Error> {
 }
 
 fn serve(grading: bool) -> Result<(), Error> {
-    let mut service = InitService::default();
-    if grading {
-        service.grading = Box::new(GradingLines);
-    }
-    let mut host = Host::new(CONNECTIONS, LIMITS)?;
-    host.register_later(INIT, "")?;
-    event::block_on(host.serve(&mut InitServer(service), |_, _| Next::Serve));
+    let mut host = greeting::host()?;
+    host.register_later(NAME, "")?;
+    event::block_on(greeting::serve(&mut host, grading));
     Ok(())
 }

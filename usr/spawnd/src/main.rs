@@ -1,7 +1,8 @@
-//! The process server: a domain around [`services::process`].
+//! The process server: a domain around [`services::process`], by [`serving::process`].
 //!
 //! | Module | What |
 //! |---|---|
+//! | [`light`] | the board's light |
 //! | [`menu`] | the services of the boot menu |
 //! | [`domains`] | how processes are made: init makes them |
 //! | [`greeting`] | the course's init channel |
@@ -11,7 +12,7 @@
 //!
 //! `module /sbin/spawnd spawnd` in the boot menu: init trusts it as the kernel, and starts it again when it crashes. Its arguments: `operator=NAME` for a
 //! program that init itself starts and that may manage all processes; `verbose`: all that services do is printed; `grading`: a line for each call of the
-//! course.
+//! course; `led=BASE:LINE`: the board's light hangs on this line of the PL061 whose registers are there.
 //!
 //! It registers as `service/process`, as soon as the name server, which it starts itself, is there. It never waits for a service: only for init.
 #![no_std]
@@ -22,40 +23,26 @@ extern crate alloc;
 mod domains;
 mod given;
 mod greeting;
+mod light;
 mod menu;
 mod readiness;
 mod system;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use aos::boot::Boot;
-use aos::flounder::Limits;
-use aos::proc::{self, End};
+use aos::proc;
 use aos::rpc::GradingLines;
-use aos::service::{Host, Next, Round};
+use aos::service::{Next, Round};
 use aos::{Args, Error, event, println, time};
 use core::task::Poll;
-use core::time::Duration;
 use domains::Domains;
 use readiness::News;
-use services::process::{Backend, Ended, ProcessService, ProcessesServer};
+use services::process::{ProcessService, ProcessesServer};
+use serving::process::{self, NAME, Operators};
 use supervise::State;
 use system::Known;
-
-/// Its name.
-const NAME: &str = "service/process";
-/// Most connections at once.
-const CONNECTIONS: usize = 128;
-/// How much each may use.
-const LIMITS: Limits = Limits {
-    message_bytes: 16 << 10,
-    caps: 16,
-    queued_bytes: 32 << 10,
-    calls: 64,
-};
-/// So often it is asked whether processes without a connection are still there.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 #[aos::main]
 fn main(args: Args) -> Result<(), Error> {
@@ -63,21 +50,28 @@ fn main(args: Args) -> Result<(), Error> {
     let options = Options::parse(args);
     let boot = Boot::of_trusted()?;
     let plan = menu::read(boot);
-    let interval = time::after(INTERVAL).saturating_sub(time::now());
     let names = menu::names(&plan.services);
     let backend = Domains::new(plan.lines);
-    let mut service = ProcessService::new(backend, plan.services, interval)?;
+    let mut service = ProcessService::new(backend, plan.services, process::interval())?;
     if options.grading {
         service.grading = Box::new(GradingLines);
     }
+    service.own = args.pid();
     greeting::start(options.grading)?;
-    let mut host = Host::new(CONNECTIONS, LIMITS)?;
+    let mut host = process::host()?;
     host.register_later(NAME, "")?;
     let news = Rc::<News>::default();
     let mut watching = Box::pin(readiness::watch(news.clone(), names));
     let heard = news.clone();
     let known = Rc::<Known>::default();
-    let mut machine = system::serve(boot, known.clone())?;
+    let light = options.light.and_then(|at| match light::open(at) {
+        Ok(light) => Some(light),
+        Err(error) => {
+            println!("spawnd: there is no light where the menu says: {error}");
+            None
+        }
+    });
+    let mut machine = system::serve(boot, known.clone(), light)?;
     host.set_beside(move |cx| {
         let _ = watching.as_mut().poll(cx);
         // It never ends.
@@ -105,20 +99,11 @@ fn between(
     options: &Options,
     round: &mut Round,
 ) {
-    service.set_time(time::now());
-    for (connection, pid) in &round.opened {
-        // Who is one too many is told so by whatever it asks.
-        let _ = service.opened(*connection, *pid);
-        if options.is_operator(&mut service.backend, *pid) {
-            service.add_operator(*pid);
-        }
-        if service.is_operator(*pid) {
-            known.add_operator(*pid);
-        }
-    }
+    process::welcome(service, round, |backend, pid| {
+        options.operators.has(backend, pid)
+    });
     for (pid, end) in proc::take_ended() {
-        known.ended(pid);
-        let ended = ended(pid, end);
+        let ended = process::ended(pid, end);
         if !ended.why.is_empty() {
             known.note(&alloc::format!("process {pid}: {}", ended.why));
         }
@@ -132,6 +117,8 @@ fn between(
     }
     round.finished.extend(service.take_finished());
     round.deadline = service.next_deadline();
+    // Also of a service that asks nothing here, and was just started.
+    known.set_operators(service.operators());
     for life in service.take_lives() {
         known.note(&life.to_string());
         let is_bad = matches!(life.state, State::Backoff { .. } | State::Failed(_));
@@ -141,52 +128,34 @@ fn between(
     }
 }
 
-fn ended(pid: u32, end: End) -> Ended {
-    let why = match end {
-        End::Exited(_) => String::new(),
-        _ => end.to_string(),
-    };
-    Ended {
-        pid,
-        status: end.status(),
-        why,
-    }
-}
-
 /// What the boot menu says.
 struct Options {
-    operators: alloc::vec::Vec<&'static str>,
+    operators: Operators,
     verbose: bool,
     grading: bool,
+    light: Option<(u64, u8)>,
 }
 
 impl Options {
     fn parse(args: Args) -> Self {
         let mut options = Self {
-            operators: alloc::vec::Vec::new(),
+            operators: Operators::default(),
             verbose: false,
             grading: false,
+            light: None,
         };
         for word in args.words() {
-            match (word, word.strip_prefix("operator=")) {
-                ("verbose", _) => options.verbose = true,
-                ("grading", _) => options.grading = true,
-                (_, Some(name)) => options.operators.push(name),
+            let light = word.strip_prefix("led=").and_then(light::parse);
+            match (word, word.strip_prefix("operator="), light) {
+                ("verbose", ..) => options.verbose = true,
+                ("grading", ..) => options.grading = true,
+                (_, Some(name), _) => options.operators.0.push(name),
+                (.., Some(_)) => options.light = light,
                 _ => println!(
-                    "spawnd: argument \"{word}\" is not known (operator=NAME, verbose, grading are)"
+                    "spawnd: argument \"{word}\" is not known (operator=NAME, led=BASE:LINE, verbose, grading are)"
                 ),
             }
         }
         options
-    }
-
-    /// Whether it is one of those that init itself has started, by a name that the menu trusts.
-    fn is_operator(&self, backend: &mut Domains, pid: u32) -> bool {
-        if self.operators.is_empty() {
-            return false;
-        }
-        let all = backend.all().unwrap_or_default();
-        let found = all.iter().find(|about| about.pid == pid);
-        found.is_some_and(|about| about.parent == 0 && self.operators.contains(&&*about.name))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The log keeps the last [`LINES`] lines: what became of services, and how processes ended that did not end by themselves.
 
+use crate::light::Light;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
@@ -54,14 +55,9 @@ impl Known {
         });
     }
 
-    /// This process is an operator.
-    pub fn add_operator(&self, pid: u32) {
-        self.operators.borrow_mut().insert(pid);
-    }
-
-    /// It has ended.
-    pub fn ended(&self, pid: u32) {
-        self.operators.borrow_mut().remove(&pid);
+    /// These are the operators.
+    pub fn set_operators(&self, pids: impl Iterator<Item = u32>) {
+        *self.operators.borrow_mut() = pids.collect();
     }
 }
 
@@ -79,16 +75,16 @@ struct Machine {
     boot: &'static Boot,
     known: Rc<Known>,
     clients: BTreeMap<u64, u32>,
+    light: Option<Light>,
 }
 
-impl Machine {
-    fn check(&self, caller: Caller) -> Result<(), Error> {
-        let pid = self.clients.get(&caller.connection);
-        let operators = self.known.operators.borrow();
-        match pid {
-            Some(pid) if operators.contains(pid) => Ok(()),
-            _ => Err(Error::new(ErrorCode::ProcMgmtNotOperator)),
-        }
+/// Fails unless the caller is an operator.
+fn check(known: &Known, clients: &BTreeMap<u64, u32>, caller: Caller) -> Result<(), Error> {
+    let pid = clients.get(&caller.connection);
+    let operators = known.operators.borrow();
+    match pid {
+        Some(pid) if operators.contains(pid) => Ok(()),
+        _ => Err(Error::new(ErrorCode::ProcMgmtNotOperator)),
     }
 }
 
@@ -114,8 +110,19 @@ impl System<AnyCap> for Machine {
         Ok(log.iter().skip(skipped).cloned().collect())
     }
 
+    fn light(&mut self, caller: Caller, wish: Option<bool>) -> Result<Option<bool>, Error> {
+        let Some(light) = &mut self.light else {
+            return Ok(None);
+        };
+        if let Some(is_on) = wish {
+            check(&self.known, &self.clients, caller)?;
+            light.set(is_on);
+        }
+        Ok(Some(light.is_high()))
+    }
+
     fn concluded(&mut self, caller: Caller, line: &str, status: u8) -> Result<(), Error> {
-        self.check(caller)?;
+        check(&self.known, &self.clients, caller)?;
         let mut writer = Writer::new(Kind::Cmd);
         writer.str("line", shortened(line)).int("status", status);
         match writer.finish() {
@@ -125,7 +132,7 @@ impl System<AnyCap> for Machine {
     }
 
     fn end(&mut self, caller: Caller, resets: bool) -> Result<(), Error> {
-        self.check(caller)?;
+        check(&self.known, &self.clients, caller)?;
         // They come back with an error only.
         Err(match resets {
             true => kernel::reboot(),
@@ -145,6 +152,7 @@ impl System<AnyCap> for Machine {
 pub fn serve(
     boot: &'static Boot,
     known: Rc<Known>,
+    light: Option<Light>,
 ) -> Result<Pin<Box<dyn Future<Output = ()>>>, Error> {
     let mut host = Host::new(CLIENTS, LIMITS)?;
     host.register_later(NAME, "")?;
@@ -152,6 +160,7 @@ pub fn serve(
         boot,
         known,
         clients: BTreeMap::new(),
+        light,
     });
     Ok(Box::pin(async move {
         host.serve(&mut server, |server, round| {

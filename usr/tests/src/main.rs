@@ -6,7 +6,7 @@
 //! the kernel works at a time, on much and on what was prepared to be slow, see [`heavy`] and [`worst`]. `kernel rbed` is for a kernel with
 //! that scheduler, see [`rbed`], and `boot shares` prints who got the core, see [`shares`].
 //! `spawnd terminal` serves a script with programs at the terminal, see [`terminal`].
-//! `boot supervised` and `boot restarts CALLS` are for menus with the process server, see [`supervised`].
+//! `boot supervised` and `boot restarts CALLS` are for menus with the process server, `boot course` for the profile course, see [`supervised`].
 //! `boot checks` takes long or much memory, see [`checks`].
 //!
 //! A test returns what it expected and what it saw when these differ; nothing in it may panic the program.
@@ -90,6 +90,10 @@ fn main(args: Args) -> Status {
         Some("shares") => return shares::run(&world),
         Some("supervised") => {
             supervised::run(&mut harness);
+            return harness.end();
+        }
+        Some("course") => {
+            supervised::run_course(&mut harness);
             return harness.end();
         }
         Some("hostile") => {

@@ -7,11 +7,14 @@ use crate::own_space;
 use crate::parts::DONE;
 use crate::world::{World, sleep};
 use alloc::vec::Vec;
-use aos::cap::CapRef;
+use aos::cap::dispatcher::dispatcher_capabilities;
+use aos::cap::{CapRef, cap_direct_identify};
 use aos::initproto::Fault;
+use aos::kpi::cap::{Capability, ObjType};
+use aos::kpi::invocation::CapPosition;
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::rights::PageFlags;
-use aos::kpi::slots::task;
+use aos::kpi::slots::{root, task};
 use aos::paging::MappedFrame;
 use aos::proc::{self, Command, End, State};
 use aos::ram::{frame_alloc, mm_free, mm_usage};
@@ -27,12 +30,13 @@ const WHILE: Duration = Duration::from_millis(300);
 /// A test's name, and the test.
 pub type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: [Test; 16] = [
+const TESTS: [Test; 17] = [
     ("a program ends with its status", status),
     ("quotes, arguments and environment", words),
     ("the environment is handed down", environment),
     ("words that are none are refused", no_words),
     ("capabilities are passed", passed),
+    ("what one holds is told to itself and its parent", held),
     ("a fault is told", fault),
     ("a killed program is told of, once", killed),
     (
@@ -119,6 +123,19 @@ pub fn play(part: &str) -> Result<(), Error> {
             }
             Ok(())
         }
+        "proc-look" => {
+            let own = proc::capability_behind(Args::own().pid(), CapPosition::START)?;
+            let parent = proc::about(Args::own().pid())?.and_then(|about| about.parent);
+            let others = [Some(1), parent, Some(u32::MAX)].into_iter().flatten();
+            let mut refusals = others.map(|pid| proc::capability_behind(pid, CapPosition::START));
+            let code = ErrorCode::SpawnDomainNotfound;
+            let are_refused =
+                refusals.all(|result| result.is_err_and(|error| error.contains(code)));
+            match own.is_some() && are_refused {
+                true => Ok(()),
+                false => Err(Error::new(ErrorCode::SysIllegalInvocation)),
+            }
+        }
         "proc-while" => {
             sleep(3 * WHILE);
             Ok(())
@@ -196,6 +213,50 @@ fn passed() -> Outcome {
         mm_free(frame)?;
     }
     Ok(())
+}
+
+/// What a process holds, as init says.
+fn holdings(pid: u32) -> Result<Vec<(CapPosition, Capability)>, Error> {
+    let (mut all, mut behind) = (Vec::new(), CapPosition::START);
+    while let Some((position, capability)) = proc::capability_behind(pid, behind)? {
+        behind = position;
+        all.push((position, capability));
+    }
+    Ok(all)
+}
+
+fn held() -> Outcome {
+    // Others change what this program holds meanwhile, but not its task CNode.
+    let is_task = |found: &(CapPosition, Capability)| {
+        found.0.address().l1() == root::TASKCN && found.0.level() == 2
+    };
+    let mut told = holdings(Args::own().pid())?;
+    told.retain(is_task);
+    let listed = dispatcher_capabilities(CapRef::task(task::DISPATCHER));
+    let mut listed = listed.collect::<Result<Vec<_>, Error>>()?;
+    listed.retain(is_task);
+    that(told.len() > 3 && told == listed, "as the kernel lists it")?;
+    let frame = frame_alloc(3 * BASE_PAGE_SIZE)?;
+    let child = Command::of_line("tests --child proc-while")?.pass(frame);
+    let child = child.spawn()?;
+    let base = cap_direct_identify(frame)?.address();
+    let has = |found: &(CapPosition, Capability)| {
+        found.1.objtype() == ObjType::Frame && found.1.address() == base
+    };
+    that(holdings(child.pid())?.iter().any(has), "what was passed")?;
+    child.kill()?;
+    let pid = child.pid();
+    child.wait()?;
+    refused(
+        proc::capability_behind(pid, CapPosition::START),
+        ErrorCode::SpawnDomainNotfound,
+    )?;
+    mm_free(frame)?;
+    let child = Command::of_line("tests --child proc-look")?.spawn()?;
+    equal(child.wait()?, End::Exited(DONE))?;
+    let memory = proc::machine_memory()?;
+    let fits = memory.largest <= memory.free && memory.free < memory.total;
+    that(fits, "the machine's memory")
 }
 
 fn fault() -> Outcome {

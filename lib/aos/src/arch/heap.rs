@@ -131,6 +131,12 @@ pub(super) fn claim() {
     let _ = unsafe { HEAP.0.lock().claim(start, bytes) };
 }
 
+/// Gives the allocator so many bytes of memory, which is mapped readable and writeable, for nothing else, and never unmapped.
+pub(crate) fn add(start: VirtAddr, bytes: u64) {
+    // SAFETY: the caller says so. What is refused is not used.
+    let _ = unsafe { HEAP.0.lock().claim(pointer(start), bytes as usize) };
+}
+
 /// Whether the heap may grow beyond the program's own arena.
 pub(crate) fn set_grows(grows: bool) {
     HEAP.0.lock().source.0.set_grows(grows);

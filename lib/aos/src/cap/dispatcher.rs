@@ -234,24 +234,37 @@ pub fn dispatcher_mappings(dispatcher: CapRef) -> impl Iterator<Item = Result<Ma
 pub fn dispatcher_capabilities(
     dispatcher: CapRef,
 ) -> impl Iterator<Item = Result<(CapPosition, Capability), Error>> {
-    let mut next = Some(CapPosition::START);
+    let mut behind = Some(CapPosition::START);
     core::iter::from_fn(move || {
-        while let Some(behind) = next {
-            let answer = list(dispatcher, DispatcherCommand::DumpCapabilities, behind.0);
-            let [position, first, second, third, on] = match answer {
-                Ok(words) => words,
-                Err(error) => {
-                    next = None;
-                    return Some(Err(error));
-                }
-            };
-            next = Some(CapPosition(on)).filter(|on| *on != CapPosition::START);
-            if position != CapPosition::START.0 {
-                let cap = Capability::from_words([first, second, third])
-                    .ok_or(Error::new(ErrorCode::SysIdentifyLookup));
-                return Some(cap.map(|cap| (CapPosition(position), cap)));
-            }
-        }
-        None
+        let found = dispatcher_capability_behind(dispatcher, behind?);
+        behind = match &found {
+            Ok(Some((position, _))) => Some(*position),
+            _ => None,
+        };
+        found.transpose()
     })
+}
+
+/// What a dispatcher's CSpace holds first behind a position; none behind the last.
+///
+/// # Errors
+/// As [`dispatcher_capabilities`].
+pub fn dispatcher_capability_behind(
+    dispatcher: CapRef,
+    behind: CapPosition,
+) -> Result<Option<(CapPosition, Capability)>, Error> {
+    let mut behind = behind.with_foreign(false);
+    loop {
+        let answer = list(dispatcher, DispatcherCommand::DumpCapabilities, behind.0)?;
+        let [position, first, second, third, on] = answer;
+        if position != CapPosition::START.0 {
+            let cap = Capability::from_words([first, second, third]);
+            let cap = cap.ok_or(Error::new(ErrorCode::SysIdentifyLookup))?;
+            return Ok(Some((CapPosition(position), cap)));
+        }
+        behind = CapPosition(on);
+        if behind == CapPosition::START {
+            return Ok(None);
+        }
+    }
 }

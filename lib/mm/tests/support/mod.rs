@@ -4,7 +4,12 @@
 use mm::ram::{Grant, Node, PAGE, Ram};
 use mm::{MmError, Span};
 use random::Random;
-use std::time::SystemTime;
+
+#[path = "../../../random/testing/seed.rs"]
+mod seed;
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use seed::new_random;
 
 /// A [`Ram`] whose roots are numbers.
 pub type Books = Ram<u32, Vec<arena::Slot<Node<u32>>>>;
@@ -20,18 +25,6 @@ pub fn steps() -> usize {
         Some(_) => 1_000_000,
         None => 30_000,
     }
-}
-
-/// Random numbers from `BARRELEYE_SEED`, or a new seed each time. The line about it is shown when the test fails.
-pub fn new_random() -> Random {
-    let seed: u64 = match std::env::var("BARRELEYE_SEED") {
-        Ok(text) => text.parse().expect("BARRELEYE_SEED is a number"),
-        Err(_) => SystemTime::UNIX_EPOCH
-            .elapsed()
-            .map_or(1, |since| since.as_micros() as u64),
-    };
-    println!("BARRELEYE_SEED={seed}");
-    Random::new(seed)
 }
 
 /// From 1 to `1 << bits`, small mostly.

@@ -28,6 +28,17 @@ pub const STEP: usize = 8;
 const ROOT: Account = Account(0);
 const PAGE: u64 = 4096;
 
+/// What memory is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// Whole pages.
+    pub bytes: u64,
+    /// A power of two.
+    pub alignment: u64,
+    /// All of it between two addresses.
+    pub between: Option<(u64, u64)>,
+}
+
 /// Where memory is, what is kept of it, and capabilities for it.
 pub trait Backend {
     /// The capability type.
@@ -35,16 +46,11 @@ pub trait Backend {
     /// What is kept of an allocation.
     type Held;
 
-    /// Takes so many bytes, whole pages, at a multiple of a power of two; all of it between two addresses if some are given. Answers where.
+    /// Takes it; answers where it begins.
     ///
     /// # Errors
     /// `LIB_ERR_RAM_ALLOC`: there is none like that.
-    fn take(
-        &mut self,
-        bytes: u64,
-        alignment: u64,
-        between: Option<(u64, u64)>,
-    ) -> Result<(u64, Self::Held), Error>;
+    fn take(&mut self, wanted: Wanted) -> Result<(u64, Self::Held), Error>;
 
     /// A capability for it.
     ///
@@ -210,7 +216,11 @@ impl<B: Backend> MemoryService<B> {
         }
         let alignment = alignment.max(PAGE);
         self.accounts.may_charge(account, bytes).map_err(code)?;
-        let (base, held) = self.backend.take(bytes, alignment, between)?;
+        let (base, held) = self.backend.take(Wanted {
+            bytes,
+            alignment,
+            between,
+        })?;
         let cap = match self.backend.capability(&held) {
             Ok(cap) => cap,
             Err(error) => {

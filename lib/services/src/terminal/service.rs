@@ -5,9 +5,13 @@
 //! * A client of the engine is a process. It comes with its first connection, or when the foreground is lent to it, and goes with its last
 //!   connection, or when it never came and the foreground is nobody's or another's again.
 //! * A write that does not fit waits here with what is left of it, and goes on as soon as there is room; those of a process in their order.
-//! * Who asked for interrupts once gets them until it gives such a call up: one Ctrl-C that comes between two calls is kept for the next.
+//! * A write is answered when all of it has been [taken](TerminalService::take_output) for the line. So what a program was told is written is not lost when
+//!   the service ends, if the domain sends what it took before it sends the answers.
+//! * Who asked for interrupts once gets them until it gives such a call up: a Ctrl-C or Ctrl-Z that comes between two calls is kept for the next.
 
-use super::{Mode, READ_MAX, Terminal, Typed};
+use super::{Mode, READ_MAX, Signal, Terminal, Typed};
+use crate::grading::{Grading, Silent};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use errors::{Error, ErrorCode};
@@ -23,10 +27,12 @@ struct Process {
     connections: usize,
     /// Oldest first.
     writes: VecDeque<Write>,
-    /// Who is told of a Ctrl-C.
-    interrupted: Vec<Answer<()>>,
+    /// Writes that were taken whole, and of which not all was sent: answered when nothing of the process's waits any more.
+    sending: Vec<Answer<()>>,
+    /// Who is told of a Ctrl-C or Ctrl-Z.
+    interrupted: Vec<Answer<Signal>>,
     /// One was typed and nobody was told.
-    was_interrupted: bool,
+    untold: Option<Signal>,
 }
 
 /// A write, and what of it was not taken yet.
@@ -37,14 +43,24 @@ struct Write {
 }
 
 /// The service.
-#[derive(Debug)]
 pub struct TerminalService {
+    /// Who is told of calls: of reads and writes of one byte, as the course's are.
+    pub grading: Box<dyn Grading>,
     engine: terminal::Terminal,
     /// Whose each connection is.
     connections: BTreeMap<u64, u32>,
     processes: BTreeMap<u32, Process>,
     reads: BTreeMap<ReadId, Answer<Typed>>,
     finished: Vec<Finished>,
+}
+
+impl core::fmt::Debug for TerminalService {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TerminalService")
+            .field("engine", &self.engine)
+            .field("processes", &self.processes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The engine's client that a process is.
@@ -56,6 +72,13 @@ const fn pid_of(client: Client) -> u32 {
     client.0 as u32
 }
 
+const fn signal_of(signal: terminal::Signal) -> Signal {
+    match signal {
+        terminal::Signal::Stop => Signal::Stop,
+        terminal::Signal::Interrupt => Signal::Interrupt,
+    }
+}
+
 fn error_of(error: terminal::Error) -> Error {
     error.code().into()
 }
@@ -65,6 +88,7 @@ impl TerminalService {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
+            grading: Box::new(Silent),
             engine: terminal::Terminal::new(limits),
             connections: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -94,6 +118,7 @@ impl TerminalService {
     pub fn take_output(&mut self, most: usize) -> Vec<u8> {
         let bytes = self.engine.take_output(most);
         self.act();
+        self.sent();
         bytes
     }
 
@@ -118,6 +143,18 @@ impl TerminalService {
     #[must_use]
     pub fn foreground(&self) -> Option<u32> {
         self.engine.foreground().map(pid_of)
+    }
+
+    /// Whether a read of the foreground waits for something to be typed.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        let foreground = self.foreground();
+        let mut reads = self.reads.values();
+        foreground.is_some()
+            && reads.any(|answer| {
+                let connection = answer.caller().connection;
+                self.connections.get(&connection).copied() == foreground
+            })
     }
 
     /// Looks at everything, for tests.
@@ -179,7 +216,9 @@ impl TerminalService {
                         self.finished.push(answer.finish(Ok(Typed { bytes, end })));
                     }
                 }
-                Action::Interrupt { to, .. } => self.interrupt(pid_of(to)),
+                Action::Interrupt { signal, to, .. } => {
+                    self.interrupt(pid_of(to), signal_of(signal));
+                }
                 Action::Room(client) => self.go_on(pid_of(client)),
                 Action::Foreground(_) => {}
             }
@@ -187,14 +226,28 @@ impl TerminalService {
         self.forget();
     }
 
-    fn interrupt(&mut self, pid: u32) {
+    /// Answers the writes of processes of whose output nothing waits.
+    fn sent(&mut self) {
+        for (pid, process) in &mut self.processes {
+            let is_sent = process.writes.is_empty() && self.engine.output_of(client_of(*pid)) == 0;
+            if is_sent && !process.sending.is_empty() {
+                let sent = process.sending.drain(..);
+                self.finished
+                    .extend(sent.map(|answer| answer.finish(Ok(()))));
+            }
+        }
+    }
+
+    fn interrupt(&mut self, pid: u32, signal: Signal) {
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
-        process.was_interrupted = process.interrupted.is_empty();
+        if process.interrupted.is_empty() {
+            process.untold = process.untold.max(Some(signal));
+        }
         let told = process.interrupted.drain(..);
         self.finished
-            .extend(told.map(|answer| answer.finish(Ok(()))));
+            .extend(told.map(|answer| answer.finish(Ok(signal))));
     }
 
     /// Writes what waits, as far as there is room.
@@ -212,8 +265,12 @@ impl TerminalService {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error_of(error)),
             };
-            if let Some(write) = process.writes.pop_front() {
-                self.finished.push(write.answer.finish(result));
+            let Some(write) = process.writes.pop_front() else {
+                return;
+            };
+            match result {
+                Ok(()) => process.sending.push(write.answer),
+                refused => self.finished.push(write.answer.finish(refused)),
             }
         }
     }
@@ -244,6 +301,9 @@ impl Terminal for TerminalService {
             false => Until::Any,
         };
         let most = (most as usize).min(READ_MAX);
+        if most == 1 {
+            self.grading.grading_rpc_handler_serial_getchar();
+        }
         let read = self.pid(answer.caller()).and_then(|pid| {
             let read = self.engine.read(client_of(pid), most, until);
             read.map_err(error_of)
@@ -258,6 +318,9 @@ impl Terminal for TerminalService {
     }
 
     fn write(&mut self, bytes: &[u8], answer: Answer<()>) {
+        if let [byte] = bytes {
+            self.grading.grading_rpc_handler_serial_putchar(*byte);
+        }
         let process = self.pid(answer.caller()).and_then(|pid| {
             let process = self.process(pid)?;
             Ok((pid, process.writes.len()))
@@ -278,7 +341,11 @@ impl Terminal for TerminalService {
             _ => 0,
         };
         match bytes.get(accepted..) {
-            None | Some([]) if waiting == 0 => self.finished.push(answer.finish(Ok(()))),
+            None | Some([]) if waiting == 0 => {
+                if let Some(process) = self.processes.get_mut(&pid) {
+                    process.sending.push(answer);
+                }
+            }
             rest => {
                 let rest = rest.unwrap_or_default().to_vec();
                 if let Some(process) = self.processes.get_mut(&pid) {
@@ -287,6 +354,8 @@ impl Terminal for TerminalService {
             }
         }
         self.act();
+        // Of nothing, or what another's turn has sent already.
+        self.sent();
     }
 
     fn set_mode(&mut self, caller: Caller, mode: Mode) -> Result<(), Error> {
@@ -318,20 +387,19 @@ impl Terminal for TerminalService {
         self.ask(caller, terminal::Terminal::give_back)
     }
 
-    fn interrupted(&mut self, answer: Answer<()>) {
+    fn interrupted(&mut self, answer: Answer<Signal>) {
         let process = self
             .pid(answer.caller())
             .and_then(|pid| Ok((pid, self.process(pid)?)));
         match process {
-            Ok((_, process)) if process.was_interrupted => {
-                process.was_interrupted = false;
-                self.finished.push(answer.finish(Ok(())));
-            }
-            Ok((pid, process)) => {
-                process.interrupted.push(answer);
-                // It is open: that of every process is.
-                let _ = self.engine.take_interrupts(client_of(pid), true);
-            }
+            Ok((pid, process)) => match process.untold.take() {
+                Some(signal) => self.finished.push(answer.finish(Ok(signal))),
+                None => {
+                    process.interrupted.push(answer);
+                    // It is open: that of every process is.
+                    let _ = self.engine.take_interrupts(client_of(pid), true);
+                }
+            },
             Err(error) => self.later(answer, error),
         }
     }
@@ -354,6 +422,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| write.answer.caller() != caller);
+            process.sending.retain(|answer| answer.caller() != caller);
             process.give_up(&mut self.engine, client, |one| one == caller);
         }
         self.act();
@@ -378,6 +447,7 @@ impl Terminal for TerminalService {
             process
                 .writes
                 .retain(|write| !is_its(write.answer.caller()));
+            process.sending.retain(|answer| !is_its(answer.caller()));
             process.give_up(engine, client, is_its);
             process.connections = process.connections.saturating_sub(1);
             if process.connections == 0 {
@@ -403,7 +473,7 @@ impl Process {
         let before = self.interrupted.len();
         self.interrupted.retain(|answer| !is_it(answer.caller()));
         if before > 0 && self.interrupted.is_empty() {
-            self.was_interrupted = false;
+            self.untold = None;
             let _ = engine.take_interrupts(client, false);
         }
     }

@@ -18,15 +18,16 @@ figures depend on the host; `./hake.sh bench` has figures that do not.",
     (
         "bg",
         "\
-The job, or without one the current job, goes on. It was suspended before by
-`suspend`. Example: bg %1",
+The job, or without one the current job, goes on in the background. Ctrl-Z or
+`suspend` stopped it. If it reads what is typed, it waits for `fg`.
+Example: bg %1",
     ),
     (
         "caps",
         "\
-One line for each capability in the shell's own space: slot, type, address,
-bytes and rights. The shell is a program like others: it cannot look into the
-spaces of others.",
+ROOT, SLOT, TYPE, BASE, BYTES, RIGHTS and OWNER of each capability that the
+process holds; without PID, the shell. Capabilities alike are one row. For its
+parent, and for operators: a shell that was started from a shell is none.",
     ),
     (
         "cat",
@@ -66,7 +67,8 @@ Example: export COLOUR=blue",
         "fg",
         "\
 The job, or without one the current job, gets the terminal: it reads what is
-typed, and Ctrl-C ends it. The shell waits for it. Example: fg %1",
+typed, Ctrl-C ends it, Ctrl-Z stops it. The shell waits for it.
+Example: fg %1",
     ),
     (
         "help",
@@ -95,8 +97,9 @@ with -f: they are started again as the boot menu says. Example: kill %1",
     (
         "led",
         "\
-Turns the board's light on or off, or says what it is, by the service dev/led.
-QEMU's board has none.",
+Turns the board's light on or off, or says what it is. Where it is the boot menu
+says (spawnd led=BASE:LINE, a line of a PL061). QEMU's board has such lines, and
+nothing that shines. To switch, the shell must be one of an operator.",
     ),
     (
         "log",
@@ -116,8 +119,9 @@ Files in memory; with /boot those of the boot image. -l shows the bytes.",
     (
         "mem",
         "\
-total= used= free= of the memory server, and what the shell has of it, all in
-bytes.",
+total= used= free= largest= of the machine; total= used= free= clients= of the
+memory server, whose memory the machine counts as used; limit= used= of the
+shell there. All in bytes.",
     ),
     (
         "memtest",
@@ -189,7 +193,9 @@ does the same. Example: set GREETING=hello; echo $GREETING",
     (
         "suspend",
         "\
-Has processes stand still, by number or as jobs, until `resume`, `bg` or `fg`.",
+Has processes stand still, by number or as jobs, with all that they have
+started, until `resume`, `bg` or `fg`. Ctrl-Z does so with what runs in the
+foreground.",
     ),
     (
         "threads",

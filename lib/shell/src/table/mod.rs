@@ -62,11 +62,14 @@ pub struct Command {
     pub brief: &'static str,
     /// How it runs.
     pub kind: Kind,
-    /// How many arguments it takes: at least, at most.
+    /// How many arguments it takes, without [`JSON`]: at least, at most.
     pub count: (usize, usize),
     /// What they are.
     pub takes: Takes,
 }
+
+/// The argument of commands that list something: an object on a line of its own for each row.
+pub const JSON: &str = "--json";
 
 /// Any number of arguments.
 const ANY: usize = usize::MAX;
@@ -88,7 +91,7 @@ macro_rules! table {
 table! {
     "bench" "[ROUNDS]" Applet 0..1 Nothing "how long calls, names and programs take here",
     "bg" "[%JOB]" Own 0..1 Jobs "has a stopped job go on in the background",
-    "caps" "" Tool 0..0 Nothing "the capabilities of the shell",
+    "caps" "[PID] [--json]" Tool 0..1 Nothing "the capabilities of a process, or the shell's",
     "cat" "[FILE]..." Tool 0..ANY Files "prints files, or its input",
     "clear" "" Own 0..0 Nothing "clears the screen",
     "echo" "[-n] [WORD]..." Tool 0..ANY Files "prints its words",
@@ -98,29 +101,29 @@ table! {
     "fg" "[%JOB]" Alone 0..1 Jobs "brings a job to the foreground",
     "help" "[COMMAND]" Tool 0..1 Commands "this list, or how to use a command",
     "history" "[COUNT]" Own 0..1 Nothing "the lines entered before",
-    "jobs" "" Own 0..0 Nothing "what runs in the background",
+    "jobs" "[--json]" Own 0..0 Nothing "what runs in the background",
     "kill" "[-f] PID|%JOB..." Own 1..ANY Jobs "ends processes",
     "led" "[on|off]" Tool 0..1 Nothing "the board's light",
-    "log" "[LINES]" Tool 0..1 Nothing "what the system has done",
+    "log" "[LINES] [--json]" Tool 0..1 Nothing "what the system has done",
     "ls" "[-l] [/boot]" Tool 0..2 Files "files in memory, and those of the boot image",
     "man" "COMMAND" Tool 1..1 Commands "the manual of a command",
-    "mem" "" Tool 0..0 Nothing "memory of the machine, and of the shell",
+    "mem" "[--json]" Tool 0..0 Nothing "memory of the machine, and of the shell",
     "memtest" "[MIB]" Applet 0..1 Nothing "tests memory by patterns",
-    "modules" "" Tool 0..0 Nothing "what the boot image holds",
-    "nslist" "[QUERY]" Tool 0..1 Names "services by name",
+    "modules" "[--json]" Tool 0..0 Nothing "what the boot image holds",
+    "nslist" "[QUERY] [--json]" Tool 0..1 Names "services by name",
     "nslookup" "NAME" Tool 1..1 Names "who offers a service",
-    "ps" "" Tool 0..0 Nothing "processes",
+    "ps" "[--json]" Tool 0..0 Nothing "processes",
     "reboot" "" Tool 0..0 Nothing "resets the machine",
     "resume" "PID|%JOB..." Own 1..ANY Jobs "has processes go on",
     "rm" "FILE..." Tool 1..ANY Files "removes files in memory",
     "run" "PROGRAM [WORD]..." Alone 1..ANY Programs "a program, also one with a command's name",
-    "services" "" Tool 0..0 Nothing "services that are started again when they crash",
+    "services" "[--json]" Tool 0..0 Nothing "services that are started again when they crash",
     "set" "[NAME=VALUE]..." Own 0..ANY Variables "the shell's variables",
     "shutdown" "" Tool 0..0 Nothing "powers the machine off",
     "start" "SERVICE" Tool 1..1 Services "starts a service",
     "stop" "SERVICE" Tool 1..1 Services "stops a service, and those that need it",
     "suspend" "PID|%JOB..." Own 1..ANY Jobs "has processes stand still",
-    "threads" "[COUNT]" Applet 0..1 Nothing "threads that count together",
+    "threads" "[COUNT] [--json]" Applet 0..1 Nothing "threads that count together",
     "time" "PIPELINE" Alone 1..ANY Line "how long a pipeline takes",
     "unset" "NAME..." Own 1..ANY Variables "forgets variables",
     "uptime" "" Tool 0..0 Nothing "time since power-on",
@@ -142,9 +145,16 @@ impl Command {
     }
 
     /// Whether it may have so many arguments.
-    pub const fn takes_count(&self, count: usize) -> bool {
+    pub fn takes_count(&self, words: &[String]) -> bool {
+        let is_plain = |word: &&String| !(self.lists() && *word == JSON);
+        let count = words.iter().filter(is_plain).count();
         let (least, most) = self.count;
         least <= count && count <= most
+    }
+
+    /// Whether it lists something, and so takes [`JSON`].
+    pub fn lists(&self) -> bool {
+        self.args.contains(JSON)
     }
 }
 
@@ -158,7 +168,7 @@ pub fn help() -> String {
     out.push_str(concat!(
         "Any other word is a program of the boot image (`modules`). `man COMMAND` says more.\n",
         "  a | b   a > file   a >> file   a < file   a && b   a || b   a ; b   a &   $NAME   'quotes'\n",
-        "  keys: Tab completes, Up and Ctrl-R find old lines, Ctrl-C ends, Ctrl-D leaves\n",
+        "  keys: Tab completes, Up and Ctrl-R find old lines, Ctrl-C ends, Ctrl-Z stops, Ctrl-D leaves\n",
     ));
     out
 }
@@ -166,8 +176,12 @@ pub fn help() -> String {
 /// What `man` prints.
 pub fn manual(command: &Command) -> String {
     let blank = if command.args.is_empty() { "" } else { " " };
+    let json = match command.lists() {
+        true => "With --json each row is an object on a line of its own, for scripts.\n",
+        false => "",
+    };
     alloc::format!(
-        "{} - {}\n\n    {}{blank}{}\n\n{}\n",
+        "{} - {}\n\n    {}{blank}{}\n\n{}\n{json}",
         command.name,
         command.brief,
         command.name,
@@ -191,10 +205,12 @@ pub fn not_found<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> S
 
 /// The name that needs the fewest changes, if those are few.
 fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const CHANGES: usize = 2;
     let measured = all.map(|other| (changes(name, other), other));
     let (changes, near) = measured.min_by_key(|(changes, _)| *changes)?;
-    (changes <= CHANGES && changes < near.chars().count().min(name.chars().count())).then_some(near)
+    let (one, other) = (name.chars().count(), near.chars().count());
+    // Of a short name one change leaves enough, two leave another word.
+    let few = (one.max(other) / 3).min(2);
+    (changes <= few && changes < one.min(other)).then_some(near)
 }
 
 /// How many characters have to be added, removed, replaced or swapped with the next; more than 64 characters are not looked at.
@@ -251,12 +267,29 @@ mod tests {
     }
 
     #[test]
+    fn what_lists_takes_json_besides_its_arguments() {
+        let takes = |name: &str, words: &[&str]| {
+            let words: alloc::vec::Vec<String> = words.iter().map(|word| (*word).into()).collect();
+            find(name).is_some_and(|command| command.takes_count(&words))
+        };
+        for name in ["ps", "nslist", "caps", "mem", "threads", "jobs", "log"] {
+            assert!(takes(name, &[JSON]) && takes(name, &[]), "{name}");
+            assert!(!takes(name, &["1", "2", JSON]), "{name}");
+        }
+        assert!(takes("caps", &["3", JSON]) && takes("log", &[JSON, "3"]));
+        assert!(!takes("ps", &["3"]) && !takes("uptime", &[JSON]));
+        assert!(takes("echo", &[JSON]));
+    }
+
+    #[test]
     fn a_near_name_is_told() {
         let hint = |name| not_found(name, ["hello", "crash"]);
         assert!(hint("hlep").ends_with("is it `help`?"));
         assert!(hint("helo").ends_with("is it `help`?") || hint("helo").ends_with("`hello`?"));
         assert!(hint("helllo").ends_with("is it `hello`?"));
         assert!(hint("jbos").ends_with("is it `jobs`?"));
+        assert!(hint("pss").ends_with("is it `ps`?"));
+        assert!(hint("some").contains("`modules`"));
         assert!(hint("xyzzy").contains("`modules`"));
         assert!(hint("x").contains("`modules`"));
         assert!(hint("").contains("`modules`"));

@@ -3,8 +3,8 @@
 //! The book is the crate [`binding`]; here is how capabilities come and go. Each end that init keeps is a copy in a slot of its own. Who is to be told
 //! something and has no room now is told later: what is untold stays in the book, at most two things for each connection.
 
-use super::Children;
 use super::orders::{drop_endpoint, endpoint};
+use super::{Children, INIT_PID};
 use alloc::vec::Vec;
 use aos::cap::CapRef;
 use aos::error::is_transient;
@@ -103,7 +103,7 @@ impl Children {
             Wish::Export { is_name_server } => {
                 // Only who was started for that may be what all others rely on.
                 let child = self.table.get(asking);
-                let may = child.is_some_and(|child| child.is_service);
+                let may = asking == INIT_PID || child.is_some_and(|child| child.is_service);
                 match is_name_server {
                     false => with_end(&mut |end| book.export(asking, end).map(|id| id.0)),
                     true if may => with_end(&mut |end| {

@@ -2,7 +2,11 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | here | the table of children: start, tend, wait, kill, take apart |
+//! | here | the table of children: tend, kill |
+//! | [`start`] | making a domain of a program |
+//! | [`wait`] | waiting for an end |
+//! | [`end`] | taking apart what has ended |
+//! | [`own`] | what init's own services want, as programs do |
 //! | [`broker`] | connections between them |
 //! | [`child`] | one child and its messages |
 //! | [`keeper`] | the process server is started again when it crashes |
@@ -21,34 +25,38 @@
 
 mod broker;
 mod child;
+mod end;
 mod keeper;
 mod notes;
 mod orders;
+mod own;
 mod service;
+mod start;
 mod theirs;
 mod trust;
+mod wait;
 
 use crate::cores::Cores;
-use crate::input::{Input, POLL_INTERVAL};
+use crate::input::Input;
+use crate::offers::Foreground;
 use crate::outcome::Outcome;
 use crate::records;
 use alloc::vec::Vec;
+use aos::Error;
 use aos::account::Account;
 use aos::boot::Boot;
 use aos::cap::{CapRef, kernel};
-use aos::error::ResultExt;
 use aos::exit::DomainName;
 use aos::kpi::slots::task;
 use aos::lmp::{Endpoint, endpoint_create};
-use aos::spawn::{Domain, Grant, Program, SpawnError, spawn_load_with_caps};
-use aos::{Error, ErrorCode, event, println, time};
 use broker::Broker;
 use child::{Channel, Child};
 use keeper::Keeper;
 use orders::Notice;
-use proctable::{Reserved, Table, TableError};
-use trust::{KERNEL_GRANTS, trusted_grants};
+use proctable::Table;
+pub use start::Start;
 pub use trust::{TRUSTED_BYTES, Trust};
+pub use wait::{Limit, rest};
 
 /// init's own number.
 pub const INIT_PID: u32 = 1;
@@ -64,48 +72,6 @@ const CALLS_AT_ONCE: usize = 16;
 const TRIES_AT_ONCE: usize = 4;
 /// Ended children that are remembered.
 const REMEMBERED: usize = 64;
-
-/// What ends the wait for a child besides its own end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Limit {
-    /// Ctrl-C.
-    Interrupt,
-    /// Ctrl-C, or this counter value.
-    Deadline(u64),
-    /// Ctrl-C, or so many calls to the kernel on its behalf: it is killed directly behind the last of them.
-    Calls(u32),
-}
-
-/// What is to be started.
-#[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
-    /// The ELF file.
-    pub elf: &'a [u8],
-    /// The arguments, the program's name first.
-    pub args: &'a [&'a str],
-    /// The environment.
-    pub env: &'a [&'a str],
-    /// How much it may do.
-    pub trust: Trust,
-    /// Whether its end is told at the prompt.
-    pub background: bool,
-    /// Whether it may be what all others rely on.
-    pub is_service: bool,
-}
-
-impl<'a> Start<'a> {
-    /// A plain program, with these arguments, that is waited for.
-    pub const fn new(elf: &'a [u8], args: &'a [&'a str]) -> Self {
-        Self {
-            elf,
-            args,
-            env: &[],
-            trust: Trust::Plain,
-            background: false,
-            is_service: false,
-        }
-    }
-}
 
 /// A domain that runs.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +126,8 @@ pub struct Children {
     keeper: Option<Keeper>,
     /// The other cores.
     pub cores: Cores,
+    /// Who reads what is typed, at init's own terminal.
+    pub foreground: Foreground,
 }
 
 impl Children {
@@ -186,6 +154,7 @@ impl Children {
             trusted_bytes: TRUSTED_BYTES,
             keeper: None,
             cores: Cores::new(boot),
+            foreground: Foreground::default(),
         })
     }
 
@@ -210,137 +179,6 @@ impl Children {
     pub fn by_name(&self, name: DomainName) -> Vec<u32> {
         let found = self.table.by_name(&name);
         found.map(|process| process.pid).collect()
-    }
-
-    /// Starts a program; answers with its number.
-    ///
-    /// # Errors
-    /// Why it could not be started; `PROC_MGMT_ERR_TOO_MANY`: there are [`MAX_CHILDREN`] already.
-    pub fn start(&mut self, start: &Start<'_>) -> Result<u32, SpawnError> {
-        self.start_with(start, &[])
-    }
-
-    /// As [`Children::start`], with more capabilities.
-    fn start_with(&mut self, start: &Start<'_>, passed: &[Grant]) -> Result<u32, SpawnError> {
-        let reserved = self.table.reserve().map_err(table_error)?;
-        let channel = match self.spare.pop() {
-            Some(channel) => channel,
-            None => Channel::new()?,
-        };
-        match self.make(&reserved, start, passed, &channel.endpoint) {
-            Ok(domain) => {
-                let name = domain.name();
-                let child = Child::new(domain, channel, start);
-                match self.table.add(reserved, name, child) {
-                    Ok(pid) => Ok(pid),
-                    // There was room when the number was reserved.
-                    Err(child) => {
-                        let _ = child.domain.destroy();
-                        Err(table_error(TableError::Full).into())
-                    }
-                }
-            }
-            Err(error) => {
-                // It never ran.
-                self.spare.push(channel);
-                Err(error)
-            }
-        }
-    }
-
-    fn make(
-        &self,
-        reserved: &Reserved,
-        start: &Start<'_>,
-        passed: &[Grant],
-        endpoint: &Endpoint,
-    ) -> Result<Domain, SpawnError> {
-        let pid = reserved.pid();
-        let account = Account::new();
-        let mut grants = Vec::from(passed);
-        if start.trust != Trust::Plain {
-            grants.extend(trusted_grants(&account, self.trusted_bytes)?);
-        }
-        if start.trust == Trust::Kernel {
-            grants.extend(KERNEL_GRANTS);
-        }
-        let domain = spawn_load_with_caps(&Program {
-            name: start.args.first().copied().unwrap_or("?"),
-            elf: start.elf,
-            args: start.args,
-            env: start.env,
-            pid,
-            report_to: Some(endpoint.cap()),
-            served: true,
-            grants: &grants,
-            account: &account,
-        })?;
-        let started = kernel::set_domain_id(domain.dispatcher(), ID_BASE | u64::from(pid))
-            .push_err(ErrorCode::SpawnSetupDispatcher)
-            .and_then(|()| domain.start());
-        match started {
-            Ok(()) => Ok(domain),
-            Err(error) => {
-                // The first error counts.
-                let _ = domain.destroy();
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Runs a program to its end.
-    ///
-    /// # Errors
-    /// As [`Children::start`].
-    pub fn run(&mut self, start: &Start<'_>, limit: Limit) -> Result<Ended, SpawnError> {
-        let pid = self.start(start)?;
-        Ok(self.finish(pid, limit))
-    }
-
-    /// Waits for the end of a child, which the limit makes sure of.
-    pub fn finish(&mut self, pid: u32, limit: Limit) -> Ended {
-        if let Limit::Calls(most) = limit
-            && let Some(child) = self.table.get_mut(pid)
-        {
-            child.most_calls = Some(most);
-        }
-        loop {
-            let snapshot = event::snapshot();
-            let busy = self.tend();
-            if let Some(ended) = self.take_ended(pid) {
-                return ended;
-            }
-            let interrupted = self.input.interrupted();
-            if interrupted {
-                println!("^C");
-            }
-            let over = match limit {
-                Limit::Interrupt | Limit::Calls(_) => false,
-                Limit::Deadline(at) => time::now() >= at,
-            };
-            if interrupted || over {
-                self.kill(pid);
-                continue;
-            }
-            rest(busy, snapshot, limit);
-        }
-    }
-
-    /// Waits for the end of a child in the background; `None` when Ctrl-C ends the wait.
-    pub fn wait(&mut self, pid: u32) -> Option<Ended> {
-        loop {
-            let snapshot = event::snapshot();
-            let busy = self.tend();
-            if self.table.get(pid).is_none() {
-                // That of another program's child is told to that.
-                return self.take_ended(pid).or_else(|| self.remembered(pid));
-            }
-            if self.input.interrupted() {
-                println!("^C");
-                return None;
-            }
-            rest(busy, snapshot, Limit::Interrupt);
-        }
     }
 
     /// Kills a child. Answers whether there was one.
@@ -403,6 +241,7 @@ impl Children {
         }
         self.end_stopped(stopped);
         self.serve_orders();
+        self.serve_own();
         for _ in 0..CALLS_AT_ONCE {
             if !self.work() {
                 break;
@@ -412,26 +251,10 @@ impl Children {
         self.tend_kept();
         self.tell_ends();
         self.broker.tell();
+        self.foreground.tend();
         let again = self.cores.tend();
         let mut all = self.table.iter();
         again || all.any(|process| process.value.job.is_some() || process.value.freed.is_some())
-    }
-
-    /// Starts so many other cores and waits until they are up, or given up.
-    pub fn start_cores(&mut self, count: usize) {
-        self.cores.start_some(count);
-        while self.cores.is_any_starting() {
-            let snapshot = event::snapshot();
-            if !self.tend() {
-                event::wait_until(snapshot, self.cores.deadline());
-            }
-        }
-    }
-
-    /// When [`tend`](Self::tend) has something to do though nothing has come.
-    pub fn deadline(&self) -> Option<u64> {
-        let (kept, cores) = (self.kept_deadline(), self.cores.deadline());
-        kept.into_iter().chain(cores).min()
     }
 
     /// Makes a call for the next child that has a job.
@@ -449,81 +272,6 @@ impl Children {
         }
         false
     }
-
-    /// Takes apart those that have ended, and their children.
-    fn reap(&mut self) {
-        loop {
-            let mut all = self.table.iter();
-            let found = all.find_map(|process| process.value.ended());
-            drop(all);
-            let Some(ended) = found else { break };
-            if let Some(process) = self.table.remove(ended.pid, ended) {
-                self.take_apart(process.value, ended);
-            }
-        }
-    }
-
-    fn take_apart(&mut self, child: Child, ended: Ended) {
-        self.unreleased.retain(|account| account.release().is_err());
-        if child.trust == Trust::Kernel {
-            child.unlock_all();
-        }
-        let Child {
-            pid,
-            parent,
-            domain,
-            channel,
-            ..
-        } = child;
-        for other in self.table.values_mut() {
-            if other
-                .parent
-                .as_ref()
-                .is_some_and(|parent| parent.pid == pid)
-            {
-                other.outcome.get_or_insert(Outcome::Killed);
-            }
-        }
-        self.broker.died(pid);
-        let account = domain.account().clone();
-        let destroyed = domain.destroy();
-        if destroyed.is_err() && self.unreleased.try_reserve(1).is_ok() {
-            self.unreleased.push(account);
-        }
-        let renewed = channel.renew().map(|()| self.spare.push(channel));
-        if let Err(error) = destroyed.and(renewed) {
-            println!(
-                "{} (pid {pid}): could not be taken apart: {error}",
-                ended.name
-            );
-        }
-        ended.outcome.record(ended.name, pid);
-        match parent {
-            Some(parent) => self.tell_parent(parent, ended),
-            None => self.ended.push(ended),
-        }
-    }
-}
-
-fn table_error(error: TableError) -> Error {
-    Error::new(match error {
-        TableError::Full => ErrorCode::ProcMgmtTooMany,
-        TableError::NoNumber => ErrorCode::SpawnDomainAllocate,
-    })
-}
-
-/// Until something happens, or it is time to look at the console again.
-pub fn rest(busy: bool, snapshot: event::Snapshot, limit: Limit) {
-    if busy {
-        event::yield_now();
-        return;
-    }
-    let poll = time::after(POLL_INTERVAL);
-    let until = match limit {
-        Limit::Deadline(at) => poll.min(at),
-        _ => poll,
-    };
-    event::wait_until(snapshot, Some(until));
 }
 
 /// Reports that a program ran to its end: to the user, and as the command's status.

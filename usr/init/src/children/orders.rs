@@ -14,17 +14,19 @@ use super::{Children, Ended, INIT_PID, Start, Trust, theirs};
 use crate::outcome::Outcome;
 use alloc::vec::Vec;
 use aos::account::Account;
+use aos::cap::dispatcher::dispatcher_capability_behind;
 use aos::cap::{CNodeRef, CapRef, cap_copy, cap_delete, cap_direct_identify};
 use aos::error::{ResultExt, is_transient};
 use aos::initproto::{About, Address, End, Message, Order, Request, State, Values, Wish};
 use aos::kpi::addr::CapAddr;
 use aos::kpi::cap::ObjType;
+use aos::kpi::invocation::CapPosition;
 use aos::kpi::rights::PageFlags;
 use aos::kpi::syscall::SendFlags;
 use aos::paging::MappedFrame;
 use aos::slot::{slot_alloc, slot_free};
 use aos::spawn::{Grant, Place, SpawnError};
-use aos::{Error, ErrorCode, lmp};
+use aos::{Error, ErrorCode, lmp, ram};
 
 /// Most bytes of an ELF file that comes in a frame.
 const ELF_MAX: u64 = 8 << 20;
@@ -70,7 +72,7 @@ impl Children {
         self.reap();
     }
 
-    fn order(
+    pub(super) fn order(
         &mut self,
         asking: u32,
         wish: Wish,
@@ -107,6 +109,8 @@ impl Children {
                 Ok(Values::default())
             }
             Wish::About { pid } => Ok(self.about(pid)),
+            Wish::Capability { pid, behind } => self.capability(asking, pid, behind),
+            Wish::Memory => Ok(self.memory()),
             Wish::Export { .. }
             | Wish::Withdraw { .. }
             | Wish::Bind { .. }
@@ -125,6 +129,30 @@ impl Children {
             Some(parent) if parent.pid == asking => Ok(()),
             _ => Err(Error::new(ErrorCode::SpawnDomainNotfound)),
         }
+    }
+
+    /// What a process holds behind a position.
+    fn capability(&self, asking: u32, pid: u32, behind: u64) -> Result<Values, Error> {
+        let asker = self.table.get(asking);
+        let is_trusted = asker.is_some_and(|child| child.trust == Trust::Kernel);
+        if asking != pid && !is_trusted {
+            self.own_child(asking, pid)?;
+        }
+        let found = self.domains().find(|domain| domain.pid == pid);
+        let domain = found.ok_or(Error::new(ErrorCode::SpawnDomainNotfound))?;
+        let behind = CapPosition(behind);
+        let next = dispatcher_capability_behind(domain.dispatcher, behind)?;
+        Ok(next.map_or(Values::default(), |(position, capability)| {
+            let [first, second, third] = capability.to_words();
+            [position.0, first, second, third]
+        }))
+    }
+
+    /// The machine's memory: all, what is free, the most in one piece.
+    fn memory(&self) -> Values {
+        let usage = ram::mm_usage();
+        let total = self.boot.info().ram_bytes.max(usage.total);
+        [total, usage.free, usage.largest, 0]
     }
 
     fn about(&self, pid: u32) -> Values {

@@ -135,7 +135,9 @@ impl Child {
             | Wish::Bind { .. }
             | Wish::Accept { .. }
             | Wish::Reject { .. }
-            | Wish::Close { .. } => {
+            | Wish::Close { .. }
+            | Wish::Capability { .. }
+            | Wish::Memory => {
                 self.ordered = Some(request);
                 return;
             }

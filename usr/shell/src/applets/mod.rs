@@ -13,22 +13,24 @@ use core::fmt::Write;
 ///
 /// # Errors
 /// Its own.
-pub fn run<'a>(name: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Status, Error> {
-    let number = words.next().map(str::parse::<u32>);
-    let number = match (number, words.next()) {
-        (None, _) => None,
-        (Some(Ok(number)), None) => Some(number),
-        _ => {
-            println!("{name}: its only argument is a number");
-            return Ok(USAGE);
+pub fn run<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Result<Status, Error> {
+    let (mut number, mut is_json) = (None, false);
+    for word in words {
+        match (word, word.parse::<u32>()) {
+            ("--json", _) => is_json = true,
+            (_, Ok(given)) if number.is_none() => number = Some(given),
+            _ => {
+                println!("{name}: its only argument is a number");
+                return Ok(USAGE);
+            }
         }
-    };
+    }
     match name {
         "bench" => bench::run(number),
         // For who measures how long a program takes.
         "nothing" => Ok(Status::SUCCESS),
         "memtest" => memtest::run(number),
-        "threads" => threads::run(number),
+        "threads" => threads::run(number, is_json),
         _ => {
             println!("shell: there is no applet {name}");
             Ok(USAGE)

@@ -1,4 +1,4 @@
-//! Long messages, which go in slices through memory that both sides share; and clients that misuse that.
+//! Clients that misuse the memory through which long messages go.
 
 use super::{Client, Echo, client_of, pattern, soon};
 use crate::harness::{Failure, Outcome, equal, that};
@@ -7,60 +7,17 @@ use crate::world::sleep;
 use aos::binding::bind;
 use aos::cap::{AnyCap, CapRef, cap_revoke};
 use aos::channel::Channel;
-use aos::flounder::{Limits, SendError, Service, Transport};
+use aos::flounder::{SendError, Service, Transport};
 use aos::kpi::slots::task;
 use aos::ram::{frame_alloc, mm_free};
-use aos::service::{Host, Next};
-use aos::{Error, event, names, println, thread, time};
-use core::sync::atomic::{AtomicU32, Ordering};
+use aos::{event, names};
 use core::time::Duration;
 use services::echo::{EchoServer, EchoService};
 
 pub const TESTS: &[Test] = &[
-    ("1 KiB to 16 MiB there and back", lengths),
     ("memory that is revoked under the service", revoked),
     ("memory that is none, slices that are none", wrong),
 ];
-
-/// The number of the service in this program.
-static SERVICE: AtomicU32 = AtomicU32::new(0);
-
-/// Both sides are threads of this program: no other one may have so much memory.
-fn lengths() -> Outcome {
-    SERVICE.store(0, Ordering::Relaxed);
-    let service = thread::spawn("large", || -> Result<(), Error> {
-        let mut host = Host::new(4, Limits::large())?;
-        SERVICE.store(host.service(), Ordering::Relaxed);
-        let mut service = EchoServer(EchoService::default());
-        event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
-            true => Next::End,
-            false => Next::Serve,
-        }));
-        Ok(())
-    })?;
-    while SERVICE.load(Ordering::Relaxed) == 0 {
-        sleep(Duration::from_millis(1));
-    }
-    let number = SERVICE.load(Ordering::Relaxed);
-    let client: Client =
-        event::block_on(async { Client::bind(bind(number).await?, Limits::large()).await })?;
-    let piece = pattern(1 << 10, 5);
-    for kibibytes in [1, 64, 1 << 10, 16 << 10] {
-        let data = piece.repeat(kibibytes);
-        let begin = time::now();
-        equal(soon(client.count(&data))?, data.len() as u64)?;
-        let counted = time::now();
-        that(soon(client.bytes(&data))? == data, "the same bytes")?;
-        println!(
-            "{kibibytes} KiB: there {} us, there and back {} us",
-            time::micros(counted - begin),
-            time::micros(time::now() - counted)
-        );
-    }
-    soon(client.end())?;
-    drop(client);
-    Ok(service.join()??)
-}
 
 const NAME: u64 = <EchoServer<EchoService> as Service<AnyCap>>::NAME;
 const VERSION: u64 = <EchoServer<EchoService> as Service<AnyCap>>::VERSION;

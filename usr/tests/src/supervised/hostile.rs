@@ -9,23 +9,29 @@ use crate::services::{PATIENCE, client_of, soon};
 use crate::world::sleep;
 use aos::cap::CapRef;
 use aos::channel::Channel;
+use aos::flounder::{Limits, within};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::ram::frame_alloc;
 use aos::rpc::{
-    INIT, MEMORY, PROCESS, aos_rpc_get_init_channel, aos_rpc_get_process_channel,
-    aos_rpc_process_get_all_pids, aos_rpc_send_number,
+    INIT, MEMORY, PROCESS, SERIAL, aos_rpc_get_init_channel, aos_rpc_get_process_channel,
+    aos_rpc_get_serial_channel, aos_rpc_process_get_all_pids, aos_rpc_send_number,
 };
 use aos::sync::Shared;
-use aos::{Error, ErrorCode, time};
+use aos::{Error, ErrorCode, event, time};
 use core::time::Duration;
 use random::Random;
 use services::echo::EchoClient;
 use services::init::InitClient;
+use services::interrupts::{self, InterruptsClient, Trigger};
 use services::memory::MemoryClient;
 use services::process::ProcessesClient;
+use services::terminal::TerminalClient;
+
+/// The UART's interrupt line, on QEMU's `virt` board.
+const UART: u32 = 33;
 
 /// The services, and what is called wrongly of them: of `echo` all but that it ends.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: MEMORY,
         interface: MemoryClient::<Channel, Shared>::INTERFACE,
@@ -43,6 +49,18 @@ pub const TARGETS: [Target; 4] = [
         interface: InitClient::<Channel, Shared>::INTERFACE,
         methods: InitClient::<Channel, Shared>::METHODS as u64,
         long_method: 1,
+    },
+    Target {
+        name: SERIAL,
+        interface: TerminalClient::<Channel, Shared>::INTERFACE,
+        methods: TerminalClient::<Channel, Shared>::METHODS as u64,
+        long_method: 1,
+    },
+    Target {
+        name: interrupts::NAME,
+        interface: InterruptsClient::<Channel, Shared>::INTERFACE,
+        methods: InterruptsClient::<Channel, Shared>::METHODS as u64,
+        long_method: 0,
     },
     Target {
         name: ECHO,
@@ -63,10 +81,25 @@ fn serves(name: &str) -> Outcome {
             &aos_rpc_get_process_channel()?
         )?),
         ECHO => soon(client_of(ECHO)?.null())?,
+        SERIAL => call(aos_rpc_get_serial_channel()?.write(b"still there\n"))?,
+        interrupts::NAME => interrupts_serve()?,
         _ => aos_rpc_send_number(&aos_rpc_get_init_channel()?, 1)?,
     }
     let took = time::now() - begin;
     that(took < time::after(PATIENCE) - time::now(), "in time")
+}
+
+/// A line that the attacker may have had is to be had, and given back; the UART's is its driver's.
+fn interrupts_serve() -> Outcome {
+    let channel = aos::names::connect_within(interrupts::NAME, PATIENCE)?;
+    let bind = InterruptsClient::<_, Shared>::bind(channel, Limits::default());
+    let mut bind = alloc::boxed::Box::pin(bind);
+    let timeout = event::sleep_until(time::after(PATIENCE));
+    let client = event::block_on(within(&mut bind, timeout))?;
+    let lines = call(client.list())?;
+    that(lines.iter().any(|one| one.line == UART), "the UART's line")?;
+    let own = call(client.open(UART, Trigger::Level));
+    that(own.is_err(), "a driver's line is refused")
 }
 
 /// Has a program send so many messages, and looks after the service meanwhile.
@@ -74,6 +107,8 @@ pub fn attack(name: &str, messages: u64) -> Outcome {
     let target = TARGETS.iter().position(|target| target.name == name);
     let target = target.ok_or(Failure::new("a target", name))? as u64;
     let memory = memory_channel()?;
+    // The terminal has an interrupt line.
+    drop(aos::names::connect_within(SERIAL, PATIENCE)?);
     drop(aos::names::connect_within(name, PATIENCE)?);
     serves(name)?;
     let before = (free_of_server(&memory)?, pid_of(name)?);

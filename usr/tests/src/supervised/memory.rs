@@ -26,11 +26,13 @@ pub const TESTS: &[Test] = &[
     ("a transfer moves the charge", transfer),
     ("a client is killed in the middle, all comes back", killed),
     ("five clients at once, some are killed", crowd),
-    (
-        "the memory server is killed, and serves again",
-        server_killed,
-    ),
 ];
+
+/// What takes a domain of its own.
+pub const OF_FULL: &[Test] = &[(
+    "the memory server is killed, and serves again",
+    server_killed,
+)];
 
 /// The slot of a capability that is gone, or is to go.
 fn drop_slot(slot: aos::cap::CapRef) -> Outcome {

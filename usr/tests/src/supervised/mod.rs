@@ -1,19 +1,21 @@
 //! The course's calls over the services of their own domains, and restart under load: `module /sbin/tests boot supervised`, beside `spawnd`, which has to
 //! take this program for an operator.
 //!
-//! `restarts CALLS` makes so many calls in each of twenty programs while services are killed.
+//! `restarts CALLS` makes so many calls in each of twenty programs while services are killed. `course` runs what the profile *course* has too, where init offers
+//! the services: the same tests.
 
 mod hostile;
 mod large;
 mod memory;
 mod processes;
 mod restart;
+mod serial;
 mod texts;
 
 use crate::harness::{Failure, Harness, Outcome, equal};
 use aos::flounder::Call;
 use aos::kpi::layout::SLOT_BYTES;
-use aos::rpc::{self, MemoryChannel, ProcessChannel};
+use aos::rpc::{self, INIT, MEMORY, MemoryChannel, PROCESS, ProcessChannel, SERIAL};
 use aos::{Args, Error, ErrorCode, channel::Channel, event, sync::Shared};
 
 pub use restart::run as run_restarts;
@@ -22,17 +24,32 @@ const SUITE: &str = "supervised";
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
-    for tests in [texts::TESTS, large::TESTS, memory::TESTS, processes::TESTS] {
+    run_course(harness);
+    for tests in [large::TESTS, memory::OF_FULL, processes::OF_FULL] {
         for (name, test) in tests {
             harness.test(SUITE, name, test);
         }
     }
 }
 
-/// Hostile clients of each service, or of this one: so many messages.
+/// What there is in both profiles.
+pub fn run_course(harness: &mut Harness) {
+    for tests in [texts::TESTS, memory::TESTS, processes::TESTS] {
+        for (name, test) in tests {
+            harness.test(SUITE, name, test);
+        }
+    }
+}
+
+/// Hostile clients of each service, or of this one, or of those that there are in profile `course`: so many messages.
 pub fn run_hostile(harness: &mut Harness, messages: u64, only: Option<&str>) {
+    let is_meant = |name: &str| match only {
+        None => true,
+        Some("course") => [MEMORY, PROCESS, INIT, SERIAL].contains(&name),
+        Some(only) => only == name,
+    };
     let all = hostile::TARGETS.into_iter();
-    for target in all.filter(|target| only.is_none_or(|only| only == target.name)) {
+    for target in all.filter(|target| is_meant(target.name)) {
         harness.test("hostile", target.name, || {
             hostile::attack(target.name, messages)
         });
@@ -49,6 +66,12 @@ pub fn play(part: &str, number: u64) -> Result<(), Error> {
         "sup-client" => restart::client(number),
         "sup-hostile" => hostile::client(number),
         "sup-restarts" => restart::plain(number),
+        "sup-chars" => serial::characters(number),
+        "sup-line" => serial::line(),
+        "sup-two" => serial::two(number),
+        "sup-calls" => serial::calls(),
+        "sup-idle" => serial::idle(),
+        "sup-whole" => serial::whole(number),
         _ => Err(Error::new(ErrorCode::SpawnGetCmdlineArgs)),
     }
 }

@@ -57,7 +57,7 @@ pub fn serve() -> Result<(), Error> {
     thread::spawn("interrupts", || {
         loop {
             match ask(|terminal| terminal.interrupted()) {
-                Ok(()) => {
+                Ok(_) => {
                     INTERRUPTS.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(_) => thread::sleep(Duration::from_millis(20)),
@@ -96,8 +96,15 @@ fn obey(services: &mut Services, line: &str) -> Result<(), Error> {
         "two" => two(number),
         "dies" => dies(),
         "ctrlc" => control_c(),
-        "writers" => writers(number, || Ok(())),
-        "restart" => writers(number, || {
+        "alone" => writers(1, number, || {
+            for _ in 0..3 {
+                thread::sleep(Duration::from_millis(4));
+                services.restart()?;
+            }
+            Ok(())
+        }),
+        "writers" => writers(4, number, || Ok(())),
+        "restart" => writers(4, number, || {
             thread::sleep(Duration::from_millis(20));
             services.restart()
         }),
@@ -196,11 +203,15 @@ fn control_c() -> Result<(), Error> {
     Ok(())
 }
 
-/// Four write at once, and something happens meanwhile.
-fn writers(lines: u64, meanwhile: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+/// So many write at once, and something happens meanwhile.
+fn writers(
+    count: u64,
+    lines: u64,
+    meanwhile: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
     let begun = time::now();
     let mut children = alloc::vec::Vec::new();
-    for _ in 0..4 {
+    for _ in 0..count {
         children.push(start("writer", lines)?);
     }
     meanwhile()?;

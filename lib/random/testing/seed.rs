@@ -1,4 +1,4 @@
-//! What several tests use: random numbers.
+//! The seed of a random test, for tests to include: `#[path = "../../random/testing/seed.rs"]`.
 
 use random::Random;
 use std::time::SystemTime;

@@ -6,7 +6,7 @@ use aos::kpi::addr::PhysAddr;
 use aos::kpi::cap::ObjType;
 use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, proc};
-use services::memory::Backend;
+use services::memory::{Backend, Wanted};
 
 /// All of it.
 pub struct Pool(Account);
@@ -30,14 +30,12 @@ impl Backend for Pool {
     type Cap = AnyCap;
     type Held = CapRef;
 
-    fn take(
-        &mut self,
-        bytes: u64,
-        alignment: u64,
-        between: Option<(u64, u64)>,
-    ) -> Result<(u64, CapRef), Error> {
+    fn take(&mut self, wanted: Wanted) -> Result<(u64, CapRef), Error> {
+        let Wanted {
+            bytes, alignment, ..
+        } = wanted;
         let slot = slot_alloc()?;
-        let made = match between {
+        let made = match wanted.between {
             None => self
                 .0
                 .object_at_aligned(slot, ObjType::Ram, bytes, alignment),

@@ -1,4 +1,4 @@
-//! JSON for people's scripts: a writer for lists of flat objects. Records for hake have their own (`testproto`).
+//! Texts as JSON has them. Records for hake have a writer of their own (`testproto`).
 
 use core::fmt::{self, Write};
 
