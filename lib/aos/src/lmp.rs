@@ -95,10 +95,16 @@ impl EndpointId {
         self.0
     }
 
-    /// Words of messages that are not read yet, headers included. `None`: they wrap, and how many they are only the owner knows.
-    pub(crate) fn unread(self) -> Option<u32> {
-        let (delivered, consumed) = self.positions();
-        delivered.checked_sub(consumed)
+    /// The endpoint that got the last message, if all unread words of the first so many that were delivered to this domain are there.
+    pub(crate) fn only_with_messages(delivered: u32) -> Option<Self> {
+        // Disabled, since another thread may just be reading.
+        scheduler::with(|book| {
+            let hint = Self::of_hint(dispatcher::lmp_hint());
+            let unread = delivered.wrapping_sub(book.consumed);
+            // If they wrap, how many they are only the owner knows.
+            let (written, read) = hint.positions();
+            (written.checked_sub(read) == Some(unread)).then_some(hint)
+        })
     }
 }
 

@@ -252,6 +252,39 @@ impl<T: Transport> Connections<T> {
         more
     }
 
+    /// Handles one message of one client that has one, past the round of all. `false`: there is more to do, for [`poll`](Self::poll).
+    ///
+    /// That is for a loop which has just been through a round that left nothing to do, and knows whose message it is that has come. The client's transport
+    /// goes on watching.
+    #[inline]
+    pub fn poll_only<S: Service<T::Cap>>(&mut self, service: &mut S, number: u64) -> bool {
+        let Some((index, place)) = self.place(number) else {
+            return false;
+        };
+        let Some(client) = &mut place.client else {
+            return false;
+        };
+        let polled = client.server.poll(service, 1);
+        if polled.is_ok() && client.server.is_idle() {
+            return true;
+        }
+        // The round ends it, or has it watch for room.
+        self.marks.set(index);
+        false
+    }
+
+    /// The connection whose transport is meant, looked for from this one on.
+    pub fn find(&self, first: u64, is_meant: impl Fn(&T) -> bool) -> Option<u64> {
+        let index = first as usize % CLIENTS_MAX;
+        let (before, from) = self.places.split_at(index.min(self.places.len()));
+        let mut servers = from
+            .iter()
+            .chain(before)
+            .filter_map(|place| place.client.as_ref());
+        let found = servers.find(|client| is_meant(client.server.transport()));
+        found.map(|client| client.server.number())
+    }
+
     /// Tells the clients of the calls whose answers were dropped.
     fn end_broken<S: Service<T::Cap>>(&mut self, service: &mut S) {
         let mut lost = Vec::new();

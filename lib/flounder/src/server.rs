@@ -242,6 +242,18 @@ impl<T: Transport> Server<T> {
         self.account.held()
     }
 
+    /// What carries its messages.
+    #[inline]
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Whether it has nothing to do until the transport has something: who watches for messages does so still.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
     /// The number that it was made with.
     pub fn number(&self) -> u64 {
         self.number

@@ -254,13 +254,17 @@ pub trait Transport {
         self.send(words, cap)
     }
 
-    /// As [`send`](Self::send), of an answer: whoever sends it will soon wait for messages again, and a transport that can send and wait at once may
-    /// keep it until then. It is sent before anything else that is sent here.
+    /// As [`send`](Self::send), of an answer or of a call that is awaited: whoever sends it will soon wait for messages, and a transport that can send and
+    /// wait at once may keep it until then. It is sent before anything else that is sent here.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     #[inline]
-    fn reply(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>> {
+    fn send_and_wait(
+        &mut self,
+        words: &[u64],
+        cap: Option<Self::Cap>,
+    ) -> Result<(), SendError<Self::Cap>> {
         self.send(words, cap)
     }
 

@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use aos::flounder::Limits;
 use aos::rpc::GradingLines;
 use aos::service::{Host, Next};
-use aos::{Args, Error, ErrorCode, event, println, proc, time};
+use aos::{Args, Error, ErrorCode, println, proc, time};
 use core::time::Duration;
 use pool::Pool;
 use services::memory::{Limit, MemoryServer, MemoryService};
@@ -65,7 +65,7 @@ fn main(args: Args) -> Result<(), Error> {
     let mut service = MemoryServer(service);
     let mut host = Host::new(CONNECTIONS, LIMITS)?;
     host.register(NAME, "")?;
-    event::block_on(host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         let MemoryServer(memory) = service;
         memory.set_time(time::now());
         for (connection, pid) in &round.opened {
@@ -78,6 +78,6 @@ fn main(args: Args) -> Result<(), Error> {
             false => memory.next_deadline(),
         };
         Next::Serve
-    }));
+    });
     Ok(())
 }

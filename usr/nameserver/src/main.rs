@@ -7,7 +7,7 @@
 use aos::binding::Acceptor;
 use aos::flounder::Limits;
 use aos::service::{Host, Next};
-use aos::{Error, event, time};
+use aos::{Error, time};
 use core::time::Duration;
 use names::{Pulse, Ticks};
 use services::names::{NameService, NamesServer};
@@ -43,7 +43,7 @@ fn main() -> Result<(), Error> {
     };
     let mut service = NamesServer(NameService::new(limits, pulse));
     let mut host = Host::with(Acceptor::of_name_server()?, CLIENTS, LIMITS);
-    event::block_on(host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         let NamesServer(names) = service;
         names.set_time(time::now());
         for (connection, pid) in &round.opened {
@@ -58,6 +58,6 @@ fn main() -> Result<(), Error> {
         );
         round.deadline = names.next_deadline();
         Next::Serve
-    }));
+    });
     Ok(())
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use aos::flounder::Limits;
 use aos::rpc::{GradingLines, INIT};
 use aos::service::{Host, Next};
-use aos::{Error, event, println, thread};
+use aos::{Error, println, thread};
 use services::init::{InitServer, InitService};
 
 /// Most connections at once.
@@ -39,6 +39,6 @@ fn serve(grading: bool) -> Result<(), Error> {
     }
     let mut host = Host::new(CONNECTIONS, LIMITS)?;
     host.register_later(INIT, "")?;
-    event::block_on(host.serve(&mut InitServer(service), |_, _| Next::Serve));
+    host.run(&mut InitServer(service), |_, _| Next::Serve);
     Ok(())
 }

@@ -34,7 +34,7 @@ use aos::flounder::Limits;
 use aos::proc::{self, End};
 use aos::rpc::GradingLines;
 use aos::service::{Host, Next, Round};
-use aos::{Args, Error, event, println, time};
+use aos::{Args, Error, println, time};
 use core::task::Poll;
 use core::time::Duration;
 use domains::Domains;
@@ -90,10 +90,10 @@ fn main(args: Args) -> Result<(), Error> {
     service.set_time(time::now());
     service.start_all();
     let mut service = ProcessesServer(service);
-    event::block_on(host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         between(&mut service.0, &news, &known, &options, round);
         Next::Serve
-    }));
+    });
     Ok(())
 }
 

@@ -19,7 +19,8 @@
 //!
 //! **ReplyWait.** [`park`] waits for a message to any endpoint, and only when all that was delivered is read (`consumed`): so what comes in registers
 //! is older than all that comes into a buffer afterwards, and whoever reads its endpoint takes it first (`stash`). A last message that may wait
-//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, and before anything else is sent to the same receiver.
+//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, to another thread too, after the core was taken away, and before
+//! anything else is sent to the same receiver.
 
 use super::call::{self, Swapped};
 use super::context::{self, AREA, Context, Registers};
@@ -338,6 +339,8 @@ pub(super) extern "C" fn run(dispatcher: usize) -> ! {
     }
     book.notice();
     book.expire();
+    // Who was interrupted may not wait for long.
+    book.held.send();
     if book.threads.current().is_none() {
         idle(dispatcher);
     }
@@ -424,8 +427,12 @@ fn next() {
     // SAFETY: disabled.
     let book = unsafe { book() };
     match book.threads.run_next() {
-        // SAFETY: disabled, and the book says so.
-        Some(next) => unsafe { switch(context_of(book, next)) },
+        Some(next) => {
+            // Who runs next may do so for long.
+            book.held.send();
+            // SAFETY: disabled, and the book says so.
+            unsafe { switch(context_of(book, next)) }
+        }
         // SAFETY: disabled; the book says that nobody runs.
         None => unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) },
     }

@@ -47,6 +47,12 @@ pub(crate) fn take_woken() -> bool {
     flag.is_some_and(|flag| flag.swap(false, Ordering::Acquire))
 }
 
+/// Whether it was woken; it is still to be told.
+pub(crate) fn is_woken() -> bool {
+    let flag = WOKEN.get(own_place());
+    flag.is_some_and(|flag| flag.load(Ordering::Acquire))
+}
+
 /// The calling thread runs a future, perhaps from within another one.
 pub(crate) fn enter() {
     if let Some(depth) = DEPTH.get(own_place()) {

@@ -16,7 +16,7 @@ pub(crate) use window::Side;
 use crate::arch::scheduler::{self, Held};
 use crate::cap::{AnyCap, CapRef};
 use crate::error::{Error, ErrorCode, is_transient};
-use crate::lmp::{self, Endpoint, Received, Waited, endpoint_create};
+use crate::lmp::{self, Endpoint, EndpointId, Received, Waited, endpoint_create};
 use crate::slot::{slot_alloc, slot_free};
 use crate::sync::Mutex;
 use crate::{event, monitor};
@@ -326,6 +326,12 @@ impl Channel {
         self.connection
     }
 
+    /// Whether that is its endpoint.
+    #[inline]
+    pub(crate) fn receives_at(&self, endpoint: EndpointId) -> bool {
+        self.own() == endpoint.place()
+    }
+
     /// Takes note if the message is the broker's; else it is one for the user.
     fn sort(&mut self, message: Received, cap: Option<AnyCap>) -> Option<Message<AnyCap>> {
         match self.is_news(message.words()) {
@@ -462,7 +468,11 @@ impl Transport for Channel {
     }
 
     /// It goes out when this domain waits, or sends something else, if it has no capability.
-    fn reply(&mut self, words: &[u64], cap: Option<AnyCap>) -> Result<(), SendError<AnyCap>> {
+    fn send_and_wait(
+        &mut self,
+        words: &[u64],
+        cap: Option<AnyCap>,
+    ) -> Result<(), SendError<AnyCap>> {
         let is_kept = cap.is_none()
             && self.closed.is_none()
             && !self.is_unsent()

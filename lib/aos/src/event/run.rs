@@ -57,6 +57,23 @@ fn wait(snapshot: Snapshot, deadline: Option<u64>) {
     }
 }
 
+/// Waits for the next message to any endpoint, within a future that nothing else is joined with: if nothing is to be done before, and the message comes by
+/// ReplyWait. Who watches that endpoint is not told: [`arrived`](watch::arrived) does that. `None`: return to the executor.
+#[inline]
+pub(crate) fn next_message(deadline: Option<u64>) -> Option<EndpointId> {
+    if waker::is_woken() {
+        return None;
+    }
+    let snapshot = super::snapshot();
+    if !watch::is_idle() {
+        return None;
+    }
+    match super::park(snapshot, deadline) {
+        Parked::Message(endpoint) => Some(EndpointId::of_hint(endpoint.into())),
+        Parked::Look | Parked::NotNow => None,
+    }
+}
+
 /// Makes a call of a connection and waits for its answer: by the fast path if that is possible now.
 ///
 /// # Errors

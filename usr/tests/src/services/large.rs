@@ -32,10 +32,10 @@ fn lengths() -> Outcome {
         let mut host = Host::new(4, Limits::large())?;
         SERVICE.store(host.service(), Ordering::Relaxed);
         let mut service = EchoServer(EchoService::default());
-        event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
+        host.run(&mut service, |service, _| match service.0.ends {
             true => Next::End,
             false => Next::Serve,
-        }));
+        });
         Ok(())
     })?;
     while SERVICE.load(Ordering::Relaxed) == 0 {
