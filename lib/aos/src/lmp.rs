@@ -114,10 +114,10 @@ impl Received {
         self.words.get(..self.header.words()).unwrap_or(&self.words)
     }
 
-    /// The same for `flounder`, with what came along.
+    /// The payload, and anything behind it.
     #[inline]
-    pub(crate) fn into_message<C>(self, cap: Option<C>) -> flounder::Message<C> {
-        flounder::Message::from_array(self.words, self.header.words(), cap)
+    pub(crate) const fn into_array(self) -> [u64; LMP_WORDS] {
+        self.words
     }
 
     /// Whether a capability came with it: it is in the slot that was armed. Arm another before the next.

@@ -15,7 +15,7 @@ use crate::budget::Budget;
 use crate::limits::Limits;
 use crate::promise::Broken;
 use crate::server::{Finished, Server, Service};
-use crate::transport::Transport;
+use crate::transport::{Message, Transport};
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
@@ -103,6 +103,8 @@ pub struct Connections<T: Transport> {
     first: usize,
     /// Whom the clients' wakers wake.
     waker: Option<Waker>,
+    /// What is received now; it has no capability between two polls.
+    message: Message<T::Cap>,
 }
 
 impl<T: Transport> fmt::Debug for Connections<T> {
@@ -129,6 +131,7 @@ impl<T: Transport> Connections<T> {
             marks: Arc::new(Marks(words.collect())),
             first: 0,
             waker: None,
+            message: Message::empty(),
         }
     }
 
@@ -258,13 +261,13 @@ impl<T: Transport> Connections<T> {
     /// goes on watching.
     #[inline]
     pub fn poll_only<S: Service<T::Cap>>(&mut self, service: &mut S, number: u64) -> bool {
-        let Some((index, place)) = self.place(number) else {
+        let index = number as usize % CLIENTS_MAX;
+        let place = self.places.get_mut(index);
+        let client = place.and_then(|place| place.client.as_mut());
+        let Some(client) = client.filter(|client| client.server.number() == number) else {
             return false;
         };
-        let Some(client) = &mut place.client else {
-            return false;
-        };
-        let polled = client.server.poll(service, 1);
+        let polled = client.server.poll_by(service, 1, &mut self.message);
         if polled.is_ok() && client.server.is_idle() {
             return true;
         }
@@ -273,16 +276,16 @@ impl<T: Transport> Connections<T> {
         false
     }
 
-    /// The connection whose transport is meant, looked for from this one on.
+    /// The connection whose transport is meant: most likely this one.
+    #[inline]
     pub fn find(&self, first: u64, is_meant: impl Fn(&T) -> bool) -> Option<u64> {
-        let index = first as usize % CLIENTS_MAX;
-        let (before, from) = self.places.split_at(index.min(self.places.len()));
-        let mut servers = from
-            .iter()
-            .chain(before)
-            .filter_map(|place| place.client.as_ref());
-        let found = servers.find(|client| is_meant(client.server.transport()));
-        found.map(|client| client.server.number())
+        let is_meant = |place: &&Place<T>| {
+            let client = place.client.as_ref();
+            client.is_some_and(|client| is_meant(client.server.transport()))
+        };
+        let first = self.places.get(first as usize % CLIENTS_MAX);
+        let found = (first.filter(is_meant)).or_else(|| self.places.iter().find(is_meant))?;
+        found.client.as_ref().map(|client| client.server.number())
     }
 
     /// Tells the clients of the calls whose answers were dropped.
@@ -330,7 +333,7 @@ impl<T: Transport> Connections<T> {
         let Some(Client { server, waker: own }) = client.and_then(Option::as_mut) else {
             return false;
         };
-        match server.poll(service, budget) {
+        match server.poll_by(service, budget, &mut self.message) {
             Ok(progress) if progress.more => {
                 self.marks.set(index);
                 true
@@ -347,6 +350,7 @@ impl<T: Transport> Connections<T> {
             }
             Err(_) => {
                 let number = server.number();
+                self.message.cap = None;
                 self.close(service, number);
                 false
             }

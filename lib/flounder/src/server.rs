@@ -275,13 +275,24 @@ impl<T: Transport> Server<T> {
         service: &mut S,
         budget: usize,
     ) -> Result<Progress, Error> {
+        self.poll_by(service, budget, &mut Message::empty())
+    }
+
+    /// The same, by this message: whoever polls many needs only one.
+    #[inline]
+    pub(crate) fn poll_by<S: Service<T::Cap>>(
+        &mut self,
+        service: &mut S,
+        budget: usize,
+        message: &mut Message<T::Cap>,
+    ) -> Result<Progress, Error> {
         if let Some(error) = self.lost {
             return Err(error);
         }
         if !self.is_one_of_many && self.broken.take() {
             self.end_broken()?;
         }
-        let polled = self.work(service, budget);
+        let polled = self.work(service, budget, message);
         let polled = polled.map_err(|error| self.lose(error));
         self.charge();
         polled
@@ -317,12 +328,12 @@ impl<T: Transport> Server<T> {
         &mut self,
         service: &mut S,
         budget: usize,
+        message: &mut Message<T::Cap>,
     ) -> Result<Progress, Error> {
         if !self.outbox.is_empty() {
             self.flush()?;
         }
         let mut received = 0;
-        let mut message = Message::empty();
         while received < budget {
             if let Some(error) = self.refused {
                 // The refusal is out as soon as the queue is empty.
@@ -334,7 +345,7 @@ impl<T: Transport> Server<T> {
             if !self.has_room() {
                 break;
             }
-            if !self.transport.receive_into(&mut message)? {
+            if !self.transport.receive_into(message)? {
                 return Ok(Progress {
                     received,
                     more: false,
@@ -360,11 +371,11 @@ impl<T: Transport> Server<T> {
                 limits,
                 ..
             } = self;
-            match inbox.accept(transport, header, &mut message, limits)? {
-                Arrived::Short => self.whole(service, header, &mut message, None)?,
+            match inbox.accept(transport, header, message, limits)? {
+                Arrived::Short => self.whole(service, header, message, None)?,
                 Arrived::Partly => {}
                 Arrived::Long(header, Ok(mut long)) => {
-                    self.whole(service, header, &mut message, Some(&mut long))?;
+                    self.whole(service, header, message, Some(&mut long))?;
                 }
                 // The data could not be read. A call can fail for that; a message without an answer must not just be missing.
                 Arrived::Long(header, Err(error)) if header.kind == Kind::Call => {

@@ -400,8 +400,8 @@ impl<T: Transport> Inner<T> {
             return Quick::NotNow;
         };
         message.set_call(call);
-        let cap = message.cap.take();
         if kind == Kind::OneWay {
+            let cap = message.cap.take();
             return match self.transport.send(message.words(), cap) {
                 Ok(()) => {
                     self.calls.skip(call);
@@ -411,17 +411,14 @@ impl<T: Transport> Inner<T> {
                 Err(error) => self.quick_unsent(message, error),
             };
         }
-        let mut exchanged = self.transport.exchange(message.words(), cap);
-        // The usual answer is one message, to this call.
-        if let Ok(Some(answer)) = &mut exchanged
-            && self.is_answer(answer, Kind::Reply, call)
-        {
-            self.calls.skip(call);
-            read(&mut Incoming::new(answer, None));
-            return Quick::Over;
-        }
-        match exchanged {
-            Ok(answer) => self.quick_rest(call, answer),
+        match self.transport.exchange(message) {
+            // The usual answer is one message, to this call.
+            Ok(true) if self.is_answer(message, Kind::Reply, call) => {
+                self.calls.skip(call);
+                read(&mut Incoming::new(message, None));
+                Quick::Over
+            }
+            Ok(came) => self.quick_rest(call, came.then(|| message.take())),
             Err(error) => self.quick_unsent(message, error),
         }
     }

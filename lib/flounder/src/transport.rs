@@ -70,6 +70,12 @@ impl<C> Message<C> {
         self.cap = cap;
     }
 
+    /// All words that it has room for; those behind its own are anything.
+    #[inline]
+    pub const fn array(&self) -> &[u64; MESSAGE_WORDS] {
+        &self.words
+    }
+
     /// Its words.
     #[inline]
     pub fn words(&self) -> &[u64] {
@@ -284,19 +290,16 @@ pub trait Transport {
         Ok(received.map(|received| *message = received).is_some())
     }
 
-    /// Sends, and if the other side can answer while this one stands still, returns the next message received. `None`: sent,
+    /// Sends, and if the other side can answer while this one stands still, receives the next message in place of the sent one: true. False: sent,
     /// and nothing has been received yet. A transport with such a fast path (LMP's `reply_wait`) overrides this.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     #[inline]
-    fn exchange(
-        &mut self,
-        words: &[u64],
-        cap: Option<Self::Cap>,
-    ) -> Result<Option<Message<Self::Cap>>, SendError<Self::Cap>> {
-        self.send(words, cap)?;
-        Ok(None)
+    fn exchange(&mut self, message: &mut Message<Self::Cap>) -> Result<bool, SendError<Self::Cap>> {
+        let cap = message.cap.take();
+        self.send(message.words(), cap)?;
+        Ok(false)
     }
 
     /// Bytes of data from which a message is [packed](Self::pack) rather than sent in fragments. Never by default.

@@ -332,14 +332,6 @@ impl Channel {
         self.own() == endpoint.place()
     }
 
-    /// Takes note if the message is the broker's; else it is one for the user.
-    fn sort(&mut self, message: Received, cap: Option<AnyCap>) -> Option<Message<AnyCap>> {
-        match self.is_news(message.words()) {
-            true => None,
-            false => Some(message.into_message(cap)),
-        }
-    }
-
     /// Whether these words are the broker's; takes note of them.
     #[inline]
     fn is_news(&mut self, words: &[u64]) -> bool {
@@ -508,24 +500,22 @@ impl Transport for Channel {
         self.closed.map_or(Ok(false), Err)
     }
 
-    fn exchange(
-        &mut self,
-        words: &[u64],
-        cap: Option<AnyCap>,
-    ) -> Result<Option<Message<AnyCap>>, SendError<AnyCap>> {
+    fn exchange(&mut self, message: &mut Message<AnyCap>) -> Result<bool, SendError<AnyCap>> {
         let id = self.endpoint.as_ref().map(Endpoint::id);
-        let id = id.filter(|id| cap.is_none() && !id.has_message() && self.closed.is_none());
-        let (Some(id), true) = (id, words.len() <= LMP_WORDS && self.has_sent_all()) else {
-            return self.send(words, cap).map(|()| None);
+        let is_plain = message.cap.is_none() && self.closed.is_none();
+        let id = id.filter(|id| is_plain && !id.has_message());
+        let Some(id) = id.filter(|_| self.has_sent_all()) else {
+            let cap = message.cap.take();
+            return self.send(message.words(), cap).map(|()| false);
         };
-        let mut all = [0; LMP_WORDS];
-        for (to, from) in all.iter_mut().zip(words) {
-            *to = *from;
-        }
-        match lmp::exchange(Some(self.remote.slot()), all, words.len(), Some(id)) {
-            Ok(Waited::Message(_, message)) => Ok(self.sort(message, None)),
-            Ok(Waited::Look) => Ok(None),
-            Ok(Waited::Busy) => self.send(words, None).map(|()| None),
+        let (to, count) = (Some(self.remote.slot()), message.words().len());
+        match lmp::exchange(to, *message.array(), count, Some(id)) {
+            Ok(Waited::Message(_, came)) => {
+                message.fill(came.words().len(), None, |words| *words = came.into_array());
+                Ok(!self.is_news(message.words()))
+            }
+            Ok(Waited::Look) => Ok(false),
+            Ok(Waited::Busy) => self.send(message.words(), None).map(|()| false),
             Err(error) => Err(self.refused(error, None)),
         }
     }
