@@ -26,9 +26,10 @@ use super::call::{self, Swapped};
 use super::context::{self, AREA, Context, Registers};
 use super::dispatcher;
 use super::entry::{UPCALL_STACK, UPCALL_STACK_BYTES};
-use crate::cap::CapRef;
+use crate::cap::{CNodeRef, CapRef};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
+use kpi::addr::CapAddr;
 use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
 use kpi::lmp::{LMP_WORDS, LmpHeader};
 use kpi::syscall::{CallWord, ReplyWaitResult, SendFlags, Syscall};
@@ -94,6 +95,7 @@ struct Book(UnsafeCell<Scheduler>);
 // SAFETY: used while disabled only, by one at a time (module header).
 unsafe impl Sync for Book {}
 
+// All zeroes, so that no program's file has it.
 static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     threads: Threads::unstarted(),
     unused: core::ptr::null_mut(),
@@ -107,7 +109,7 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
         words: [0; LMP_WORDS],
     },
     held: Held {
-        to: CapRef::OWN_ROOT,
+        to: CNodeRef::root_of(CapAddr::NULL).slot(0),
         owner: 0,
         count: 0,
         is_stuck: false,
