@@ -362,13 +362,46 @@ pub fn reply_wait<const N: usize>(
     exchange(to, words, N, at)
 }
 
-/// Whether [`reply_wait`] is used; else it answers [`Waited::Busy`], and all goes the general way, which means the same. For tests, and
-/// to compare the two. A program begins with what its environment's variable `LMP_FAST_PATH` says: `off`, or anything else.
+/// What makes messages fast, each of which can be switched off: for tests, and to compare. All goes the general way then, which means the same.
+///
+/// A program begins without those that its environment's variable `LMP_FAST_PATH` names, with commas between them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shortcut {
+    /// `off`: [`reply_wait`], which answers [`Waited::Busy`] without it; so nothing is kept for the next wait either.
+    ReplyWait,
+    /// `no-deferred`: answers and awaited calls are kept, and go out with the next wait.
+    Deferred,
+    /// `no-window`: long messages go through memory that both sides share.
+    Window,
+}
+
+impl Shortcut {
+    /// What a word of the variable switches off.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::ReplyWait),
+            "no-deferred" => Some(Self::Deferred),
+            "no-window" => Some(Self::Window),
+            _ => None,
+        }
+    }
+
+    /// Switches it on or off, for this program.
+    pub fn set(self, on: bool) {
+        match self {
+            Self::ReplyWait => scheduler::with(|book| match on {
+                true => book.slow &= !scheduler::SLOW,
+                false => book.slow |= scheduler::SLOW,
+            }),
+            Self::Deferred => scheduler::with(|book| book.keeps_nothing = !on),
+            Self::Window => crate::channel::set_windows(on),
+        }
+    }
+}
+
+/// Whether [`Shortcut::ReplyWait`] is taken.
 pub fn set_fast_path(on: bool) {
-    scheduler::with(|book| match on {
-        true => book.slow &= !scheduler::SLOW,
-        false => book.slow |= scheduler::SLOW,
-    });
+    Shortcut::ReplyWait.set(on);
 }
 
 /// [`reply_wait`] with the first `count` of these words, which are at most [`LMP_WORDS`]; the other ones reach the receiver too.

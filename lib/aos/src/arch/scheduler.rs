@@ -51,6 +51,8 @@ pub(crate) struct Scheduler {
     /// Why [`reply_wait`] does nothing: [`SLOW`], if it was switched off, and how many threads wait for a mutex. Who waits in the kernel may hold that one, as
     /// connections are locked meanwhile, and would go on only when a message comes.
     pub(crate) slow: u32,
+    /// Nothing is [kept](hold) until the next wait.
+    pub(crate) keeps_nothing: bool,
     /// Words that were read from buffers: as many as `lmp_delivered` says when all are empty.
     pub(crate) consumed: u32,
     /// The message that came in registers.
@@ -102,6 +104,7 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     unused_count: 0,
     noticed: 0,
     slow: 0,
+    keeps_nothing: false,
     consumed: 0,
     stash: Stash {
         endpoint: 0,
@@ -580,7 +583,8 @@ pub(crate) fn park(
 pub(crate) fn hold(owner: u32, to: CapRef, words: &[u64]) -> bool {
     with(|book| {
         book.held.send();
-        if book.slow != 0 || book.held.owner != 0 || words.len() > LMP_WORDS {
+        let keeps_nothing = book.slow != 0 || book.keeps_nothing;
+        if keeps_nothing || book.held.owner != 0 || words.len() > LMP_WORDS {
             return false;
         }
         for (place, word) in book.held.words.iter_mut().zip(words) {
