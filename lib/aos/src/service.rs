@@ -54,6 +54,10 @@ impl Bell {
         (bell.clone(), Waker::from(bell))
     }
 
+    fn is_rung(&self) -> bool {
+        self.is_rung.load(Ordering::Acquire)
+    }
+
     fn take(&self) -> bool {
         self.is_rung.swap(false, Ordering::Acquire)
     }
@@ -295,7 +299,10 @@ impl Host {
             // What that waits for may have changed by what was served.
             return Ahead::Rest;
         }
-        while let Some(endpoint) = event::next_message(round.deadline) {
+        // Signs of life are given by who rests; they may be due since this round began.
+        while !self.bells.pulse.0.is_rung()
+            && let Some(endpoint) = event::next_message(round.deadline)
+        {
             let is_meant = |channel: &Channel| channel.receives_at(endpoint);
             let Some(client) = self.connections.find(self.last, is_meant) else {
                 event::arrived(endpoint);
