@@ -255,7 +255,7 @@ impl<T: Transport> Connections<T> {
         more
     }
 
-    /// Handles one message of one client that has one, past the round of all. `false`: there is more to do, for [`poll`](Self::poll).
+    /// Handles one message of one client that has one and was just [found](Self::find), past the round of all. `false`: there is more to do, for [`poll`](Self::poll).
     ///
     /// That is for a loop which has just been through a round that left nothing to do, and knows whose message it is that has come. The client's transport
     /// goes on watching.
@@ -263,8 +263,7 @@ impl<T: Transport> Connections<T> {
     pub fn poll_only<S: Service<T::Cap>>(&mut self, service: &mut S, number: u64) -> bool {
         let index = number as usize % CLIENTS_MAX;
         let place = self.places.get_mut(index);
-        let client = place.and_then(|place| place.client.as_mut());
-        let Some(client) = client.filter(|client| client.server.number() == number) else {
+        let Some(client) = place.and_then(|place| place.client.as_mut()) else {
             return false;
         };
         let polled = client.server.poll_by(service, 1, &mut self.message);
