@@ -110,6 +110,11 @@ impl Side {
             }
             Self::User => flags.push("-Crelocation-model=static".into()),
         }
+        // Every program has a copy of `core`'s formatting.
+        let features = match self {
+            Self::Kernel => "compiler-builtins-mem",
+            Self::User => "compiler-builtins-mem,optimize_for_size",
+        };
         let mut cargo = cx.cargo(command)?;
         cargo
             .args([
@@ -118,7 +123,7 @@ impl Side {
                 TARGET,
                 "-Zbuild-std=core,alloc,compiler_builtins",
             ])
-            .arg("-Zbuild-std-features=compiler-builtins-mem")
+            .arg(format!("-Zbuild-std-features={features}"))
             // A note about the compiler's own `core` helps nobody here.
             .args(["--config", "future-incompat-report.frequency=\"never\""])
             .arg("--target-dir")

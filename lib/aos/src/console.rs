@@ -19,8 +19,8 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 struct Buffer {
     bytes: [u8; BUFFER_BYTES],
     length: usize,
-    /// Whether what was printed last ended its line.
-    at_line_start: bool,
+    /// Whether what was printed last did not end its line. (So all of it is zero at first, and not in the program's file.)
+    is_in_line: bool,
 }
 
 /// Somebody waits, and what was in the buffer is to be sent.
@@ -29,7 +29,7 @@ static WANTED: AtomicBool = AtomicBool::new(false);
 static BUFFER: Mutex<Buffer> = Mutex::new(Buffer {
     bytes: [0; BUFFER_BYTES],
     length: 0,
-    at_line_start: true,
+    is_in_line: false,
 });
 
 impl Buffer {
@@ -67,7 +67,7 @@ impl Buffer {
             }
         }
         if let Some(last) = bytes.last() {
-            self.at_line_start = *last == b'\n';
+            self.is_in_line = *last != b'\n';
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Buffer {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.len() >= BUFFER_BYTES {
             self.send()?;
-            self.at_line_start = bytes.ends_with(b"\n");
+            self.is_in_line = !bytes.ends_with(b"\n");
             return stdio::put(bytes);
         }
         self.add(bytes, Self::send)?;
@@ -167,7 +167,7 @@ pub(crate) fn is_flushed() -> bool {
 
 /// Whether what this domain has printed last ended its line.
 pub fn is_at_line_start() -> bool {
-    BUFFER.lock().at_line_start
+    !BUFFER.lock().is_in_line
 }
 
 /// Prints what is buffered and, unless it goes to a stream, ends the line, so that whoever prints next starts a new one. For a domain that ends in order.
@@ -176,7 +176,7 @@ pub fn is_at_line_start() -> bool {
 pub(crate) fn finish() {
     let ends_line = !matches!(stdio::output(), Way::Stream { .. });
     if let Some(mut buffer) = BUFFER.try_lock_for(LAST_PATIENCE) {
-        if ends_line && !buffer.at_line_start {
+        if ends_line && buffer.is_in_line {
             let _ = buffer.write(b"\n");
         }
         let _ = buffer.send();
@@ -186,7 +186,7 @@ pub(crate) fn finish() {
 /// The same for one that ends by a fault, which can ask nobody: on the bootstrap console. Does nothing when it ends inside of the console itself.
 pub(crate) fn finish_at_once() {
     if let Some(mut buffer) = BUFFER.try_lock() {
-        if !buffer.at_line_start {
+        if buffer.is_in_line {
             buffer.emergency("\n");
         }
         buffer.send_to_kernel();

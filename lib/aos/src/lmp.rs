@@ -95,10 +95,16 @@ impl EndpointId {
         self.0
     }
 
-    /// Words of messages that are not read yet, headers included. `None`: they wrap, and how many they are only the owner knows.
-    pub(crate) fn unread(self) -> Option<u32> {
-        let (delivered, consumed) = self.positions();
-        delivered.checked_sub(consumed)
+    /// The endpoint that got the last message, if all unread words of the first so many that were delivered to this domain are there.
+    pub(crate) fn only_with_messages(delivered: u32) -> Option<Self> {
+        // Disabled, since another thread may just be reading.
+        scheduler::with(|book| {
+            let hint = Self::of_hint(dispatcher::lmp_hint());
+            let unread = delivered.wrapping_sub(book.consumed);
+            // If they wrap, how many they are only the owner knows.
+            let (written, read) = hint.positions();
+            (written.checked_sub(read) == Some(unread)).then_some(hint)
+        })
     }
 }
 
@@ -108,10 +114,10 @@ impl Received {
         self.words.get(..self.header.words()).unwrap_or(&self.words)
     }
 
-    /// The same for `flounder`, with what came along.
+    /// The payload, and anything behind it.
     #[inline]
-    pub(crate) fn into_message<C>(self, cap: Option<C>) -> flounder::Message<C> {
-        flounder::Message::from_array(self.words, self.header.words(), cap)
+    pub(crate) const fn into_array(self) -> [u64; LMP_WORDS] {
+        self.words
     }
 
     /// Whether a capability came with it: it is in the slot that was armed. Arm another before the next.
@@ -356,13 +362,46 @@ pub fn reply_wait<const N: usize>(
     exchange(to, words, N, at)
 }
 
-/// Whether [`reply_wait`] is used; else it answers [`Waited::Busy`], and all goes the general way, which means the same. For tests, and
-/// to compare the two. A program begins with what its environment's variable `LMP_FAST_PATH` says: `off`, or anything else.
+/// What makes messages fast, each of which can be switched off: for tests, and to compare. All goes the general way then, which means the same.
+///
+/// A program begins without those that its environment's variable `LMP_FAST_PATH` names, with commas between them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shortcut {
+    /// `off`: [`reply_wait`], which answers [`Waited::Busy`] without it; so nothing is kept for the next wait either.
+    ReplyWait,
+    /// `no-deferred`: answers and awaited calls are kept, and go out with the next wait.
+    Deferred,
+    /// `no-window`: long messages go through memory that both sides share.
+    Window,
+}
+
+impl Shortcut {
+    /// What a word of the variable switches off.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::ReplyWait),
+            "no-deferred" => Some(Self::Deferred),
+            "no-window" => Some(Self::Window),
+            _ => None,
+        }
+    }
+
+    /// Switches it on or off, for this program.
+    pub fn set(self, on: bool) {
+        match self {
+            Self::ReplyWait => scheduler::with(|book| match on {
+                true => book.slow &= !scheduler::SLOW,
+                false => book.slow |= scheduler::SLOW,
+            }),
+            Self::Deferred => scheduler::with(|book| book.keeps_nothing = !on),
+            Self::Window => crate::channel::set_windows(on),
+        }
+    }
+}
+
+/// Whether [`Shortcut::ReplyWait`] is taken.
 pub fn set_fast_path(on: bool) {
-    scheduler::with(|book| match on {
-        true => book.slow &= !scheduler::SLOW,
-        false => book.slow |= scheduler::SLOW,
-    });
+    Shortcut::ReplyWait.set(on);
 }
 
 /// [`reply_wait`] with the first `count` of these words, which are at most [`LMP_WORDS`]; the other ones reach the receiver too.

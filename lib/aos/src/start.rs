@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use crate::exit::{self, Status};
+use crate::lmp::Shortcut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 unsafe extern "Rust" {
@@ -25,8 +26,9 @@ pub(crate) fn args() -> Args {
 pub(crate) fn run(args: usize) -> ! {
     PAGE.store(args, Ordering::Relaxed);
     let args = self::args();
-    if args.var("LMP_FAST_PATH") == Some("off") {
-        crate::lmp::set_fast_path(false);
+    let without = args.var("LMP_FAST_PATH").unwrap_or_default();
+    for shortcut in without.split(',').filter_map(Shortcut::named) {
+        shortcut.set(false);
     }
     exit::exit(__aos_main(args))
 }

@@ -81,13 +81,10 @@ impl Transport for Far {
     fn receive(&mut self) -> Result<Option<Message<u32>>, Error> {
         Ok(self.queues.borrow_mut().to_client.take())
     }
-    fn exchange(
-        &mut self,
-        words: &[u64],
-        cap: Option<u32>,
-    ) -> Result<Option<Message<u32>>, SendError<u32>> {
-        self.send(words, cap)?;
-        self.receive().map_err(SendError::Lost)
+    fn exchange(&mut self, message: &mut Message<u32>) -> Result<bool, SendError<u32>> {
+        let cap = message.cap.take();
+        self.send(message.words(), cap)?;
+        self.receive_into(message).map_err(SendError::Lost)
     }
     fn watch(&mut self, _: &Waker, _: Interest) {}
 }

@@ -15,7 +15,7 @@ use crate::budget::Budget;
 use crate::limits::Limits;
 use crate::promise::Broken;
 use crate::server::{Finished, Server, Service};
-use crate::transport::Transport;
+use crate::transport::{Message, Transport};
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
@@ -108,6 +108,8 @@ pub struct Connections<T: Transport> {
     first: usize,
     /// Whom the clients' wakers wake.
     waker: Option<Waker>,
+    /// What is received now; it has no capability between two polls.
+    message: Message<T::Cap>,
 }
 
 impl<T: Transport> fmt::Debug for Connections<T> {
@@ -135,6 +137,7 @@ impl<T: Transport> Connections<T> {
             marks: Arc::new(Marks(words.collect())),
             first: 0,
             waker: None,
+            message: Message::empty(),
         }
     }
 
@@ -271,6 +274,38 @@ impl<T: Transport> Connections<T> {
         more
     }
 
+    /// Handles one message of one client that has one and was just [found](Self::find), past the round of all. `false`: there is more to do, for [`poll`](Self::poll).
+    ///
+    /// That is for a loop which has just been through a round that left nothing to do, and knows whose message it is that has come. The client's transport
+    /// goes on watching.
+    #[inline]
+    pub fn poll_only<S: Service<T::Cap>>(&mut self, service: &mut S, number: u64) -> bool {
+        let index = number as usize % CLIENTS_MAX;
+        let place = self.places.get_mut(index);
+        let Some(client) = place.and_then(|place| place.client.as_mut()) else {
+            return false;
+        };
+        let polled = client.server.poll_by(service, 1, &mut self.message);
+        if polled.is_ok() && client.server.is_idle() {
+            return true;
+        }
+        // The round ends it, or has it watch for room.
+        self.marks.set(index);
+        false
+    }
+
+    /// The connection whose transport is meant: most likely this one.
+    #[inline]
+    pub fn find(&self, first: u64, is_meant: impl Fn(&T) -> bool) -> Option<u64> {
+        let is_meant = |place: &&Place<T>| {
+            let client = place.client.as_ref();
+            client.is_some_and(|client| is_meant(client.server.transport()))
+        };
+        let first = self.places.get(first as usize % CLIENTS_MAX);
+        let found = (first.filter(is_meant)).or_else(|| self.places.iter().find(is_meant))?;
+        found.client.as_ref().map(|client| client.server.number())
+    }
+
     /// Tells the clients of the calls whose answers were dropped.
     fn end_broken<S: Service<T::Cap>>(&mut self, service: &mut S) {
         let mut lost = Vec::new();
@@ -316,7 +351,7 @@ impl<T: Transport> Connections<T> {
         let Some(Client { server, waker: own }) = client.and_then(Option::as_mut) else {
             return false;
         };
-        match server.poll(service, budget) {
+        match server.poll_by(service, budget, &mut self.message) {
             Ok(progress) if progress.more => {
                 self.marks.set(index);
                 true
@@ -333,6 +368,7 @@ impl<T: Transport> Connections<T> {
             }
             Err(_) => {
                 let number = server.number();
+                self.message.cap = None;
                 self.close(service, number);
                 false
             }

@@ -94,7 +94,9 @@ impl<C> Outbox<C> {
             message.set_header(header);
             let cap = message.cap.take();
             let sent = match header.kind {
-                Kind::Reply | Kind::Failed => transport.reply(message.words(), cap),
+                Kind::Reply | Kind::Failed | Kind::Bind | Kind::Call => {
+                    transport.send_and_wait(message.words(), cap)
+                }
                 _ => transport.send(message.words(), cap),
             };
             match sent {

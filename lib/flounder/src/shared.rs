@@ -59,10 +59,10 @@ impl<T: Transport> Inner<T> {
     /// The transport says that the other side is gone: what that has sent before still counts.
     #[cold]
     fn gone(&mut self, cause: Error) {
+        let mut message = Message::empty();
         let cause = loop {
-            let received = self.transport.receive();
-            match received.map(|message| message.map(|message| self.arrived(message))) {
-                Ok(Some(Ok(()))) => {}
+            match self.transport.receive_into(&mut message) {
+                Ok(true) if self.arrived(&mut message).is_ok() => {}
                 // It may know more by now.
                 Err(known) => break known,
                 Ok(_) => break cause,
@@ -83,7 +83,7 @@ impl<T: Transport> Inner<T> {
 
     /// One message of the server.
     #[inline]
-    fn arrived(&mut self, mut message: Message<T::Cap>) -> Result<(), Error> {
+    fn arrived(&mut self, message: &mut Message<T::Cap>) -> Result<(), Error> {
         let header = message.header()?;
         if header.kind == Kind::Window {
             return self.transport.receive_window(message.cap.take());
@@ -97,11 +97,11 @@ impl<T: Transport> Inner<T> {
             limits,
             ..
         } = self;
-        let (header, result) = match inbox.accept(transport, header, &mut message, limits)? {
+        let (header, result) = match inbox.accept(transport, header, message, limits)? {
             Arrived::Partly => return Ok(()),
             Arrived::Long(header, long) => (header, long.map(Body::Long)),
-            Arrived::Short if header.kind == Kind::Failed => (header, Err(failed(&message)?)),
-            Arrived::Short => (header, Ok(Body::Short(message))),
+            Arrived::Short if header.kind == Kind::Failed => (header, Err(failed(message)?)),
+            Arrived::Short => (header, Ok(Body::Short(message.take()))),
         };
         let waker = self.calls.complete(header.call, result)?;
         self.wake.extend(waker);
@@ -119,21 +119,23 @@ impl<T: Transport> Inner<T> {
             return Pumped::Empty;
         }
         self.tell_room();
+        let mut message = Message::empty();
         for _ in 0..BUDGET {
-            let mut received = self.transport.receive();
-            if let (Ok(Some(message)), Some(call)) = (&mut received, mine)
-                && self.is_answer(message, Kind::Reply, call)
+            let received = self.transport.receive_into(&mut message);
+            if let (Ok(true), Some(call)) = (received, mine)
+                && self.is_answer(&message, Kind::Reply, call)
             {
-                read(&mut Incoming::new(message, None));
+                read(&mut Incoming::new(&mut message, None));
                 return Pumped::Read;
             }
-            match received.and_then(|message| message.map(|m| self.arrived(m)).transpose()) {
-                Ok(Some(())) => {}
-                Ok(None) => return Pumped::Empty,
-                Err(error) => {
-                    self.lose(error);
-                    return Pumped::Empty;
-                }
+            let arrived = match received {
+                Ok(true) => self.arrived(&mut message),
+                Ok(false) => return Pumped::Empty,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = arrived {
+                self.lose(error);
+                return Pumped::Empty;
             }
         }
         Pumped::More
@@ -308,6 +310,11 @@ impl<T: Transport> Inner<T> {
                 Ok(Some(call)) => {
                     self.calls.leave_line(new.ticket);
                     *state = State::Sent(call);
+                    // The answer is hardly there yet. If it is, who watches is woken at once.
+                    if self.outbox.is_empty() && !self.calls.is_done(call) {
+                        self.wait(call, cx.waker());
+                        return Poll::Pending;
+                    }
                 }
                 Ok(None) => {
                     self.calls.wait_for_room(&mut new.ticket, cx.waker());
@@ -349,15 +356,21 @@ impl<T: Transport> Inner<T> {
             self.ended();
             return Poll::Ready(result.map(|body| body.read(read)));
         }
-        self.calls.wait(call, cx.waker());
         match pumped {
-            Pumped::More => self.wake.push(cx.waker().clone()),
-            _ => {
-                let interest = self.interest();
-                self.transport.watch(cx.waker(), interest);
+            Pumped::More => {
+                self.calls.wait(call, cx.waker());
+                self.wake.push(cx.waker().clone());
             }
+            _ => self.wait(call, cx.waker()),
         }
         Poll::Pending
+    }
+
+    /// Has this task woken when the answer is there, or anything else comes.
+    fn wait(&mut self, call: CallId, waker: &Waker) {
+        self.calls.wait(call, waker);
+        let interest = self.interest();
+        self.transport.watch(waker, interest);
     }
 
     /// Gives a call up.
@@ -400,8 +413,8 @@ impl<T: Transport> Inner<T> {
             return Quick::NotNow;
         };
         message.set_call(call);
-        let cap = message.cap.take();
         if kind == Kind::OneWay {
+            let cap = message.cap.take();
             return match self.transport.send(message.words(), cap) {
                 Ok(()) => {
                     self.calls.skip(call);
@@ -411,17 +424,14 @@ impl<T: Transport> Inner<T> {
                 Err(error) => self.quick_unsent(message, error),
             };
         }
-        let mut exchanged = self.transport.exchange(message.words(), cap);
-        // The usual answer is one message, to this call.
-        if let Ok(Some(answer)) = &mut exchanged
-            && self.is_answer(answer, Kind::Reply, call)
-        {
-            self.calls.skip(call);
-            read(&mut Incoming::new(answer, None));
-            return Quick::Over;
-        }
-        match exchanged {
-            Ok(answer) => self.quick_rest(call, answer),
+        match self.transport.exchange(message) {
+            // The usual answer is one message, to this call.
+            Ok(true) if self.is_answer(message, Kind::Reply, call) => {
+                self.calls.skip(call);
+                read(&mut Incoming::new(message, None));
+                Quick::Over
+            }
+            Ok(came) => self.quick_rest(call, came.then(|| message.take())),
             Err(error) => self.quick_unsent(message, error),
         }
     }
@@ -459,7 +469,7 @@ impl<T: Transport> Inner<T> {
         }
         // This is `call`: nobody else has begun one since.
         let begun = self.calls.begin();
-        let arrived = answer.map_or(Ok(()), |answer| self.arrived(answer));
+        let arrived = answer.map_or(Ok(()), |mut answer| self.arrived(&mut answer));
         if let Err(error) = arrived {
             self.lose(error);
         }

@@ -70,6 +70,12 @@ impl<C> Message<C> {
         self.cap = cap;
     }
 
+    /// All words that it has room for; those behind its own are anything.
+    #[inline]
+    pub const fn array(&self) -> &[u64; MESSAGE_WORDS] {
+        &self.words
+    }
+
     /// Its words.
     #[inline]
     pub fn words(&self) -> &[u64] {
@@ -254,13 +260,17 @@ pub trait Transport {
         self.send(words, cap)
     }
 
-    /// As [`send`](Self::send), of an answer: whoever sends it will soon wait for messages again, and a transport that can send and wait at once may
-    /// keep it until then. It is sent before anything else that is sent here.
+    /// As [`send`](Self::send), of an answer or of a call that is awaited: whoever sends it will soon wait for messages, and a transport that can send and
+    /// wait at once may keep it until then. It is sent before anything else that is sent here.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     #[inline]
-    fn reply(&mut self, words: &[u64], cap: Option<Self::Cap>) -> Result<(), SendError<Self::Cap>> {
+    fn send_and_wait(
+        &mut self,
+        words: &[u64],
+        cap: Option<Self::Cap>,
+    ) -> Result<(), SendError<Self::Cap>> {
         self.send(words, cap)
     }
 
@@ -280,19 +290,16 @@ pub trait Transport {
         Ok(received.map(|received| *message = received).is_some())
     }
 
-    /// Sends, and if the other side can answer while this one stands still, returns the next message received. `None`: sent,
+    /// Sends, and if the other side can answer while this one stands still, receives the next message in place of the sent one: true. False: sent,
     /// and nothing has been received yet. A transport with such a fast path (LMP's `reply_wait`) overrides this.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     #[inline]
-    fn exchange(
-        &mut self,
-        words: &[u64],
-        cap: Option<Self::Cap>,
-    ) -> Result<Option<Message<Self::Cap>>, SendError<Self::Cap>> {
-        self.send(words, cap)?;
-        Ok(None)
+    fn exchange(&mut self, message: &mut Message<Self::Cap>) -> Result<bool, SendError<Self::Cap>> {
+        let cap = message.cap.take();
+        self.send(message.words(), cap)?;
+        Ok(false)
     }
 
     /// Bytes of data from which a message is [packed](Self::pack) rather than sent in fragments. Never by default.

@@ -167,17 +167,14 @@ mod tests {
         fn receive(&mut self) -> Result<Option<Message<Cap>>, Error> {
             self.inner.receive()
         }
-        fn exchange(
-            &mut self,
-            words: &[u64],
-            cap: Option<Cap>,
-        ) -> Result<Option<Message<Cap>>, SendError<Cap>> {
-            self.send(words, cap)?;
+        fn exchange(&mut self, message: &mut Message<Cap>) -> Result<bool, SendError<Cap>> {
+            let cap = message.cap.take();
+            self.send(message.words(), cap)?;
             {
                 let (server, book) = &mut *self.service.borrow_mut();
                 server.poll(book, 8).map_err(SendError::Lost)?;
             }
-            self.receive().map_err(SendError::Lost)
+            self.receive_into(message).map_err(SendError::Lost)
         }
         fn watch(&mut self, waker: &Waker, interest: Interest) {
             self.inner.watch(waker, interest);

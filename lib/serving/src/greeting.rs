@@ -27,12 +27,11 @@ pub fn host() -> Result<Host, Error> {
     Host::new(CONNECTIONS, LIMITS)
 }
 
-/// Serves them, for ever.
-pub async fn serve(host: &mut Host, grading: bool) {
+/// Serves them on the calling thread, for ever.
+pub fn serve(host: &mut Host, grading: bool) {
     let mut service = InitService::default();
     if grading {
         service.grading = Box::new(GradingLines);
     }
-    host.serve(&mut InitServer(service), |_, _| Next::Serve)
-        .await;
+    host.run(&mut InitServer(service), |_, _| Next::Serve);
 }

@@ -38,14 +38,14 @@ pub fn host() -> Result<Host, Error> {
     Host::new(CONNECTIONS, LIMITS)
 }
 
-/// Serves them, for ever.
-pub async fn serve(host: &mut Host, pool: Pool, limit: Limit, grading: bool) {
+/// Serves them on the calling thread, for ever.
+pub fn serve(host: &mut Host, pool: Pool, limit: Limit, grading: bool) {
     let mut service = MemoryService::new(pool, limit, time::ticks(INTERVAL));
     if grading {
         service.grading = Box::new(GradingLines);
     }
     let mut service = MemoryServer(service);
-    host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         let MemoryServer(memory) = service;
         memory.set_time(time::now());
         for (connection, pid) in &round.opened {
@@ -58,6 +58,5 @@ pub async fn serve(host: &mut Host, pool: Pool, limit: Limit, grading: bool) {
             false => memory.next_deadline(),
         };
         Next::Serve
-    })
-    .await;
+    });
 }

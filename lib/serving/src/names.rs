@@ -33,8 +33,8 @@ pub fn host() -> Result<Host, Error> {
     Ok(Host::with(Acceptor::of_name_server()?, CLIENTS, LIMITS))
 }
 
-/// Serves them, for ever.
-pub async fn serve(host: &mut Host) {
+/// Serves them on the calling thread, for ever.
+pub fn serve(host: &mut Host) {
     let pulse = Pulse {
         interval: Ticks(time::ticks(INTERVAL)),
         patience: Ticks(time::ticks(PATIENCE)),
@@ -45,7 +45,7 @@ pub async fn serve(host: &mut Host) {
         ..names::Limits::default()
     };
     let mut service = NamesServer(NameService::new(limits, pulse));
-    host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         let NamesServer(names) = service;
         names.set_time(time::now());
         for (connection, pid) in &round.opened {
@@ -56,6 +56,5 @@ pub async fn serve(host: &mut Host) {
         round.finished.extend(finished.map(Finished::any));
         round.deadline = names.next_deadline();
         Next::Serve
-    })
-    .await;
+    });
 }

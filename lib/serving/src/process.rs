@@ -207,18 +207,18 @@ pub fn ended(pid: u32, end: End) -> Ended {
     }
 }
 
-/// Serves clients that order processes, for ever, without services of a boot menu.
+/// Serves clients that order processes on the calling thread, for ever, without services of a boot menu.
 ///
 /// # Errors
 /// None that can come.
-pub async fn serve(host: &mut Host, operators: &Operators, grading: bool) -> Result<(), Error> {
+pub fn serve(host: &mut Host, operators: &Operators, grading: bool) -> Result<(), Error> {
     let mut service = ProcessService::new(OnDemand, Vec::new(), interval())?;
     if grading {
         service.grading = Box::new(GradingLines);
     }
     host.set_beside(proc::poll_ended);
     let mut service = ProcessesServer(service);
-    host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         let service = &mut service.0;
         welcome(service, round, |backend, pid| operators.has(backend, pid));
         for (pid, end) in proc::take_ended() {
@@ -227,7 +227,6 @@ pub async fn serve(host: &mut Host, operators: &Operators, grading: bool) -> Res
         round.finished.extend(service.take_finished());
         round.deadline = service.next_deadline();
         Next::Serve
-    })
-    .await;
+    });
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::meter::{Meter, What, one};
 use alloc::vec;
 use aos::binding::bind;
 use aos::boot::Boot;
-use aos::cap::{CNodeRef, CapRef};
+use aos::cap::{CNodeRef, CapRef, cap_delete};
 use aos::flounder::{Limits, Single};
 use aos::kpi::layout::BASE_PAGE_SIZE;
 use aos::kpi::lmp::LMP_DEFAULT_BUFFER_WORDS;
@@ -22,6 +22,10 @@ use services::echo::EchoClient;
 
 /// The child's argument.
 pub const SERVER: &str = "--ipc-server";
+/// The same for one that does nothing but send and receive, and hands the core to who gets its answer, or does not.
+pub const DIRECTED: &str = "--ipc-directed";
+/// See [`DIRECTED`].
+pub const PLAIN: &str = "--ipc-plain";
 
 /// The argument to measure nothing but messages: for who traces instructions.
 pub const ONLY: &str = "--only-ipc";
@@ -53,6 +57,20 @@ pub fn serve() -> Result<(), Error> {
                 receive(&endpoint)?
             }
         };
+    }
+}
+
+/// The child without ReplyWait.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_plainly(flags: SendFlags) -> Result<(), Error> {
+    ram::add_system_memory()?;
+    let endpoint = endpoint_create(LMP_DEFAULT_BUFFER_WORDS as u32)?;
+    send_waiting(ANSWERS, &[], Some(endpoint.cap()))?;
+    loop {
+        let request = receive(&endpoint)?;
+        send(ANSWERS, request.words(), None, flags)?;
     }
 }
 
@@ -101,6 +119,28 @@ pub fn run(meter: &mut Meter) -> Result<(), Error> {
         || Ok(()),
     )?;
     domain.destroy()?;
+    for (argument, name, flags) in [
+        (
+            DIRECTED,
+            "the same, ReplyWait off at both ends",
+            SendFlags::SYNC,
+        ),
+        (PLAIN, "the same, and no directed yield", SendFlags(0)),
+    ] {
+        let domain = interrupt::make(argument, frame, endpoint.cap())?;
+        // It went with its domain, most likely.
+        let _ = cap_delete(server);
+        endpoint.arm(server);
+        domain.start()?;
+        receive(&endpoint)?;
+        event::yield_now();
+        let call = || {
+            send(server, &words, None, flags)?;
+            receive(&endpoint).map(|_| ())
+        };
+        meter.measure(one(name, 0), call, || Ok(()))?;
+        domain.destroy()?;
+    }
     calls(meter)
 }
 

@@ -6,7 +6,7 @@
 use aos::flounder::Limits;
 use aos::ram::mm_add;
 use aos::service::{Host, Next};
-use aos::{Args, Error, event, proc};
+use aos::{Args, Error, proc};
 use services::echo::{EchoServer, EchoService};
 
 /// Most clients at once.
@@ -35,9 +35,9 @@ fn main(args: Args) -> Result<(), Error> {
     let mut host = Host::new(CLIENTS, limits)?.within(memory_bytes);
     host.register(name, properties)?;
     let mut service = EchoServer(EchoService::default());
-    event::block_on(host.serve(&mut service, |service, _| match service.0.ends {
+    host.run(&mut service, |service, _| match service.0.ends {
         true => Next::End,
         false => Next::Serve,
-    }));
+    });
     Ok(())
 }

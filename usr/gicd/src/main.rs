@@ -16,7 +16,7 @@ use aos::lmp::{Endpoint, MIN_BUFFER_WORDS, endpoint_create};
 use aos::proc::passed;
 use aos::service::{Host, Next};
 use aos::slot::{slot_alloc, slot_free};
-use aos::{Error, ErrorCode, event, flounder};
+use aos::{Error, ErrorCode, flounder};
 use services::interrupts::{Controller, InterruptService, InterruptsServer, NAME};
 
 /// Most clients at once: drivers, and who lists the lines.
@@ -82,11 +82,11 @@ fn main() -> Result<(), Error> {
     let mut service = InterruptsServer(InterruptService::new(lines));
     let mut host = Host::new(CLIENTS, LIMITS)?;
     host.register(NAME, "{}")?;
-    event::block_on(host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         for (connection, pid) in &round.opened {
             service.0.opened(*connection, *pid);
         }
         Next::Serve
-    }));
+    });
     Ok(())
 }

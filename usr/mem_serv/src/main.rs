@@ -8,7 +8,7 @@
 #![no_std]
 #![no_main]
 
-use aos::{Args, Error, ErrorCode, event, println, proc};
+use aos::{Args, Error, ErrorCode, println, proc};
 use serving::memory::{self, ALLOCATIONS, Limit, NAME, Pool};
 
 #[aos::main]
@@ -33,6 +33,6 @@ fn main(args: Args) -> Result<(), Error> {
     }
     let mut host = memory::host()?;
     host.register(NAME, "")?;
-    event::block_on(memory::serve(&mut host, pool, limit, grading));
+    memory::serve(&mut host, pool, limit, grading);
     Ok(())
 }

@@ -4,11 +4,11 @@
 #![no_std]
 #![no_main]
 
-use aos::{Error, event};
+use aos::Error;
 use serving::names;
 
 #[aos::main]
 fn main() -> Result<(), Error> {
-    event::block_on(names::serve(&mut names::host()?));
+    names::serve(&mut names::host()?);
     Ok(())
 }

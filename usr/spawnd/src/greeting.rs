@@ -1,6 +1,6 @@
 //! The course's init channel, `service/init`: a thread of its own, so that a long text keeps nobody waiting who wants a process.
 
-use aos::{Error, event, println, thread};
+use aos::{Error, println, thread};
 use serving::greeting::{self, NAME};
 
 /// Begins to take numbers and texts.
@@ -21,6 +21,6 @@ pub fn start(grading: bool) -> Result<(), Error> {
 fn serve(grading: bool) -> Result<(), Error> {
     let mut host = greeting::host()?;
     host.register_later(NAME, "")?;
-    event::block_on(greeting::serve(&mut host, grading));
+    greeting::serve(&mut host, grading);
     Ok(())
 }

@@ -35,7 +35,7 @@ use aos::boot::Boot;
 use aos::proc;
 use aos::rpc::GradingLines;
 use aos::service::{Next, Round};
-use aos::{Args, Error, event, println, time};
+use aos::{Args, Error, println, time};
 use core::task::Poll;
 use domains::Domains;
 use readiness::News;
@@ -84,10 +84,10 @@ fn main(args: Args) -> Result<(), Error> {
     service.set_time(time::now());
     service.start_all();
     let mut service = ProcessesServer(service);
-    event::block_on(host.serve(&mut service, |service, round| {
+    host.run(&mut service, |service, round| {
         between(&mut service.0, &news, &known, &options, round);
         Next::Serve
-    }));
+    });
     Ok(())
 }
 

@@ -16,49 +16,66 @@ use aos::slot::{slot_alloc, slot_free};
 use aos::{Error, event, syscall, time};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 
-const SUITE: &str = "lmp";
+/// The tests are run with each of these: nothing is asked of the scheduler, or the core is handed to the receiver, and when there is no room too.
+const WAYS: [(&str, SendFlags); 2] = [("lmp", NONE), ("lmp-directed", SendFlags::DEFAULT)];
 const NONE: SendFlags = SendFlags(0);
+/// Flags of the messages that are sent now.
+static FLAGS: AtomicU8 = AtomicU8::new(0);
+
+/// These flags, besides those of the way that is tested.
+fn flags(more: SendFlags) -> SendFlags {
+    SendFlags(FLAGS.load(Ordering::Relaxed) | more.0)
+}
 
 /// Runs the suite.
 pub fn run(harness: &mut Harness) {
-    harness.test(SUITE, "messages of every length arrive", lengths);
-    harness.test(SUITE, "a full buffer refuses, transiently", full);
-    harness.test(SUITE, "a capability goes along", capability);
-    harness.test(SUITE, "giving a capability away", give_away);
-    harness.test(SUITE, "to send a capability takes GRANT", send_needs_grant);
-    harness.test(SUITE, "the own root is not given away", give_root_away);
+    for (suite, way) in WAYS {
+        FLAGS.store(way.0, Ordering::Relaxed);
+        sending(harness, suite);
+    }
+    FLAGS.store(NONE.0, Ordering::Relaxed);
+    harness.test("lmp", "a wait ends at its deadline", deadline);
     harness.test(
-        SUITE,
-        "giving away takes a writable CNode",
-        give_away_needs_a_writable_cnode,
-    );
-    harness.test(SUITE, "a capability needs a receive slot", unarmed);
-    harness.test(
-        SUITE,
-        "a receive slot lies in a writable CNode",
-        receive_needs_a_writable_cnode,
-    );
-    harness.test(SUITE, "sending is refused where it must be", refusals);
-    harness.test(
-        SUITE,
-        "a receiver may write nonsense to its buffer",
-        nonsense,
-    );
-    harness.test(SUITE, "a wait ends at its deadline", deadline);
-    harness.test(
-        SUITE,
+        "lmp",
         "a message that came before the wait ends it",
         no_lost_wakeup,
     );
     harness.test(
-        SUITE,
+        "lmp",
         "what one endpoint has not read hides nothing that another gets",
         backlog,
     );
-    harness.test(SUITE, "a call keeps every register but x0 to x3", registers);
+    harness.test("lmp", "a call keeps every register but x0 to x3", registers);
+}
+
+fn sending(harness: &mut Harness, suite: &'static str) {
+    harness.test(suite, "messages of every length arrive", lengths);
+    harness.test(suite, "a full buffer refuses, transiently", full);
+    harness.test(suite, "a capability goes along", capability);
+    harness.test(suite, "giving a capability away", give_away);
+    harness.test(suite, "to send a capability takes GRANT", send_needs_grant);
+    harness.test(suite, "the own root is not given away", give_root_away);
+    harness.test(
+        suite,
+        "giving away takes a writable CNode",
+        give_away_needs_a_writable_cnode,
+    );
+    harness.test(suite, "a capability needs a receive slot", unarmed);
+    harness.test(
+        suite,
+        "a receive slot lies in a writable CNode",
+        receive_needs_a_writable_cnode,
+    );
+    harness.test(suite, "sending is refused where it must be", refusals);
+    harness.test(
+        suite,
+        "a receiver may write nonsense to its buffer",
+        nonsense,
+    );
 }
 
 /// Who watches an endpoint is woken, though the last message came to one that had unread ones before.
@@ -149,7 +166,7 @@ fn lengths() -> Outcome {
     for round in 0..50 {
         let length = round % 10;
         let words = payload.get(..length).unwrap_or_default();
-        lmp::send(endpoint.cap(), words, None, NONE)?;
+        lmp::send(endpoint.cap(), words, None, flags(NONE))?;
         let message = received(&endpoint)?;
         equal(message.words(), words)?;
         that(!message.has_cap(), "no capability")?;
@@ -161,9 +178,9 @@ fn full() -> Outcome {
     let endpoint = endpoint_create(21)?;
     let words = [7; 9];
     // refuses Syscall.Send: LMP_BUF_OVERFLOW
-    lmp::send(endpoint.cap(), &words, None, NONE)?;
-    lmp::send(endpoint.cap(), &words, None, NONE)?;
-    match lmp::send(endpoint.cap(), &[], None, NONE) {
+    lmp::send(endpoint.cap(), &words, None, flags(NONE))?;
+    lmp::send(endpoint.cap(), &words, None, flags(NONE))?;
+    match lmp::send(endpoint.cap(), &[], None, flags(NONE)) {
         Err(error) => {
             that(
                 error.contains(ErrorCode::SysLmpBufOverflow),
@@ -174,7 +191,7 @@ fn full() -> Outcome {
         Ok(()) => return Err(Failure::new("a full buffer", "success")),
     }
     received(&endpoint)?;
-    lmp::send(endpoint.cap(), &[1], None, NONE)?;
+    lmp::send(endpoint.cap(), &[1], None, flags(NONE))?;
     equal(received(&endpoint)?.words(), &words[..])?;
     equal(received(&endpoint)?.words(), &[1][..])
 }
@@ -184,13 +201,13 @@ fn capability() -> Outcome {
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     let slot = slot_alloc()?;
     endpoint.arm(slot);
-    lmp::send(endpoint.cap(), &[5], Some(frame), NONE)?;
+    lmp::send(endpoint.cap(), &[5], Some(frame), flags(NONE))?;
     that(received(&endpoint)?.has_cap(), "a capability")?;
     equal(cap_direct_identify(slot)?, cap_direct_identify(frame)?)?;
     // The slot is used now.
     // refuses Syscall.Send: LMP_CAPTRANSFER_DST_SLOT_OCCUPIED
     refused(
-        lmp::send(endpoint.cap(), &[5], Some(frame), NONE),
+        lmp::send(endpoint.cap(), &[5], Some(frame), flags(NONE)),
         ErrorCode::SysLmpCaptransferDstSlotOccupied,
     )?;
     cap_destroy(slot)?;
@@ -204,7 +221,7 @@ fn give_away() -> Outcome {
     let before = cap_direct_identify(frame)?;
     let slot = slot_alloc()?;
     endpoint.arm(slot);
-    lmp::send(endpoint.cap(), &[], Some(frame), SendFlags::GIVEAWAY)?;
+    lmp::send(endpoint.cap(), &[], Some(frame), flags(SendFlags::GIVEAWAY))?;
     refused(cap_direct_identify(frame), ErrorCode::SysCapNotFound)?;
     equal(cap_direct_identify(slot)?, before)?;
     slot_free(frame)?;
@@ -249,7 +266,7 @@ fn give_away_needs_a_writable_cnode() -> Outcome {
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     cap_copy(weak.whole.slot(0), frame)?;
     let there = weak.slot(0);
-    let sent = lmp::send(endpoint.cap(), &[], Some(there), SendFlags::GIVEAWAY);
+    let sent = lmp::send(endpoint.cap(), &[], Some(there), flags(SendFlags::GIVEAWAY));
     // refuses Syscall.Send: LMP_CAPTRANSFER_SRC_LOOKUP, CNODE_RIGHTS
     refused(sent, ErrorCode::SysCnodeRights)?;
     refused(sent, ErrorCode::SysLmpCaptransferSrcLookup)?;
@@ -271,8 +288,8 @@ fn send_needs_grant() -> Outcome {
     let rights = CapRights(CapRights::ALL.0 & !CapRights::GRANT.0);
     cap_mint(weak, frame, u64::from(rights.0), 0)?;
     // refuses Syscall.Send: LMP_CAPTRANSFER_SRC_LOOKUP, CAP_RIGHTS
-    for flags in [NONE, SendFlags::GIVEAWAY] {
-        let sent = lmp::send(endpoint.cap(), &[], Some(weak), flags);
+    for more in [NONE, SendFlags::GIVEAWAY] {
+        let sent = lmp::send(endpoint.cap(), &[], Some(weak), flags(more));
         refused(sent, ErrorCode::SysCapRights)?;
         refused(sent, ErrorCode::SysLmpCaptransferSrcLookup)?;
     }
@@ -314,7 +331,7 @@ fn unarmed() -> Outcome {
     let frame = frame_alloc(BASE_PAGE_SIZE)?;
     // refuses Syscall.Send: LMP_CAPTRANSFER_DST_CNODE_INVALID
     refused(
-        lmp::send(endpoint.cap(), &[], Some(frame), NONE),
+        lmp::send(endpoint.cap(), &[], Some(frame), flags(NONE)),
         ErrorCode::SysLmpCaptransferDstCnodeInvalid,
     )?;
     that(endpoint.receive().is_none(), "no message")?;
@@ -325,7 +342,7 @@ fn unarmed() -> Outcome {
             endpoint.cap(),
             &[],
             Some(CapRef::task(task::KERNELCAP)),
-            NONE,
+            flags(NONE),
         ),
         ErrorCode::SysLmpCaptransferSrcLookup,
     )?;
@@ -338,11 +355,11 @@ fn refusals() -> Outcome {
     // No buffer behind it.
     // refuses Syscall.Send: LMP_NO_TARGET
     refused(
-        lmp::send(CapRef::task(task::SELFEP), &[1], None, NONE),
+        lmp::send(CapRef::task(task::SELFEP), &[1], None, flags(NONE)),
         ErrorCode::SysLmpNoTarget,
     )?;
     refused(
-        lmp::send(CapRef::task(task::KERNELCAP), &[1], None, NONE),
+        lmp::send(CapRef::task(task::KERNELCAP), &[1], None, flags(NONE)),
         ErrorCode::SysCapNotFound,
     )?;
     refused(endpoint_create(3), ErrorCode::LibLmpBuflenInvalid)
@@ -365,14 +382,14 @@ fn nonsense() -> Outcome {
             let before = unsafe { place.read_volatile() };
             // SAFETY: as above.
             unsafe { place.write_volatile(position) };
-            let sent = lmp::send(endpoint.cap(), &[1], None, NONE);
+            let sent = lmp::send(endpoint.cap(), &[1], None, flags(NONE));
             // SAFETY: as above.
             unsafe { place.write_volatile(before) };
             // refuses Syscall.Send: LMP_EP_STATE_INVALID
             refused(sent, ErrorCode::SysLmpEpStateInvalid)?;
         }
     }
-    lmp::send(endpoint.cap(), &[1], None, NONE)?;
+    lmp::send(endpoint.cap(), &[1], None, flags(NONE))?;
     equal(received(&endpoint)?.words(), &[1][..])
 }
 
@@ -384,7 +401,7 @@ fn receive_needs_a_writable_cnode() -> Outcome {
     endpoint.arm(weak.slot(0));
     // refuses Syscall.Send: CNODE_RIGHTS
     refused(
-        lmp::send(endpoint.cap(), &[], Some(frame), NONE),
+        lmp::send(endpoint.cap(), &[], Some(frame), flags(NONE)),
         ErrorCode::SysCnodeRights,
     )?;
     that(endpoint.receive().is_none(), "no message")?;
@@ -406,7 +423,7 @@ fn deadline() -> Outcome {
 fn no_lost_wakeup() -> Outcome {
     let endpoint = endpoint_create(21)?;
     let snapshot = event::snapshot();
-    lmp::send(endpoint.cap(), &[1], None, NONE)?;
+    lmp::send(endpoint.cap(), &[1], None, flags(NONE))?;
     let start = time::now();
     event::wait_until(snapshot, Some(time::after(Duration::from_secs(60))));
     let waited = time::micros(time::now() - start);

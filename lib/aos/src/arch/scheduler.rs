@@ -19,15 +19,17 @@
 //!
 //! **ReplyWait.** [`park`] waits for a message to any endpoint, and only when all that was delivered is read (`consumed`): so what comes in registers
 //! is older than all that comes into a buffer afterwards, and whoever reads its endpoint takes it first (`stash`). A last message that may wait
-//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, and before anything else is sent to the same receiver.
+//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, to another thread too, after the core was taken away, and before
+//! anything else is sent to the same receiver.
 
 use super::call::{self, Swapped};
 use super::context::{self, AREA, Context, Registers};
 use super::dispatcher;
 use super::entry::{UPCALL_STACK, UPCALL_STACK_BYTES};
-use crate::cap::CapRef;
+use crate::cap::{CNodeRef, CapRef};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
+use kpi::addr::CapAddr;
 use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
 use kpi::lmp::{LMP_WORDS, LmpHeader};
 use kpi::syscall::{CallWord, ReplyWaitResult, SendFlags, Syscall};
@@ -49,6 +51,8 @@ pub(crate) struct Scheduler {
     /// Why [`reply_wait`] does nothing: [`SLOW`], if it was switched off, and how many threads wait for a mutex. Who waits in the kernel may hold that one, as
     /// connections are locked meanwhile, and would go on only when a message comes.
     pub(crate) slow: u32,
+    /// Nothing is [kept](hold) until the next wait.
+    pub(crate) keeps_nothing: bool,
     /// Words that were read from buffers: as many as `lmp_delivered` says when all are empty.
     pub(crate) consumed: u32,
     /// The message that came in registers.
@@ -93,12 +97,14 @@ struct Book(UnsafeCell<Scheduler>);
 // SAFETY: used while disabled only, by one at a time (module header).
 unsafe impl Sync for Book {}
 
+// All zeroes, so that no program's file has it.
 static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     threads: Threads::unstarted(),
     unused: core::ptr::null_mut(),
     unused_count: 0,
     noticed: 0,
     slow: 0,
+    keeps_nothing: false,
     consumed: 0,
     stash: Stash {
         endpoint: 0,
@@ -106,7 +112,7 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
         words: [0; LMP_WORDS],
     },
     held: Held {
-        to: CapRef::OWN_ROOT,
+        to: CNodeRef::root_of(CapAddr::NULL).slot(0),
         owner: 0,
         count: 0,
         is_stuck: false,
@@ -338,6 +344,8 @@ pub(super) extern "C" fn run(dispatcher: usize) -> ! {
     }
     book.notice();
     book.expire();
+    // Who was interrupted may not wait for long.
+    book.held.send();
     if book.threads.current().is_none() {
         idle(dispatcher);
     }
@@ -424,8 +432,12 @@ fn next() {
     // SAFETY: disabled.
     let book = unsafe { book() };
     match book.threads.run_next() {
-        // SAFETY: disabled, and the book says so.
-        Some(next) => unsafe { switch(context_of(book, next)) },
+        Some(next) => {
+            // Who runs next may do so for long.
+            book.held.send();
+            // SAFETY: disabled, and the book says so.
+            unsafe { switch(context_of(book, next)) }
+        }
         // SAFETY: disabled; the book says that nobody runs.
         None => unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) },
     }
@@ -571,7 +583,8 @@ pub(crate) fn park(
 pub(crate) fn hold(owner: u32, to: CapRef, words: &[u64]) -> bool {
     with(|book| {
         book.held.send();
-        if book.slow != 0 || book.held.owner != 0 || words.len() > LMP_WORDS {
+        let keeps_nothing = book.slow != 0 || book.keeps_nothing;
+        if keeps_nothing || book.held.owner != 0 || words.len() > LMP_WORDS {
             return false;
         }
         for (place, word) in book.held.words.iter_mut().zip(words) {

@@ -29,34 +29,40 @@ fn wake(place: *const ()) {
     }
 }
 
-fn own_place() -> usize {
+/// The calling thread's place, which stays the same.
+pub(crate) fn own_place() -> usize {
     let current = scheduler::with(|book| book.threads.current());
     current.map_or(0, |id| id.number().into())
 }
 
-/// A waker of the calling thread.
-pub(crate) fn own() -> Waker {
-    let place = core::ptr::without_provenance(own_place());
+/// A waker of the calling thread, which has this place.
+pub(crate) fn own(place: usize) -> Waker {
+    let place = core::ptr::without_provenance(place);
     // SAFETY: the functions keep the contract of `RawWakerVTable`: they may be called by any thread, and own nothing.
     unsafe { Waker::new(place, &TABLE) }
 }
 
-/// Whether the calling thread was woken since it last asked.
-pub(crate) fn take_woken() -> bool {
-    let flag = WOKEN.get(own_place());
+/// Whether the thread of this place was woken since it last asked.
+pub(crate) fn take_woken(place: usize) -> bool {
+    let flag = WOKEN.get(place);
     flag.is_some_and(|flag| flag.swap(false, Ordering::Acquire))
 }
 
-/// The calling thread runs a future, perhaps from within another one.
-pub(crate) fn enter() {
-    if let Some(depth) = DEPTH.get(own_place()) {
+/// Whether it was woken; it is still to be told.
+pub(crate) fn is_woken() -> bool {
+    let flag = WOKEN.get(own_place());
+    flag.is_some_and(|flag| flag.load(Ordering::Acquire))
+}
+
+/// The thread of this place runs a future, perhaps from within another one.
+pub(crate) fn enter(place: usize) {
+    if let Some(depth) = DEPTH.get(place) {
         depth.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// It has run it. What woke the outer future meanwhile was taken for the inner one: it is to look again.
-pub(crate) fn leave() {
-    let place = own_place();
+pub(crate) fn leave(place: usize) {
     if let (Some(depth), Some(flag)) = (DEPTH.get(place), WOKEN.get(place))
         && depth.fetch_sub(1, Ordering::Relaxed) > 1
     {

@@ -10,8 +10,9 @@
 mod run;
 mod watch;
 
+pub(crate) use run::next_message;
 pub use run::{Sleep, block_on, call, ready, sleep_until};
-pub(crate) use watch::{keep_trying, sent, unwatch, watch};
+pub(crate) use watch::{arrived, keep_trying, sent, unwatch, watch};
 
 use crate::arch::scheduler::{self, Parked};
 use crate::arch::{dispatcher, entry};

@@ -18,25 +18,26 @@ use flounder::{Call, Lock, Transport};
 /// another one by this function: the outer one stands still meanwhile.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let waker = waker::own();
+    let place = waker::own_place();
+    let waker = waker::own(place);
     let mut context = Context::from_waker(&waker);
-    waker::enter();
+    waker::enter(place);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            waker::leave();
+            waker::leave(place);
             return output;
         }
-        sleep_until_woken();
+        sleep_until_woken(place);
     }
 }
 
 /// One copy of it for all futures.
 #[inline(never)]
-fn sleep_until_woken() {
-    while !waker::take_woken() {
+fn sleep_until_woken(place: usize) {
+    while !waker::take_woken(place) {
         let snapshot = super::snapshot();
         let deadline = watch::deliver();
-        if waker::take_woken() {
+        if waker::take_woken(place) {
             break;
         }
         match deadline {
@@ -54,6 +55,23 @@ fn wait(snapshot: Snapshot, deadline: Option<u64>) {
         Parked::Look => {}
         Parked::NotNow if channel::set_stuck_aside() => {}
         Parked::NotNow => super::wait_until(snapshot, deadline),
+    }
+}
+
+/// Waits for the next message to any endpoint, within a future that nothing else is joined with: if nothing is to be done before, and the message comes by
+/// ReplyWait. Who watches that endpoint is not told: [`arrived`](watch::arrived) does that. `None`: return to the executor.
+#[inline]
+pub(crate) fn next_message(deadline: Option<u64>) -> Option<EndpointId> {
+    if waker::is_woken() {
+        return None;
+    }
+    let snapshot = super::snapshot();
+    if !watch::is_idle() {
+        return None;
+    }
+    match super::park(snapshot, deadline) {
+        Parked::Message(endpoint) => Some(EndpointId::of_hint(endpoint.into())),
+        Parked::Look | Parked::NotNow => None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Who is to be woken when a message comes, or a time: one book for the domain.
 //!
-//! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that all words which
-//! are unread are unread there need not look further; else he looks at all endpoints that somebody watches. (That as many are unread there as came
-//! since he last looked is not enough: some may have been unread before, and what came since lie elsewhere.)
+//! The kernel says how many words it has delivered, and which endpoint got the last message. So whoever wakes up and finds that all words that nobody has
+//! read yet are there need not look further; else he looks at all endpoints that somebody watches. (That as many words are unread there as came since he
+//! last looked would not do: some of them may be old, of a message that nobody wants to read now.)
 //!
 //! Nobody tells a sender that a full buffer has room again. The failing send has handed the core to the receiver, so who waits for room tries again
 //! at once; after [`TRIES`] in a row he sleeps [`RETRY`] before each, or until any message comes.
 
-use crate::arch::{dispatcher, scheduler};
+use crate::arch::dispatcher;
 use crate::channel;
 use crate::lmp::EndpointId;
 use crate::sync::Mutex;
@@ -94,7 +94,7 @@ pub(crate) fn watch(endpoint: EndpointId, waker: &Waker) {
 }
 
 /// A message is there.
-pub(super) fn arrived(endpoint: EndpointId) {
+pub(crate) fn arrived(endpoint: EndpointId) {
     let waker = (BOOK.lock().endpoints.get_mut(&endpoint)).and_then(Watch::take);
     if let Some(waker) = waker {
         waker.wake();
@@ -136,16 +136,25 @@ pub(super) fn move_timer(key: TimerKey, waker: &Waker) -> bool {
 
 /// Removes a timer.
 pub(super) fn clear_timer(key: TimerKey) {
-    BOOK.lock().timers.remove(&key);
+    let mut book = BOOK.lock();
+    book.timers.remove(&key);
+    IS_BUSY.store(book.is_busy(), Ordering::Relaxed);
+}
+
+/// Whether nobody is to be woken now, nor at some time.
+#[inline]
+pub(super) fn is_idle() -> bool {
+    let is_old = SEEN.load(Ordering::Relaxed) == dispatcher::lmp_delivered();
+    is_old && !IS_BUSY.load(Ordering::Relaxed) && !channel::has_unsent()
 }
 
 /// Wakes whoever is to be woken; answers when to come back at the latest. That may be at once.
 pub(super) fn deliver() -> Option<u64> {
-    let delivered = dispatcher::lmp_delivered();
-    let is_old = SEEN.load(Ordering::Relaxed) == delivered;
-    if is_old && !IS_BUSY.load(Ordering::Relaxed) && !channel::has_unsent() {
+    if is_idle() {
         return None;
     }
+    let delivered = dispatcher::lmp_delivered();
+    let is_old = SEEN.load(Ordering::Relaxed) == delivered;
     let mut one = None;
     let mut wake = Vec::new();
     let deadline = {
@@ -154,8 +163,7 @@ pub(super) fn deliver() -> Option<u64> {
             book.messages(delivered, &mut one, &mut wake);
         }
         book.due(&mut wake);
-        let is_busy = !book.timers.is_empty() || !book.senders.is_empty();
-        IS_BUSY.store(is_busy, Ordering::Relaxed);
+        IS_BUSY.store(book.is_busy(), Ordering::Relaxed);
         let first = book.timers.first_key_value().map(|((at, _), _)| *at);
         if book.senders.is_empty() && !channel::has_unsent() {
             first
@@ -182,13 +190,16 @@ pub(super) fn retry() {
 }
 
 impl Book {
+    /// Whether there are timers or senders.
+    fn is_busy(&self) -> bool {
+        !self.timers.is_empty() || !self.senders.is_empty()
+    }
+
     /// Most often it is one that is woken, for which no memory is taken.
     fn messages(&mut self, delivered: u32, one: &mut Option<Waker>, wake: &mut Vec<Waker>) {
         SEEN.store(delivered, Ordering::Relaxed);
-        let unread = delivered.wrapping_sub(scheduler::with(|book| book.consumed));
-        let hint = EndpointId::of_hint(dispatcher::lmp_hint());
-        if hint.unread() == Some(unread) {
-            *one = self.endpoints.get_mut(&hint).and_then(Watch::take);
+        if let Some(only) = EndpointId::only_with_messages(delivered) {
+            *one = self.endpoints.get_mut(&only).and_then(Watch::take);
             return;
         }
         let all = self.endpoints.iter_mut();

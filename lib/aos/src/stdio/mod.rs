@@ -57,9 +57,17 @@ pub fn read(buffer: &mut [u8]) -> Result<usize, Error> {
         };
         kept.extend(more(most, false)?);
     }
-    let count = kept.len().min(buffer.len());
-    for (place, byte) in buffer.iter_mut().zip(kept.drain(..count)) {
-        *place = byte;
+    let mut count = 0;
+    // Twice, since what was read may go round the end of the queue.
+    for _ in 0..2 {
+        let (front, _) = kept.as_slices();
+        let rest = buffer.get_mut(count..).unwrap_or_default();
+        let part = front.len().min(rest.len());
+        for (place, byte) in rest.iter_mut().zip(front) {
+            *place = *byte;
+        }
+        kept.drain(..part);
+        count += part;
     }
     Ok(count)
 }

@@ -22,7 +22,9 @@ struct Read {
 #[derive(Debug)]
 struct Write {
     end: u32,
-    rest: VecDeque<u8>,
+    bytes: Vec<u8>,
+    /// So many of them were taken.
+    taken: usize,
     answer: Answer<()>,
 }
 
@@ -62,8 +64,12 @@ impl Pipe {
 
     /// A write of a client.
     pub(super) fn write(&mut self, end: u32, bytes: &[u8], answer: Answer<()>) {
-        let rest = bytes.iter().copied().collect();
-        self.writes.push_back(Write { end, rest, answer });
+        self.writes.push_back(Write {
+            end,
+            bytes: bytes.to_vec(),
+            taken: 0,
+            answer,
+        });
     }
 
     /// What the owner reads: `None` when it has to wait; nothing is the end.
@@ -75,7 +81,7 @@ impl Pipe {
         if !self.reads.is_empty() {
             return None;
         }
-        Some(self.bytes.drain(..most.min(self.bytes.len())).collect())
+        Some(take_front(&mut self.bytes, most))
     }
 
     /// What the owner writes; answers how much was taken.
@@ -140,8 +146,8 @@ impl Pipe {
             let Some(read) = self.reads.pop_front() else {
                 break;
             };
-            let bytes = self.bytes.drain(..read.most.min(self.bytes.len()));
-            finished.push(read.answer.finish(Ok(bytes.collect())));
+            let bytes = take_front(&mut self.bytes, read.most);
+            finished.push(read.answer.finish(Ok(bytes)));
         }
         if self.writers == 0 && self.bytes.is_empty() && self.writes.is_empty() {
             for read in self.reads.drain(..) {
@@ -154,9 +160,12 @@ impl Pipe {
     fn fill(&mut self, finished: &mut Vec<Finished>) {
         while let Some(write) = self.writes.front_mut() {
             let room = self.most.saturating_sub(self.bytes.len());
-            let part = room.min(write.rest.len());
-            self.bytes.extend(write.rest.drain(..part));
-            if !write.rest.is_empty() {
+            let rest = write.bytes.get(write.taken..).unwrap_or_default();
+            let part = rest.get(..room).unwrap_or(rest);
+            // A slice is copied at once; what iterates is copied byte by byte.
+            self.bytes.extend(part);
+            write.taken += part.len();
+            if part.len() < rest.len() {
                 return;
             }
             if let Some(write) = self.writes.pop_front() {
@@ -164,4 +173,15 @@ impl Pipe {
             }
         }
     }
+}
+
+/// At most so many bytes from the front.
+fn take_front(bytes: &mut VecDeque<u8>, most: usize) -> Vec<u8> {
+    let count = most.min(bytes.len());
+    let (first, second) = bytes.as_slices();
+    let part = first.get(..count).unwrap_or(first);
+    let rest = second.get(..count - part.len()).unwrap_or_default();
+    let taken = [part, rest].concat();
+    bytes.drain(..count);
+    taken
 }

@@ -110,7 +110,7 @@ fn touch_stack() {
 fn serve_names() -> Result<(), Error> {
     let mut host = names::host()?.within(MESSAGES_BYTES);
     registrar::run(&mut host);
-    event::block_on(names::serve(&mut host));
+    names::serve(&mut host);
     Ok(())
 }
 
@@ -122,14 +122,14 @@ fn serve_memory(ram_mib: u32, limit_mib: u32, grading: bool) -> Result<(), Error
         allocations: ALLOCATIONS,
     };
     registrar::add(memory::NAME, &host);
-    event::block_on(memory::serve(&mut host, pool, limit, grading));
+    memory::serve(&mut host, pool, limit, grading);
     Ok(())
 }
 
 fn serve_processes(operators: Operators, grading: bool) -> Result<(), Error> {
     let mut host = process::host()?.within(MESSAGES_BYTES);
     registrar::add(process::NAME, &host);
-    event::block_on(process::serve(&mut host, &operators, grading))
+    process::serve(&mut host, &operators, grading)
 }
 
 fn serve_terminal(grading: bool) -> Result<(), Error> {
@@ -144,6 +144,6 @@ fn serve_terminal(grading: bool) -> Result<(), Error> {
 fn serve_greetings(grading: bool) -> Result<(), Error> {
     let mut host = greeting::host()?.within(GREETINGS_BYTES);
     registrar::add(greeting::NAME, &host);
-    event::block_on(greeting::serve(&mut host, grading));
+    greeting::serve(&mut host, grading);
     Ok(())
 }

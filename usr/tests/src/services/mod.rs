@@ -10,6 +10,7 @@ mod large;
 mod naming;
 
 use crate::harness::{Failure, Harness, Outcome, at_most, equal};
+use crate::processes::Test;
 use crate::world::sleep;
 use aos::binding::bind;
 use aos::cap::reap;
@@ -35,6 +36,16 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that may stay in use after the whole suite: books and endpoints that are kept to be used again.
 const KEPT: u64 = 512 << 10;
 
+/// What is tested, with the shortcuts of messages and without.
+const ALL: [&[Test]; 6] = [
+    calls::TESTS,
+    death::TESTS,
+    naming::TESTS,
+    binding::TESTS,
+    hostile::TESTS,
+    large::TESTS,
+];
+
 /// The client's side.
 pub type Client = EchoClient<Channel, Shared>;
 
@@ -48,22 +59,13 @@ pub fn run(harness: &mut Harness) {
         before = Some(free());
         Ok(())
     });
-    for tests in [
-        calls::TESTS,
-        death::TESTS,
-        naming::TESTS,
-        binding::TESTS,
-        hostile::TESTS,
-        large::TESTS,
-    ] {
-        for (name, test) in tests {
-            harness.test(SUITE, name, test);
-        }
+    for (name, test) in ALL.into_iter().flatten() {
+        harness.test(SUITE, name, test);
     }
     // The same without ReplyWait, at both ends.
     set_fast_path(false);
     SLOW.store(true, Ordering::Relaxed);
-    for (name, test) in calls::TESTS.iter().chain(large::TESTS) {
+    for (name, test) in ALL.into_iter().flatten() {
         harness.test(SLOW_SUITE, name, test);
     }
     SLOW.store(false, Ordering::Relaxed);
