@@ -92,7 +92,8 @@ impl World {
 
     /// The result, if there is one by now.
     fn soon<F: Future + ?Sized>(&mut self, call: &mut Pin<Box<F>>) -> Option<F::Output> {
-        for _ in 0..100 {
+        // The line takes 64 bytes a turn, and a terminal keeps some thousands.
+        for _ in 0..1000 {
             if let Poll::Ready(result) = poll(call.as_mut()) {
                 return Some(result);
             }
