@@ -169,6 +169,8 @@ fn start() -> Outcome {
     let weak = slot_alloc()?;
     cap_mint(weak, ipi, CapRights::READ.0.into(), 0)?;
     refused(invoke(weak, 0, 7, &words), ErrorCode::SysDestCapRights)?;
+    // refuses Ipi.Notify: DEST_CAP_RIGHTS
+    refused(invoke(weak, 3, 3, &[0]), ErrorCode::SysDestCapRights)?;
     cap_destroy(weak)?;
     // The same by the Kernel capability.
     let kernel = CapRef::task(task::KERNELCAP);
