@@ -167,6 +167,7 @@ impl Tree {
         let file = self.folder.path().join(name);
         fs::write(&file, bytes).unwrap();
         self.built.files.insert(name.into(), file);
+        self.built.known.push(name.into());
         self
     }
 
@@ -240,8 +241,16 @@ fn an_image_holds_boot_driver_archive_and_its_size() {
             (module, "/sbin/init a \"b c\""),
             (module, "./menu.lst"),
             (module, "/sbin/init again"),
+            (module, "/sbin/boot_driver"),
         ]
     );
+    let again = archive.module("boot_driver").unwrap().data;
+    assert_eq!(
+        again[16..24],
+        0x2000_u64.to_le_bytes(),
+        "what memory it takes, for the other cores"
+    );
+    assert!(again.len() <= 0x2000 && again.last() != Some(&0));
     let menu = archive.module("menu.lst").unwrap();
     assert_eq!(
         menu.data,

@@ -252,9 +252,7 @@ impl<'a> Builder<'a> {
             .0
             .checked_add(bytes)
             .filter(|end| *end <= PROGRAM_LIMIT.0);
-        let end = end.ok_or(BootError(
-            "init is linked outside the range that the kernel maps",
-        ))?;
+        let end = end.ok_or(BootError("init is linked outside the first 32 MiB"))?;
         let mut at = address.0;
         while at < end {
             let chunk = (LARGE_PAGE_SIZE - at % LARGE_PAGE_SIZE).min(end - at);

@@ -62,13 +62,9 @@ fn start(
     started: u64,
 ) -> Result<*const SaveArea, BootError> {
     let is_first = core_data.boot_magic == BOOT_MAGIC_BSP;
-    if !is_first && core_data.boot_magic != BOOT_MAGIC_PSCI {
-        return Err(BootError(
-            "the boot driver's record has a wrong magic number",
-        ));
-    }
+    let is_known = is_first || core_data.boot_magic == BOOT_MAGIC_PSCI;
     let core = CoreId(core_data.core_id as u8);
-    if core_data.abi_version != ABI_VERSION {
+    if !is_known || core_data.abi_version != ABI_VERSION {
         return Err(BootError(
             "the boot driver was built for another ABI version: rebuild the image",
         ));

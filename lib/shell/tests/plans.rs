@@ -90,7 +90,7 @@ fn time_and_run_stand_before() {
 #[test]
 fn what_the_shell_does_itself_has_its_place() {
     assert_eq!(message("man"), "usage: man COMMAND");
-    assert_eq!(message("jobs 1"), "usage: jobs");
+    assert_eq!(message("jobs 1"), "usage: jobs [--json]");
     assert_eq!(
         message("fg | cat"),
         "fg: stands by itself, not in a pipeline"
