@@ -266,7 +266,10 @@ mod tests {
         let more = all.open(caller(1), 99, Trigger::Level);
         assert_eq!(code(more), ErrorCode::InterruptTooMany);
         all.controller.is_stuck = true;
-        assert_eq!(code(all.close(caller(1), FIRST_LINE)), ErrorCode::SysIrqInvalid);
+        assert_eq!(
+            code(all.close(caller(1), FIRST_LINE)),
+            ErrorCode::SysIrqInvalid
+        );
         all.closed(1);
         let stuck = all.open(caller(2), FIRST_LINE, Trigger::Level);
         assert_eq!(code(stuck), ErrorCode::InterruptTaken);
