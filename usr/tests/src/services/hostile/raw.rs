@@ -36,7 +36,7 @@ pub struct Target {
 /// A connection that is used for anything.
 pub struct Raw {
     pub(super) target: Target,
-    pub(super) channel: Channel,
+    channel: Channel,
     /// How many there were.
     pub connections: u32,
     /// Messages whose capability was refused.
