@@ -18,36 +18,32 @@
 //!
 //! Barrelfish counterpart: `spawn_client`, `proc_mgmt_client`; the course's `aos_rpc_process_spawn` and its like.
 
+mod ends;
+mod order;
+
+use self::ends::{CHILDREN, NOTICES, notices, take};
+use self::order::{address, elf_frame};
 use crate::args::{Args, Variable};
 use crate::cap::{CNodeRef, CapRef, identify};
 use crate::error::{Error, ErrorCode};
 use crate::exit::DomainName;
-use crate::lmp::{Endpoint, endpoint_create};
-use crate::paging::MappedFrame;
-use crate::ram::{frame_alloc, mm_free};
-use crate::sync::{Mutex, Once};
+use crate::ram::mm_free;
 use crate::{event, monitor};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::task::{Context, Poll};
-use initproto::{About, Address, Head, Message, ORDER_MAX, Order, Wish};
+use initproto::{About, Head, Wish};
 use kpi::addr::CoreId;
 use kpi::cap::Capability;
 use kpi::invocation::CapPosition;
-use kpi::rights::PageFlags;
 use kpi::slots::root;
 
 pub use initproto::{End, State};
 
 /// A process's number.
 pub type Pid = u32;
-
-/// Words of the buffer for ends: 36 of the longest.
-const NOTICE_WORDS: u32 = 288;
-/// Ends that nobody has asked for yet and that are kept.
-const KEPT: usize = 64;
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -211,44 +207,6 @@ impl<'a> Command<'a> {
         let name = self.args.first().map_or("", String::as_str);
         let name = DomainName::new(name);
         Ok(Child { pid, name })
-    }
-
-    fn order(&self, head: &Head) -> Result<Pid, Error> {
-        let mut place = alloc::vec![0; ORDER_MAX];
-        let caps = self.caps.iter().copied().map(address);
-        let args = self.args.iter().map(String::as_str);
-        let env = self.env.iter().map(String::as_str);
-        let used = Order::write(&mut place, head, caps, args, env)
-            .map_err(|_| Error::new(ErrorCode::SpawnArgspgOverflow))?;
-        let text = place.get(..used).unwrap_or_default();
-        let root = Some(CapRef::OWN_ROOT);
-        let [pid, ..] = monitor::order(Wish::Spawn, text, root)?;
-        Ok(pid as Pid)
-    }
-}
-
-const fn address(cap: CapRef) -> Address {
-    Address {
-        address: cap.addr().0,
-        level: cap.level() as u8,
-    }
-}
-
-/// A frame with the bytes of a file.
-fn elf_frame(elf: &[u8]) -> Result<(CapRef, u32), Error> {
-    let bytes = u32::try_from(elf.len()).map_err(|_| Error::new(ErrorCode::LibFrameAlloc))?;
-    let frame = frame_alloc(u64::from(bytes.max(1)))?;
-    let filled = MappedFrame::new(frame, PageFlags::READ_WRITE).and_then(|mut mapped| {
-        mapped.view_mut().write(0, elf);
-        mapped.unmap()
-    });
-    match filled {
-        Ok(()) => Ok((frame, bytes)),
-        Err(error) => {
-            // The first error counts.
-            let _ = mm_free(frame);
-            Err(error)
-        }
     }
 }
 
@@ -502,54 +460,6 @@ pub fn poll_ended(cx: &mut Context<'_>) -> Poll<()> {
 pub fn passed(index: u8) -> Option<CapRef> {
     let slot = CNodeRef::own(root::ARGCN).slot(u32::from(index));
     identify(slot).is_ok().then_some(slot)
-}
-
-/// What is known of this program's children.
-struct Children {
-    /// Those whose end nobody was told of.
-    awaited: Vec<Pid>,
-    /// Ends that have come.
-    ends: Vec<(Pid, End)>,
-}
-
-static CHILDREN: Mutex<Children> = Mutex::new(Children {
-    awaited: Vec::new(),
-    ends: Vec::new(),
-});
-/// Where ends come.
-static NOTICES: Once<Endpoint> = Once::new();
-
-impl Children {
-    fn read(&mut self, endpoint: &Endpoint) {
-        while let Some(message) = endpoint.receive() {
-            let Some(Message::Ended { pid, end }) = Message::decode(message.words()) else {
-                continue;
-            };
-            if self.ends.len() >= KEPT {
-                // Nobody has asked for it.
-                let (oldest, _) = self.ends.remove(0);
-                self.awaited.retain(|other| *other != oldest);
-            }
-            self.ends.push((pid, end));
-        }
-    }
-}
-
-fn notices() -> Result<&'static Endpoint, Error> {
-    let endpoint = NOTICES.try_call_once(|| endpoint_create(NOTICE_WORDS))?;
-    // So that there is room for another.
-    CHILDREN.lock().read(endpoint);
-    Ok(endpoint)
-}
-
-/// The end of a child, if it has come.
-fn take(pid: Pid) -> Option<End> {
-    let mut children = CHILDREN.lock();
-    children.read(NOTICES.get()?);
-    let index = children.ends.iter().position(|(other, _)| *other == pid)?;
-    let (_, end) = children.ends.remove(index);
-    children.awaited.retain(|other| *other != pid);
-    Some(end)
 }
 
 impl fmt::Display for Process {

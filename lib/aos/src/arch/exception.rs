@@ -10,7 +10,8 @@
 use super::backtrace::Calls;
 use super::context::{self, Raised, Registers, Repeated};
 use super::dispatcher;
-use super::scheduler::{__aos_copy_area, book};
+use super::scheduler::book;
+use super::switch::__aos_copy_area;
 use crate::memory::changes;
 use crate::paging::fault::{Resolution, resolve};
 use crate::report;

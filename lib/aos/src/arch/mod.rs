@@ -10,7 +10,8 @@
 //! | [`counter`] | the counter | reads a register |
 //! | [`dispatcher`] | the words shared with the kernel | volatile accesses inside the mapped frame |
 //! | [`entry`] | first instruction, upcalls, leaving disabled mode, blocking | the protocol in its header |
-//! | [`scheduler`] | switching between threads | the book is used disabled |
+//! | [`scheduler`] | running threads | the book is used disabled |
+//! | [`switch`] | from one stack to another | registers lie where its header says |
 //! | [`exception`] | exceptions that threads handle | its header |
 //! | [`locks`], [`once`] | locks of `threads` as `lock_api` wants them | the locks' own proof |
 //! | [`locals`] | values of threads | its header |
@@ -41,4 +42,5 @@ pub(crate) mod memory;
 pub(crate) mod once;
 pub(crate) mod packet;
 pub(crate) mod scheduler;
+pub(crate) mod switch;
 pub(crate) mod waker;

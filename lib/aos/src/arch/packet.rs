@@ -4,7 +4,8 @@
 //! joins it or detaches it: the book gives the stack to one of them ([`Ended`](threads::Ended), [`Join`](threads::Join)).
 
 use super::context::Context;
-use super::scheduler::{self, first_frame};
+use super::scheduler;
+use super::switch::first_frame;
 use crate::thread::local;
 use core::mem::MaybeUninit;
 

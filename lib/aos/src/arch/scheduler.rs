@@ -1,4 +1,6 @@
-//! Running threads: the book of `threads`, switching between stacks, the `run` upcall, giving the core away when nobody could run.
+//! Running threads: the book of `threads`, the `run` upcall, giving the core away when nobody could run.
+//!
+//! `switch` changes stacks; `park` waits for a message, and `held` keeps the message that goes out with that wait.
 //!
 //! **Who may use the book.** Whoever runs disabled: an upcall, or a thread inside of [`with`]. While disabled nothing else of this
 //! domain runs, so the reference is the only one. The book, the contexts and the upcall stacks lie in memory that never
@@ -7,32 +9,24 @@
 //! A thread disables on its own stack, which may be one that grows by page faults. So [`dispatcher::disable`] first touches the
 //! stack as far down as disabled code of a thread goes.
 //!
-//! **Switching.** A thread that gives the core away by a call pushes the registers that a call preserves and leaves its stack
-//! pointer in its context; one that was interrupted has all its registers in the enabled area, and the `run` upcall copies them to the
-//! context only if somebody else runs next. `__aos_enter` takes either, and leaves disabled mode as `entry` describes.
-//!
 //! **Messages.** Threads that wait for something from outside wait for `Key::OUTSIDE`. `noticed` is the value of `lmp_delivered`
 //! when they were last woken; whenever it differs they are woken, and look themselves. So, in [`wait_outside`]: a message after the
 //! caller's snapshot is seen by the comparison (disabled), or it comes after the thread is in the queue; then `lmp_delivered` differs
 //! from `noticed` at the next upcall or before the core is given away, whichever is first. And a message after *that* comparison makes
 //! the kernel, which compares `lmp_delivered` with `lmp_seen` = `noticed`, keep the dispatcher runnable.
-//!
-//! **ReplyWait.** [`park`] waits for a message to any endpoint, and only when all that was delivered is read (`consumed`): so what comes in registers
-//! is older than all that comes into a buffer afterwards, and whoever reads its endpoint takes it first (`stash`). A last message that may wait
-//! (`held`) is sent by the same call. It is sent before the core is given away in any other way, to another thread too, after the core was taken away, and before
-//! anything else is sent to the same receiver.
 
-use super::call::{self, Swapped};
-use super::context::{self, AREA, Context, Registers};
+mod held;
+mod park;
+
+pub(crate) use held::{Held, hold, send_held, take_held};
+pub(crate) use park::{Parked, Stash, park, reply_wait};
+
+use super::call;
+use super::context::{self, Context};
 use super::dispatcher;
-use super::entry::{UPCALL_STACK, UPCALL_STACK_BYTES};
-use crate::cap::{CNodeRef, CapRef};
-use core::arch::global_asm;
+use super::switch::{__aos_copy_area, __aos_enter, __aos_leave, switch};
 use core::cell::UnsafeCell;
-use kpi::addr::CapAddr;
-use kpi::dispatcher::offsets::{AREA_BYTES, DISABLED};
-use kpi::lmp::{LMP_WORDS, LmpHeader};
-use kpi::syscall::{CallWord, ReplyWaitResult, SendFlags, Syscall};
+use kpi::syscall::{CallWord, Syscall};
 use threads::{Committed, Ended, Handle, Join, JoinError, Key, Threads, Wake};
 
 /// In [`Scheduler::slow`]: switched off.
@@ -61,37 +55,6 @@ pub(crate) struct Scheduler {
     pub(crate) held: Held,
 }
 
-/// A message to an own endpoint, out of registers.
-pub(crate) struct Stash {
-    /// The endpoint's place in the frame; 0: there is none.
-    pub(crate) endpoint: u32,
-    pub(crate) header: LmpHeader,
-    pub(crate) words: [u64; LMP_WORDS],
-}
-
-/// A message that is not sent yet.
-#[derive(Clone, Copy)]
-pub(crate) struct Held {
-    pub(crate) to: CapRef,
-    /// The endpoint of the connection that it belongs to; 0: there is none.
-    pub(crate) owner: u32,
-    pub(crate) count: u8,
-    /// There was no room for it.
-    pub(crate) is_stuck: bool,
-    pub(crate) words: [u64; LMP_WORDS],
-}
-
-/// Where [`park`] was left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Parked {
-    /// It did not wait: others could run, or not all is read.
-    NotNow,
-    /// Look whether something has come.
-    Look,
-    /// This endpoint has a message.
-    Message(u32),
-}
-
 struct Book(UnsafeCell<Scheduler>);
 
 // SAFETY: used while disabled only, by one at a time (module header).
@@ -106,119 +69,9 @@ static BOOK: Book = Book(UnsafeCell::new(Scheduler {
     slow: 0,
     keeps_nothing: false,
     consumed: 0,
-    stash: Stash {
-        endpoint: 0,
-        header: LmpHeader(0),
-        words: [0; LMP_WORDS],
-    },
-    held: Held {
-        to: CNodeRef::root_of(CapAddr::NULL).slot(0),
-        owner: 0,
-        count: 0,
-        is_stuck: false,
-        words: [0; LMP_WORDS],
-    },
+    stash: Stash::NONE,
+    held: Held::NONE,
 }));
-
-global_asm!(
-    // __aos_switch(x0 = context to leave, x1 = context to enter, x2 = dispatcher). Runs disabled, returns enabled.
-    ".section .text.__aos_switch, \"ax\"",
-    ".type __aos_switch, %function",
-    ".global __aos_switch",
-    ".global __aos_enter",
-    "__aos_switch:",
-    "stp x29, x30, [sp, #-96]!",
-    "stp x19, x20, [sp, #16]",
-    "stp x21, x22, [sp, #32]",
-    "stp x23, x24, [sp, #48]",
-    "stp x25, x26, [sp, #64]",
-    "stp x27, x28, [sp, #80]",
-    "mov x9, sp",
-    "str x9, [x0]",
-    // __aos_enter(-, x1 = context, x2 = dispatcher): does not return.
-    "__aos_enter:",
-    "ldr x9, [x1]",
-    "cbz x9, 1f",
-    "mov sp, x9",
-    // From here on an interruption saves to the enabled area, as of the thread whose stack this is.
-    "str wzr, [x2, #{disabled}]",
-    "ldp x19, x20, [sp, #16]",
-    "ldp x21, x22, [sp, #32]",
-    "ldp x23, x24, [sp, #48]",
-    "ldp x25, x26, [sp, #64]",
-    "ldp x27, x28, [sp, #80]",
-    "ldp x29, x30, [sp], #96",
-    "ret",
-    "1: mov x0, x2",
-    "add x1, x1, #{area}",
-    "b __aos_resume",
-    ".size __aos_switch, . - __aos_switch",
-    "",
-    // __aos_leave(x0 = context to leave, x1 = dispatcher): as __aos_switch, to whoever can run, when somebody can.
-    ".section .text.__aos_leave, \"ax\"",
-    ".type __aos_leave, %function",
-    ".global __aos_leave",
-    "__aos_leave:",
-    "stp x29, x30, [sp, #-96]!",
-    "stp x19, x20, [sp, #16]",
-    "stp x21, x22, [sp, #32]",
-    "stp x23, x24, [sp, #48]",
-    "stp x25, x26, [sp, #64]",
-    "stp x27, x28, [sp, #80]",
-    "mov x9, sp",
-    "str x9, [x0]",
-    "adrp x9, {upcall_stack}",
-    "add x9, x9, :lo12:{upcall_stack}",
-    "add x9, x9, #{upcall_pages}, lsl #12",
-    "mov sp, x9",
-    "mov x29, xzr",
-    "mov x30, xzr",
-    "mov x0, x1",
-    "b {idle}",
-    ".size __aos_leave, . - __aos_leave",
-    "",
-    // A thread's first instruction: x19 = argument, x20 = function.
-    ".section .text.__aos_thread, \"ax\"",
-    ".type __aos_thread, %function",
-    ".global __aos_thread",
-    "__aos_thread:",
-    "mov x0, x19",
-    "blr x20",
-    "brk #1",
-    ".size __aos_thread, . - __aos_thread",
-    "",
-    // __aos_copy_area(x0 = to, x1 = from): the 34 words of a save area.
-    ".section .text.__aos_copy_area, \"ax\"",
-    ".type __aos_copy_area, %function",
-    ".global __aos_copy_area",
-    "__aos_copy_area:",
-    ".irp at, 0, 32, 64, 96, 128, 160, 192, 224",
-    "ldp x2, x3, [x1, #\\at]",
-    "ldp x4, x5, [x1, #\\at + 16]",
-    "stp x2, x3, [x0, #\\at]",
-    "stp x4, x5, [x0, #\\at + 16]",
-    ".endr",
-    "ldp x2, x3, [x1, #256]",
-    "stp x2, x3, [x0, #256]",
-    "ret",
-    ".size __aos_copy_area, . - __aos_copy_area",
-    disabled = const DISABLED,
-    area = const AREA,
-    idle = sym idle,
-    upcall_stack = sym UPCALL_STACK,
-    upcall_pages = const UPCALL_STACK_BYTES / 4096,
-);
-
-const _: () = assert!(size_of::<Registers>() == 272 && size_of::<Registers>() <= AREA_BYTES);
-
-unsafe extern "C" {
-    // Addresses of contexts, save areas and the dispatcher, as the comments above say.
-    fn __aos_switch(from: usize, to: usize, dispatcher: usize);
-    fn __aos_enter(unused: usize, context: usize, dispatcher: usize) -> !;
-    fn __aos_leave(from: usize, dispatcher: usize);
-    pub(super) fn __aos_copy_area(to: usize, from: usize);
-    fn __aos_thread();
-}
 
 /// The main thread runs, on that stack.
 pub(super) fn start(stack: core::ops::Range<u64>, exception_stack: core::ops::Range<u64>) {
@@ -312,18 +165,6 @@ impl Scheduler {
     }
 }
 
-/// Goes on as another thread. Returns when this one is entered again, enabled.
-///
-/// # Safety
-/// The dispatcher is disabled; the book says that `to` runs; no reference into the book is used afterwards.
-#[inline]
-unsafe fn switch(to: *mut Context) {
-    let from = context::current();
-    context::set_current(to);
-    // SAFETY: both are contexts; `to` left its registers on its stack or in its area.
-    unsafe { __aos_switch(from as usize, to as usize, dispatcher::base() as usize) };
-}
-
 /// The `run` upcall.
 pub(super) extern "C" fn run(dispatcher: usize) -> ! {
     if crate::exit::is_ending() {
@@ -366,7 +207,7 @@ pub(super) extern "C" fn run(dispatcher: usize) -> ! {
 }
 
 /// Nobody runs: goes on as whoever is ready, or gives the core away until somebody is. Disabled, on the upcall stack.
-extern "C" fn idle(dispatcher: usize) -> ! {
+pub(super) extern "C" fn idle(dispatcher: usize) -> ! {
     // SAFETY: called disabled.
     let book = unsafe { book() };
     loop {
@@ -483,187 +324,6 @@ pub(crate) fn wait_outside(nothing_came: impl FnOnce() -> bool, deadline: Option
     }
 }
 
-/// Sends a message, if an endpoint is given, and waits for the next one in one call to the kernel, if nobody else of this domain could run
-/// or has to be told of something. `None`: that is not so, and nothing was sent.
-#[inline(always)]
-pub(crate) fn reply_wait(
-    word: CallWord,
-    endpoint: u64,
-    accepts: u64,
-    payload: [u64; LMP_WORDS],
-) -> Option<Swapped> {
-    dispatcher::disable();
-    // SAFETY: disabled.
-    let book = unsafe { book() };
-    if book.held.is_waiting() {
-        book.held.send();
-    }
-    let is_pending = dispatcher::lmp_delivered() != book.noticed || book.stash.endpoint != 0;
-    if book.threads.has_ready() || is_pending || book.slow != 0 {
-        dispatcher::set_disabled(false);
-        return None;
-    }
-    let wakeup = book.threads.next_deadline().map_or(0, |first| first.max(1));
-    dispatcher::set_parking(book.noticed, false, wakeup);
-    let swapped = call::reply_wait(word, endpoint, accepts, payload);
-    if swapped.result == ReplyWaitResult::LOOK {
-        // SAFETY: disabled.
-        let book = unsafe { self::book() };
-        book.notice();
-        book.expire();
-    }
-    dispatcher::set_disabled(false);
-    Some(swapped)
-}
-
-/// Sends what is held, and waits until the counter has reached `deadline` or a message comes, to any endpoint, if nobody else of this domain could
-/// run, all that was delivered is read, and `nothing_came`. That is asked disabled; `announce` is called so when a message has come.
-#[inline]
-pub(crate) fn park(
-    nothing_came: impl FnOnce() -> bool,
-    announce: impl FnOnce(),
-    deadline: Option<u64>,
-) -> Parked {
-    dispatcher::disable();
-    // SAFETY: disabled.
-    let book = unsafe { book() };
-    let delivered = dispatcher::lmp_delivered();
-    let may_wait = delivered == book.noticed
-        && delivered == book.consumed
-        && book.stash.endpoint == 0
-        && !book.held.is_stuck
-        && !book.threads.has_ready()
-        && book.slow == 0
-        && nothing_came();
-    if !may_wait {
-        dispatcher::set_disabled(false);
-        return Parked::NotNow;
-    }
-    let first = match (book.threads.next_deadline(), deadline) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
-    dispatcher::set_parking(delivered, false, first.map_or(0, |first| first.max(1)));
-    let (endpoint, level, count) = match &book.held {
-        Held { owner: 0, .. } => (0, 0, 0),
-        held => (held.to.addr().0.into(), held.to.level() as u8, held.count),
-    };
-    let word = CallWord::reply_wait(level, count);
-    let swapped = call::reply_wait(word, endpoint, 0, book.held.words);
-    // SAFETY: disabled, and nothing of this domain ran meanwhile.
-    let book = unsafe { self::book() };
-    let parked = match swapped.result.get() {
-        _ if swapped.error != 0 => {
-            book.held.refused(swapped.error);
-            Parked::NotNow
-        }
-        None => {
-            book.held.owner = 0;
-            book.notice();
-            book.expire();
-            Parked::Look
-        }
-        Some((endpoint, count)) => {
-            book.held.owner = 0;
-            book.stash.endpoint = endpoint as u32;
-            book.stash.header = LmpHeader::new(count, false);
-            book.stash.words = swapped.payload;
-            // Who waits for messages in another way looks too.
-            announce();
-            book.threads.wake_all(Key::OUTSIDE);
-            Parked::Message(endpoint as u32)
-        }
-    };
-    dispatcher::set_disabled(false);
-    parked
-}
-
-/// Keeps a message until the next wait, after what was kept before is sent. `false`: it cannot be kept.
-#[inline]
-pub(crate) fn hold(owner: u32, to: CapRef, words: &[u64]) -> bool {
-    with(|book| {
-        book.held.send();
-        let keeps_nothing = book.slow != 0 || book.keeps_nothing;
-        if keeps_nothing || book.held.owner != 0 || words.len() > LMP_WORDS {
-            return false;
-        }
-        for (place, word) in book.held.words.iter_mut().zip(words) {
-            *place = *word;
-        }
-        book.held.to = to;
-        book.held.count = words.len() as u8;
-        book.held.owner = owner;
-        true
-    })
-}
-
-/// Sends what is kept of this owner, if something is. `false`: there was no room.
-#[inline]
-pub(crate) fn send_held(owner: u32) -> bool {
-    with(|book| {
-        if book.held.owner != owner {
-            return true;
-        }
-        book.held.send();
-        book.held.owner != owner
-    })
-}
-
-/// Takes what is kept out, if it could not be sent, or is of this owner.
-pub(crate) fn take_held(of: Option<u32>) -> Option<Held> {
-    with(|book| {
-        let wanted = match of {
-            Some(owner) => book.held.owner == owner,
-            None => book.held.owner != 0 && book.held.is_stuck,
-        };
-        let held = book.held;
-        if wanted {
-            book.held.owner = 0;
-            book.held.is_stuck = false;
-        }
-        wanted.then_some(held)
-    })
-}
-
-impl Held {
-    /// Whether there is one that could be sent.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.owner != 0 && !self.is_stuck
-    }
-
-    /// Sends it, if there is one; disabled.
-    #[inline]
-    pub(crate) fn send(&mut self) {
-        if self.is_waiting() {
-            self.send_now();
-        }
-    }
-
-    #[cold]
-    fn send_now(&mut self) {
-        let word = CallWord::send(self.to.level() as u8, 0, SendFlags::DEFAULT, self.count);
-        let mut args = [0; LMP_WORDS + 1];
-        for (place, word) in args.iter_mut().skip(1).zip(self.words) {
-            *place = word;
-        }
-        match call::call([word.0, self.to.addr().0.into()], &args).error {
-            0 => self.owner = 0,
-            error => self.refused(error),
-        }
-    }
-
-    /// It waits on if there was no room. Else it is lost, with the connection that it belongs to.
-    #[cold]
-    fn refused(&mut self, error: u64) {
-        let error = crate::error::Error::from_raw(error);
-        match error.is_some_and(crate::error::is_transient) {
-            true => self.is_stuck = true,
-            false => self.owner = 0,
-        }
-    }
-}
-
 /// Ends who runs. `last` is asked, disabled, before: `true` ends; `false` enables and returns.
 pub(crate) fn exit(last: impl FnOnce(&Threads<MAX_THREADS>) -> bool) {
     dispatcher::disable();
@@ -685,30 +345,4 @@ pub(crate) fn exit(last: impl FnOnce(&Threads<MAX_THREADS>) -> bool) {
     }
     // SAFETY: disabled; the book says that nobody runs. Nobody will enter this thread again.
     unsafe { __aos_leave(context::current() as usize, dispatcher::base() as usize) }
-}
-
-/// The start of a thread: `function(argument)` on the stack that ends at `top`, a multiple of 16.
-///
-/// # Safety
-/// `[top - 96, top)` is the caller's to write and part of a stack for that function.
-pub(crate) unsafe fn first_frame(top: u64, function: usize, argument: usize) -> u64 {
-    let frame: *mut [u64; 12] = core::ptr::with_exposed_provenance_mut(top as usize - 96);
-    let start = __aos_thread as *const () as u64;
-    let words = [
-        0,
-        start,
-        argument as u64,
-        function as u64,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the caller's promise.
-    unsafe { frame.write(words) };
-    top - 96
 }
