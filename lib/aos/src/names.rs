@@ -7,6 +7,8 @@
 //!
 //! Barrelfish counterpart: `nameservice_client`; the course's `nameservice_*`, whose names stand here too.
 
+mod messages;
+
 use crate::binding::bind;
 use crate::channel::Channel;
 use crate::error::{Error, ErrorCode};
@@ -21,6 +23,7 @@ use initproto::NAME_SERVER;
 use services::names::NamesClient;
 
 pub use ::names as engine;
+pub use messages::{NameserviceChannel, nameservice_channel, nameservice_rpc, nameservice_serve};
 pub use services::names::Found;
 
 /// The client's side of the interface.

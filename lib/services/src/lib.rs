@@ -7,6 +7,7 @@
 //! | [`init`] | the course's init channel |
 //! | [`interrupts`] | interrupt lines |
 //! | [`memory`] | the memory server |
+//! | [`messages`] | messages without a type |
 //! | [`names`] | the name server |
 //! | [`presence`] | who is there: processes by their connections |
 //! | [`process`] | the process server |
@@ -28,6 +29,7 @@ pub mod grading;
 pub mod init;
 pub mod interrupts;
 pub mod memory;
+pub mod messages;
 pub mod names;
 pub mod presence;
 pub mod process;

@@ -9,8 +9,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use aos::names::engine::{Change, Event, Reason, RegisterOptions, Value, WatchOptions};
 use aos::names::{
-    nameservice_deregister, nameservice_enumerate, nameservice_lookup, nameservice_register,
-    nameservice_wait_for, query,
+    nameservice_channel, nameservice_deregister, nameservice_enumerate, nameservice_lookup,
+    nameservice_register, nameservice_rpc, nameservice_serve, nameservice_wait_for, query,
 };
 use aos::proc::{self, End};
 use aos::{Error, ErrorCode, names, thread, time};
@@ -24,6 +24,10 @@ pub const TESTS: &[Test] = &[
     ("who waits is told when it comes", waits),
     ("who waits in vain is told in time", in_vain),
     ("events", events),
+    (
+        "messages without a type, to several services of a program",
+        untyped,
+    ),
 ];
 
 /// The name that another program tries to get.
@@ -231,4 +235,41 @@ fn events() -> Outcome {
     let silent = aos::event::block_on(aos::flounder::within(client.events(1), until));
     refused(silent, ErrorCode::FlounderTimeout)?;
     Ok(())
+}
+
+fn untyped() -> Outcome {
+    nameservice_serve("svc/reversed", |message| {
+        message.iter().rev().copied().collect()
+    })?;
+    let mut count = 0_u8;
+    nameservice_serve("svc/counted", move |_| {
+        count += 1;
+        Vec::from([count])
+    })?;
+    let taken = nameservice_serve("svc/bad name", |_| Vec::new());
+    refused(taken, ErrorCode::LibNameserviceInvalidName)?;
+    let reversed = nameservice_channel("svc/reversed")?;
+    let counted = nameservice_channel("svc/counted")?;
+    for number in 1..=3 {
+        equal(
+            nameservice_rpc(&counted, b"anything")?.as_slice(),
+            &[number],
+        )?;
+        equal(nameservice_rpc(&reversed, b"abc")?.as_slice(), b"cba")?;
+    }
+    equal(nameservice_rpc(&reversed, b"")?.len(), 0)?;
+    let long: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+    let back = nameservice_rpc(&reversed, &long)?;
+    that(back.iter().rev().eq(long.iter()), "the same, reversed")?;
+    let too_long = alloc::vec![0; (1 << 20) + 1];
+    refused(
+        nameservice_rpc(&reversed, &too_long),
+        ErrorCode::FlounderTxMsgSize,
+    )?;
+    // Who is connected stays so; nobody else finds it.
+    nameservice_deregister("svc/counted")?;
+    let unknown = ErrorCode::LibNameserviceUnknownName;
+    refused(nameservice_channel("svc/counted"), unknown)?;
+    equal(nameservice_rpc(&counted, b"")?.as_slice(), &[4])?;
+    nameservice_deregister("svc/reversed").map_err(Into::into)
 }
