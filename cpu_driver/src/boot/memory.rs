@@ -40,7 +40,7 @@ impl BootMemory {
     /// Zeroed memory: `bytes` (rounded up to `alignment`), aligned. `alignment` is a power of two, at least a page.
     #[optimize(size)]
     pub fn take(&mut self, bytes: u64, alignment: u64) -> Result<PhysAddr, BootError> {
-        let full = BootError("not enough memory to make init: it takes 64 MiB");
+        let full = BootError("not enough memory for the first program");
         let Some(region) = self.regions.get_mut(self.source) else {
             return Err(full);
         };

@@ -128,10 +128,10 @@ impl Cores {
     /// Starts a core with so much memory, and these arguments of its CPU driver.
     ///
     /// # Errors
-    /// `MON_ERR_INVALID_CORE_ID`: there is none of that number. `MON_ERR_SAME_CORE`: it runs. As [`coreboot`].
+    /// `MON_ERR_INVALID_CORE_ID`: there is none of that number. `PSCI_ERR_ALREADY_ON`: it runs. As [`coreboot`].
     pub fn start(&mut self, id: CoreId, memory_bytes: u64, arguments: &str) -> Result<(), Error> {
         if id == aos::core_id() {
-            return Err(Error::new(ErrorCode::MonSameCore));
+            return Err(Error::new(ErrorCode::PsciAlreadyOn));
         }
         if self.doorbell.is_none() {
             self.doorbell = Some(Doorbell::new()?);

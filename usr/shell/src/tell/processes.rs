@@ -97,7 +97,32 @@ impl Teller {
         Ok(found.pid.0)
     }
 
+    /// Whether this session would end, or could do nothing any more, without that service: the first shell, the terminal, the name server.
+    async fn carries_us(&self, service: &str) -> Result<bool, Error> {
+        let services = self
+            .processes
+            .ask(async |client| client.services().await)
+            .await?;
+        let Some(found) = services.into_iter().find(|one| one.name == service) else {
+            return Ok(false);
+        };
+        if found.pid == 0 {
+            return Ok(false);
+        }
+        let terminal = aos::names::name(aos::rpc::SERIAL)?;
+        let terminal = aos::names::connect().await?.lookup(terminal).await;
+        let is_terminal = terminal.is_ok_and(|terminal| terminal.pid.0 == found.pid);
+        let is_own = found.pid == aos::Args::own().pid();
+        Ok(is_own || is_terminal || ["nameserver", "shell"].contains(&service))
+    }
+
     pub(super) async fn manage(&self, service: &str, starts: bool) -> Answer {
+        if !starts && self.carries_us(service).await? {
+            let text = alloc::format!(
+                "stop: without {service} nobody could type here any more; `kill -f PID` has it end and start again, `shutdown` ends all\n"
+            );
+            return Ok((text, 1));
+        }
         self.processes
             .ask(async |client| match starts {
                 true => client.start(service).await,
